@@ -1,0 +1,22 @@
+// Every limit has a name, a unit, a default and an error (promise 8). Each is declared beside what it bounds with this.
+
+import { type HoopctlError, peerError } from './errors.ts';
+
+export interface Limit {
+  /** Name as in the configuration and in the error, e.g. `message_bytes`. */
+  readonly name: string;
+  readonly unit: 'bytes' | 'count' | 'ms' | 'rows';
+  readonly value: number;
+}
+
+export function limit(name: string, unit: Limit['unit'], value: number): Limit {
+  return { name, unit, value };
+}
+
+/** The error of a limit that a peer went over; carries the limit's name, the bound and the value seen. */
+export function limitExceeded(bound: Limit, seen: number): HoopctlError {
+  return peerError('limit_exceeded', `${bound.name} is ${seen} ${bound.unit}, over the limit of ${bound.value}`, {
+    details: { limit: bound.name, value: seen, max: bound.value },
+    fix: `raise limits.${bound.name} in the gateway's configuration, or send less at once`,
+  });
+}
