@@ -27,6 +27,7 @@ export type ErrorCode =
   | 'gateway_unreachable'
   | 'gateway_certificate_unknown'
   | 'gateway_certificate_changed'
+  | 'gateway_certificate_invalid'
   | 'gateway_error'
   // access and policy
   | 'no_such_connection'

@@ -1,0 +1,74 @@
+// The process as a value: the only file besides main.ts that touches it. Tests make another one.
+
+import { hostname } from 'node:os';
+import type { Readable, Writable } from 'node:stream';
+
+/** Colour functions; the identity where colour is off. */
+export interface Io {
+  readonly stdin: Readable & { setRawMode?(on: boolean): unknown };
+  readonly stdout: Writable;
+  readonly stderr: Writable;
+  readonly terminal: { readonly stdin: boolean; readonly stdout: boolean; readonly stderr: boolean };
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly cwd: string;
+  readonly platform: NodeJS.Platform;
+  readonly pid: number;
+  readonly host: string;
+  /** Width of the terminal, 80 where there is none. */
+  readonly columns: number;
+  /** Whether stdout / stderr get colour: a terminal, no `NO_COLOR`, `TERM` not `dumb`, no `CI`; `FORCE_COLOR` wins. */
+  readonly color: { readonly stdout: boolean; readonly stderr: boolean };
+  /** Whether a question can be asked: stdin and stderr are terminals and this is no CI job. */
+  readonly interactive: boolean;
+  /** Data on stdout; resolves when the stream took it. */
+  write(text: string | Uint8Array): Promise<void>;
+  /** Talk on stderr, one line; the newline is added. */
+  say(text: string): void;
+  /** Calls `handler` for each of these signals until the returned function is called. */
+  onSignal(names: readonly NodeJS.Signals[], handler: (name: NodeJS.Signals) => void): () => void;
+}
+
+function wantsColor(env: Io['env'], terminal: boolean): boolean {
+  if (env.NO_COLOR !== undefined && env.NO_COLOR !== '') return false;
+  if (env.FORCE_COLOR !== undefined) return env.FORCE_COLOR !== '0' && env.FORCE_COLOR !== 'false';
+  return terminal && env.TERM !== 'dumb' && !isCi(env);
+}
+
+function isCi(env: Io['env']): boolean {
+  return env.CI !== undefined && env.CI !== '' && env.CI !== '0' && env.CI !== 'false';
+}
+
+/** The Io of this process. */
+export function processIo(process: NodeJS.Process): Io {
+  const { stdin, stdout, stderr, env } = process;
+  const terminal = { stdin: stdin.isTTY === true, stdout: stdout.isTTY === true, stderr: stderr.isTTY === true };
+  return {
+    stdin,
+    stdout,
+    stderr,
+    terminal,
+    env,
+    cwd: process.cwd(),
+    platform: process.platform,
+    pid: process.pid,
+    host: hostname(),
+    get columns() {
+      return stdout.columns ?? stderr.columns ?? 80;
+    },
+    color: { stdout: wantsColor(env, terminal.stdout), stderr: wantsColor(env, terminal.stderr) },
+    interactive: terminal.stdin && terminal.stderr && !isCi(env),
+    write: (text) =>
+      new Promise((resolve, reject) => {
+        stdout.write(text, (error) => (error ? reject(error) : resolve()));
+      }),
+    say: (text) => {
+      stderr.write(`${text}\n`);
+    },
+    onSignal: (names, handler) => {
+      for (const name of names) process.on(name, handler);
+      return () => {
+        for (const name of names) process.off(name, handler);
+      };
+    },
+  };
+}

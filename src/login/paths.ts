@@ -1,0 +1,27 @@
+// Where the user's half keeps things: one place to ask, nothing created here.
+
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+
+export interface Paths {
+  /** Settings, pinned certificates, locks and, without a keychain, tokens. Private to the user (0700). */
+  readonly config: string;
+  /** Can be deleted at any time: completion names, compiled code. */
+  readonly cache: string;
+}
+
+/** `HOOPCTL_HOME` holds everything; else the platform's own places. */
+export function userPaths(env: Readonly<Record<string, string | undefined>>, platform: NodeJS.Platform): Paths {
+  if (env.HOOPCTL_HOME) return { config: env.HOOPCTL_HOME, cache: join(env.HOOPCTL_HOME, 'cache') };
+  const home = env.HOME ?? homedir();
+  if (platform === 'win32') {
+    return {
+      config: join(env.APPDATA ?? join(home, 'AppData', 'Roaming'), 'hoopctl'),
+      cache: join(env.LOCALAPPDATA ?? join(home, 'AppData', 'Local'), 'hoopctl', 'cache'),
+    };
+  }
+  return {
+    config: join(env.XDG_CONFIG_HOME || join(home, '.config'), 'hoopctl'),
+    cache: join(env.XDG_CACHE_HOME || join(home, '.cache'), 'hoopctl'),
+  };
+}
