@@ -110,6 +110,11 @@ export interface ResultColumn {
    * cannot be proven (and is then treated as coming from a masked one).
    */
   readonly origins: readonly Origin[] | undefined;
+  /**
+   * True when the value is that of its one origin, unchanged. Otherwise it is computed, and a mask that keeps part of a
+   * value (partial, hash, …) would give the whole away piece by piece (`substr(ssn, 1, 4)`): it is then masked in full.
+   */
+  readonly direct?: boolean;
   /** Whether its values are text that a mask can rewrite; otherwise a declared mask makes it NULL. */
   readonly textual: boolean;
 }
@@ -281,6 +286,19 @@ export interface Vocabulary {
   /** word → what it means, for documentation and completion. */
   readonly does: Readonly<Record<string, string>>;
   readonly objects: readonly string[];
+  /** Words of `does` whose operations are opaque by nature (a `do-block`): an allow rule that names one lets it through. */
+  readonly opaque: readonly string[];
+  /**
+   * What can reach past every rule and mask (reads files, runs programs, loads code): the set `dangerous` that rules
+   * may name, denied by default wherever a deny or review rule or a mask applies. Documented in the README.
+   */
+  readonly dangerous: {
+    /** Names as patterns: `pg_read_file`, `dblink*`, `schema.name`; a bare one matches in any schema. */
+    readonly functions: readonly string[];
+    readonly does: readonly string[];
+    /** Kinds of object whose creation, change or removal is dangerous: `extension`, `event-trigger`, … */
+    readonly objects: readonly string[];
+  };
 }
 
 /** What the gateway gives to every conversation of a protocol; one for the process. */
