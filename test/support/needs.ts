@@ -1,0 +1,69 @@
+// What a test needs of the machine: programs that not every machine has. Missing ones skip the test and say so, or fail
+// it where the run requires everything (CI, HOOPCTL_TEST_REQUIRE=1).
+
+import { execFileSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { describe, it } from 'vitest';
+import { findProgram } from './process.ts';
+
+export const DEBIAN_POSTGRES = '/usr/lib/postgresql/15/bin';
+export const JDBC_JAR = '/usr/share/java/postgresql.jar';
+export const SYSTEM_PYTHON = '/usr/bin/python3';
+export const PG_REGRESS = '/usr/lib/postgresql/15/lib/pgxs/src/test/regress/pg_regress';
+
+function succeeds(command: string, args: string[]): boolean {
+  try {
+    execFileSync(command, args, { stdio: 'ignore' });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+const CHECKS = {
+  'postgresql-15': () => existsSync(`${DEBIAN_POSTGRES}/postgres`),
+  psql: () => findProgram('psql') !== undefined,
+  pgbench: () => findProgram('pgbench', `${DEBIAN_POSTGRES}/pgbench`) !== undefined,
+  pgbouncer: () => findProgram('pgbouncer') !== undefined,
+  psycopg: () => existsSync(SYSTEM_PYTHON) && succeeds(SYSTEM_PYTHON, ['-c', 'import psycopg']),
+  java: () => findProgram('javac') !== undefined && existsSync(JDBC_JAR),
+  'gnome-keyring': () =>
+    findProgram('gnome-keyring-daemon') !== undefined && findProgram('dbus-run-session') !== undefined,
+  pg_regress: () => existsSync(PG_REGRESS) && findProgram('make') !== undefined && findProgram('gcc') !== undefined,
+  strace: () => findProgram('strace') !== undefined,
+  linux: () => process.platform === 'linux',
+} satisfies Record<string, () => boolean>;
+
+export type Need = keyof typeof CHECKS;
+
+const known = new Map<Need, boolean>();
+
+export function available(need: Need): boolean {
+  let answer = known.get(need);
+  if (answer === undefined) {
+    answer = CHECKS[need]();
+    known.set(need, answer);
+  }
+  return answer;
+}
+
+/** Whether a missing program is a failure instead of a skip. */
+export function everythingRequired(): boolean {
+  const asked = process.env.HOOPCTL_TEST_REQUIRE ?? process.env.CI ?? '';
+  return asked !== '' && asked !== '0' && asked !== 'false';
+}
+
+/** `describe`, where these programs are there. */
+export function describeWith(needs: readonly Need[], name: string, body: () => void): void {
+  const missing = needs.filter((need) => !available(need));
+  if (missing.length > 0 && everythingRequired()) {
+    describe(name, () => {
+      it('has the programs that it needs', () => {
+        throw new Error(`missing on this machine, which is required to have everything: ${missing.join(', ')}`);
+      });
+    });
+    return;
+  }
+  const label = missing.length > 0 ? `${name} (this machine lacks ${missing.join(', ')})` : name;
+  describe.skipIf(missing.length > 0)(label, body);
+}

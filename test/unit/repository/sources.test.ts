@@ -1,0 +1,69 @@
+// Rules about what a source file may hold.
+
+import { describe, expect, it } from 'vitest';
+import { protocolNames } from '../../../src/protocol/index.ts';
+import { read, sourceFiles, tokens } from './source.ts';
+
+const LONGEST_FILE = 400;
+
+/** Files that may use Node's `process` and `console`: everything else gets what it needs as arguments. */
+const TOUCHES_PROCESS = new Set(['src/cli/io.ts', 'src/cli/main.ts']);
+
+function literalsEqualTo(names: readonly string[], file: string, source: string): string[] {
+  return tokens(source)
+    .filter((token) => token.kind === 'string' && names.includes(token.text))
+    .map((token) => `${file}:${token.line} says '${token.text}': ask the protocol for a capability instead`);
+}
+
+describe('a file of src', () => {
+  it('opens with its charter', () => {
+    const silent = sourceFiles().filter((file) => {
+      const [first, second] = read(file).split('\n');
+      const opening = first?.startsWith('#!') ? second : first;
+      return !/^(\/\/|\/\*\*?) ?\S.{20,}/.test(opening ?? '');
+    });
+    expect(silent.map((file) => `${file} does not open with a comment that says what it is for`)).toEqual([]);
+  });
+
+  it(`has at most ${LONGEST_FILE} lines`, () => {
+    const long = sourceFiles()
+      .map((file) => ({ file, lines: read(file).split('\n').length - 1 }))
+      .filter(({ lines }) => lines > LONGEST_FILE);
+    expect(long.map(({ file, lines }) => `${file} has ${lines} lines: probably two things`)).toEqual([]);
+  });
+
+  it('names no protocol outside of src/protocol', () => {
+    const names = protocolNames();
+    const said = sourceFiles()
+      .filter((file) => !file.startsWith('src/protocol/'))
+      .flatMap((file) => literalsEqualTo(names, file, read(file)));
+    expect(said).toEqual([]);
+    expect(literalsEqualTo(['ssh'], 'x.ts', "// 'ssh'\nconst a = /'ssh'/;\nif (name === 'ssh') b();")).toHaveLength(1);
+  });
+
+  it('leaves process and console to cli/io.ts and cli/main.ts', () => {
+    const found = sourceFiles()
+      .filter((file) => !TOUCHES_PROCESS.has(file))
+      .flatMap((file) =>
+        tokens(read(file)).flatMap((token) => {
+          if (token.kind === 'string')
+            return token.text === 'node:process' ? [`${file}:${token.line} node:process`] : [];
+          const use = token.kind === 'code' ? token.text.match(/(?<![.\w])(?:process|console)\.\w+/) : null;
+          return use === null ? [] : [`${file}:${token.line} or below uses ${use[0]}`];
+        }),
+      );
+    expect(found).toEqual([]);
+  });
+
+  it('is tested nowhere with a test that is left out', () => {
+    const files = [...sourceFiles('test')].filter((file) => /\.test\.tsx?$/.test(file));
+    const left = files.flatMap((file) =>
+      tokens(read(file))
+        .filter(
+          (token) => token.kind === 'code' && /\b(?:it|test|describe)\.(?:skip|only|todo)\b(?!If)/.test(token.text),
+        )
+        .map((token) => `${file}:${token.line} or below leaves a test out`),
+    );
+    expect(left).toEqual([]);
+  });
+});
