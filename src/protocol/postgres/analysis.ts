@@ -103,13 +103,12 @@ export interface ColumnPlanner {
   ): readonly ResultColumn[] | Promise<readonly ResultColumn[]>;
 
   /**
-   * The columns of COPY … TO STDOUT in their order. Throws (or rejects with) HoopctlError 'denied' when they cannot be
-   * known: the machine then ends the COPY with that error and passes none of it.
+   * The columns of COPY … TO STDOUT in their order; asked before the statement is forwarded, so that a refusal is one of
+   * the statement. Throws (or rejects with) HoopctlError 'denied' when they cannot be known.
    */
   copyColumns(
     analysis: Analysis,
     part: number,
-    count: number,
     context: PlanContext,
   ): readonly ResultColumn[] | Promise<readonly ResultColumn[]>;
 
