@@ -248,8 +248,11 @@ export interface Visitor {
   readonly stream: ByteStream;
   /** `tunnel`: principal and connection are known. `native`: the protocol has to ask for them, under TLS. */
   readonly via: 'tunnel' | 'native';
-  /** Native only: TLS on the client's side with the gateway's certificate. The old stream is dead afterwards. */
-  startTls?(options?: { alpn?: readonly string[] }): Promise<ByteStream>;
+  /**
+   * Native only: TLS on the client's side with the gateway's certificate. The old stream is dead afterwards. `preread`:
+   * bytes already taken from the stream that belong to the handshake (`socket.unshift` them before wrapping).
+   */
+  startTls?(options?: { alpn?: readonly string[]; preread?: Buffer }): Promise<ByteStream>;
   /**
    * Identity → access → session. Throws HoopctlError (token_invalid, no_such_connection, access_denied, grant_needed, …) that the
    * protocol says in its own words before it closes.

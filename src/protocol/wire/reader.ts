@@ -61,7 +61,7 @@ export class Reader {
 
   string(): string {
     const bytes = this.zeroTerminated();
-    return bytes.length === 0 ? '' : bytes.utf8Slice(0, bytes.length);
+    return bytes.length === 0 ? '' : bytes.toString();
   }
 
   /** Nothing may be left: a message with a tail is malformed. */
