@@ -1,7 +1,7 @@
 // The gateway's HTTP API as a client: one request in, JSON or an error of ours out. Renews the token once when refused.
 // Refuses to know: any verb, how a token is got.
 
-import { asHoopctlError, type ErrorCode, HoopctlError, peerError, userError } from '../core/errors.ts';
+import { asHoopctlError, type ErrorCode, type HoopctlError, peerError, userError } from '../core/errors.ts';
 import type { GatewayAccess } from '../login/access.ts';
 import { type HttpAnswer, type HttpRequest, readText, send } from '../login/http.ts';
 
@@ -104,7 +104,13 @@ function parseJson<T>(text: string): T {
 }
 
 /** Codes that say something about the user's request, not about the gateway. */
-const THEIRS = new Set<ErrorCode>(['gateway_error', 'gateway_unreachable', 'internal', 'store_failed', 'recording_failed']);
+const THEIRS = new Set<ErrorCode>([
+  'gateway_error',
+  'gateway_unreachable',
+  'internal',
+  'store_failed',
+  'recording_failed',
+]);
 
 /** An error answer `{error:{code,message,next,rule?,session?}}` as an error of ours, by its status where it is not JSON. */
 export async function refused(answer: HttpAnswer): Promise<HoopctlError> {
@@ -115,12 +121,14 @@ export async function refused(answer: HttpAnswer): Promise<HoopctlError> {
   try {
     const parsed = JSON.parse(text) as { error?: unknown };
     // OAuth's own form (RFC 6749 §5.2) at the token endpoint: {error: "invalid_grant", error_description}.
-    if (typeof parsed.error === 'string') said = { message: (parsed as Record<string, unknown>).error_description ?? parsed.error };
+    if (typeof parsed.error === 'string')
+      said = { message: (parsed as Record<string, unknown>).error_description ?? parsed.error };
     else said = parsed.error as Record<string, unknown> | undefined;
   } catch {
     said = undefined;
   }
-  const string = (key: string): string | undefined => (typeof said?.[key] === 'string' ? (said[key] as string) : undefined);
+  const string = (key: string): string | undefined =>
+    typeof said?.[key] === 'string' ? (said[key] as string) : undefined;
   const code = (string('code') ?? codeOf(answer.status)) as ErrorCode;
   const message = string('message') ?? `the gateway answered with HTTP status ${answer.status}`;
   const make = THEIRS.has(code) ? peerError : userError;

@@ -104,6 +104,8 @@ export interface Leaf {
   readonly name: string;
   /** One line, lower case, no full stop. */
   readonly summary: string;
+  /** Works, but is not listed: called by scripts that hoopctl itself wrote. */
+  readonly hidden?: boolean;
   /** Loads the file that exports `command`. */
   load(): Promise<{ readonly command: Command }>;
 }

@@ -3,7 +3,6 @@
 import { hostname } from 'node:os';
 import type { Readable, Writable } from 'node:stream';
 
-/** Colour functions; the identity where colour is off. */
 export interface Io {
   readonly stdin: Readable & { setRawMode?(on: boolean): unknown };
   readonly stdout: Writable;
@@ -13,6 +12,8 @@ export interface Io {
   readonly cwd: string;
   readonly platform: NodeJS.Platform;
   readonly pid: number;
+  /** Undefined where users have no number. */
+  readonly uid: number | undefined;
   readonly host: string;
   /** Width of the terminal, 80 where there is none. */
   readonly columns: number;
@@ -51,6 +52,7 @@ export function processIo(process: NodeJS.Process): Io {
     cwd: process.cwd(),
     platform: process.platform,
     pid: process.pid,
+    uid: process.getuid?.(),
     host: hostname(),
     get columns() {
       return stdout.columns ?? stderr.columns ?? 80;

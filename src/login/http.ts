@@ -1,8 +1,8 @@
 // A small HTTP client over node:https that trusts exactly what it is told to. Starts in 5 ms, where a general one needs 70.
 // Refuses to know: tokens, what an answer means.
 
-import type { IncomingMessage } from 'node:http';
 import { readFileSync } from 'node:fs';
+import type { IncomingMessage } from 'node:http';
 import { type HoopctlError, peerError, userError } from '../core/errors.ts';
 
 /** Bytes of an answer that is read whole; a gateway's list of sessions fits many times over. */
@@ -92,10 +92,14 @@ export function readCa(path: string): string {
   try {
     text = readFileSync(path, 'utf8');
   } catch (error) {
-    throw userError('config_unreadable', `cannot read the CA file '${path}': ${(error as Error).message}`, { cause: error });
+    throw userError('config_unreadable', `cannot read the CA file '${path}': ${(error as Error).message}`, {
+      cause: error,
+    });
   }
   if (!text.includes('-----BEGIN CERTIFICATE-----')) {
-    throw userError('config_unreadable', `'${path}' has no PEM certificate`, { fix: 'name the file of the CA certificate in PEM' });
+    throw userError('config_unreadable', `'${path}' has no PEM certificate`, {
+      fix: 'name the file of the CA certificate in PEM',
+    });
   }
   return text;
 }
@@ -114,14 +118,22 @@ function transportError(url: URL, trust: Trust, error: Error): HoopctlError {
   const code = (error as NodeJS.ErrnoException).code ?? '';
   if (UNKNOWN_ISSUER.has(code)) {
     return trust.ca === undefined
-      ? userError('gateway_certificate_unknown', `the certificate of '${url.host}' is signed by nobody this machine trusts`, {
-          fix: `run 'hoopctl login ${url.origin}' on a terminal to look at it, or pass --ca-file`,
-          cause: error,
-        })
-      : peerError('gateway_certificate_changed', `the certificate of '${url.host}' is not signed by the CA trusted for it`, {
-          fix: `ask who runs the gateway; if the change is right, 'hoopctl login ${url.origin} --forget-certificate'`,
-          cause: error,
-        });
+      ? userError(
+          'gateway_certificate_unknown',
+          `the certificate of '${url.host}' is signed by nobody this machine trusts`,
+          {
+            fix: `run 'hoopctl login ${url.origin}' on a terminal to look at it, or pass --ca-file`,
+            cause: error,
+          },
+        )
+      : peerError(
+          'gateway_certificate_changed',
+          `the certificate of '${url.host}' is not signed by the CA trusted for it`,
+          {
+            fix: `ask who runs the gateway; if the change is right, 'hoopctl login ${url.origin} --forget-certificate'`,
+            cause: error,
+          },
+        );
   }
   if (code === 'ERR_TLS_CERT_ALTNAME_INVALID' || code === 'CERT_HAS_EXPIRED' || code === 'CERT_NOT_YET_VALID') {
     const why = {
@@ -130,7 +142,9 @@ function transportError(url: URL, trust: Trust, error: Error): HoopctlError {
       CERT_NOT_YET_VALID: 'is not valid yet',
     }[code];
     return peerError('gateway_certificate_invalid', `the certificate of '${url.host}' ${why}: ${error.message}`, {
-      fix: code.startsWith('CERT_') ? "compare this machine's clock with the gateway's" : 'use a name that the certificate has',
+      fix: code.startsWith('CERT_')
+        ? "compare this machine's clock with the gateway's"
+        : 'use a name that the certificate has',
       cause: error,
     });
   }

@@ -1,0 +1,102 @@
+// The verb tree by name: all that `--help` needs. Each verb's own file is loaded when it is asked for.
+
+import type { Group, Leaf, Node } from '../command.ts';
+
+function leaf(name: string, summary: string, load: Leaf['load'], hidden = false): Leaf {
+  return { name, summary, load, hidden };
+}
+
+function group(name: string, summary: string, children: readonly Node[]): Group {
+  return { name, summary, children };
+}
+
+const IDENTITY: readonly Node[] = [
+  leaf('login', 'log in to a gateway', () => import('./login.ts')),
+  leaf('logout', 'revoke the login and forget it', () => import('./logout.ts')),
+  leaf('whoami', 'show who the gateway takes me for', () => import('./whoami.ts')),
+  leaf('status', 'show the known gateways and logins', () => import('./status.ts')),
+  leaf('token', 'print a short-lived password for a connection', () => import('./token.ts')),
+];
+
+const USE: readonly Node[] = [
+  leaf('ls', 'list the connections I may reach', () => import('./ls.ts')),
+  leaf('describe', 'show a connection and what is inspected there', () => import('./describe.ts')),
+  leaf('connect', 'open local ports to connections', () => import('./connect.ts')),
+  leaf('exec', 'run a command with connections in its environment', () => import('./exec.ts')),
+  leaf('psql', 'run psql on a connection', () => import('./psql.ts')),
+  leaf('request', 'ask for access to a connection for a time', () => import('./request.ts')),
+  group('grants', 'list and revoke time-boxed access', [
+    leaf('ls', 'list grants', () => import('./grants/ls.ts')),
+    leaf('revoke', 'end a grant at once', () => import('./grants/revoke.ts')),
+  ]),
+];
+
+const RECORD: readonly Node[] = [
+  group('sessions', 'look at sessions and steer them', [
+    leaf('ls', 'list sessions', () => import('./sessions/ls.ts')),
+    leaf('show', 'show one session', () => import('./sessions/show.ts')),
+    leaf('replay', 'show what was asked and answered, in order', () => import('./sessions/replay.ts')),
+    leaf('tail', 'follow sessions as they happen', () => import('./sessions/tail.ts')),
+    leaf('kill', 'end a session at once', () => import('./sessions/kill.ts')),
+    leaf('export', 'save a recording as it is stored', () => import('./sessions/export.ts')),
+  ]),
+  group('reviews', 'decide on what waits for approval', [
+    leaf('ls', 'list reviews', () => import('./reviews/ls.ts')),
+    leaf('show', 'show one review', () => import('./reviews/show.ts')),
+    leaf('approve', 'let it run', () => import('./reviews/approve.ts')),
+    leaf('deny', 'refuse it', () => import('./reviews/deny.ts')),
+    leaf('watch', 'follow reviews as they come and are decided', () => import('./reviews/watch.ts')),
+  ]),
+  group('audit', 'check the record', [
+    leaf(
+      'verify',
+      'check recordings offline: nothing changed, missing, reordered or cut',
+      () => import('./audit/verify.ts'),
+    ),
+  ]),
+];
+
+const RUN: readonly Node[] = [
+  group('policy', 'check a configuration offline', [
+    leaf('check', 'report every problem of a configuration', () => import('./policy/check.ts')),
+    leaf('test', "run a configuration's own tests", () => import('./policy/test.ts')),
+    leaf('explain', 'say what would be decided, and why', () => import('./policy/explain.ts')),
+    leaf('schema', 'print the JSON Schema of the configuration', () => import('./policy/schema.ts')),
+  ]),
+  leaf('serve', 'run the gateway', () => import('./serve.ts')),
+  group('admin', 'manage the gateway', [
+    group('users', 'people of the embedded issuer', [
+      leaf('add', 'add a user', () => import('./admin/users-add.ts')),
+      leaf('ls', 'list users', () => import('./admin/users-ls.ts')),
+      leaf('password', "set a user's password", () => import('./admin/users-password.ts')),
+      leaf('rm', 'remove a user', () => import('./admin/users-rm.ts')),
+    ]),
+    group('service-accounts', 'workloads with a secret of their own', [
+      leaf('add', 'add a service account; its secret is shown once', () => import('./admin/service-accounts-add.ts')),
+      leaf('ls', 'list service accounts', () => import('./admin/service-accounts-ls.ts')),
+      leaf(
+        'rotate',
+        'replace the secret; the new one is shown once',
+        () => import('./admin/service-accounts-rotate.ts'),
+      ),
+      leaf('rm', 'remove a service account', () => import('./admin/service-accounts-rm.ts')),
+    ]),
+    group('revocations', 'principals that are shut out', [
+      leaf('add', 'shut a principal out and cut its live sessions', () => import('./admin/revocations-add.ts')),
+      leaf('ls', 'list revocations', () => import('./admin/revocations-ls.ts')),
+      leaf('rm', 'let a principal in again', () => import('./admin/revocations-rm.ts')),
+    ]),
+  ]),
+  leaf('doctor', 'find out why something does not work', () => import('./doctor.ts')),
+  leaf('completion', 'print a completion script for a shell', () => import('./completion.ts')),
+  leaf('__complete', 'answer a completion script', () => import('./complete.ts'), true),
+];
+
+export const TREE: readonly Node[] = [...IDENTITY, ...USE, ...RECORD, ...RUN];
+
+/** Every leaf with its path. */
+export function leaves(nodes: readonly Node[] = TREE, path: readonly string[] = []): { path: string[]; leaf: Leaf }[] {
+  return nodes.flatMap((node) =>
+    'children' in node ? leaves(node.children, [...path, node.name]) : [{ path: [...path, node.name], leaf: node }],
+  );
+}

@@ -1,0 +1,78 @@
+// Questions to a person. Without a terminal there is none: refuse and name the flag to pass instead.
+
+import { StringDecoder } from 'node:string_decoder';
+import { userError } from '../core/errors.ts';
+import type { SignalReason } from './context.ts';
+import type { Io } from './io.ts';
+
+/** Errors: no_terminal, whose `next` is `instead`. */
+export function needTerminal(io: Io, what: string, instead: string): void {
+  if (!io.interactive) throw userError('no_terminal', `cannot ask ${what}: this is not a terminal`, { fix: instead });
+}
+
+/** One line of an answer, trimmed. The question goes to stderr, stdout is data. */
+export async function ask(io: Io, question: string): Promise<string> {
+  const { createInterface } = await import('node:readline/promises');
+  const reader = createInterface({ input: io.stdin, output: io.stderr });
+  const abort = new AbortController();
+  reader.on('SIGINT', () => abort.abort({ signal: 'SIGINT' } satisfies SignalReason));
+  reader.on('close', () => abort.abort({ signal: 'SIGINT' } satisfies SignalReason));
+  try {
+    return (await reader.question(question, { signal: abort.signal })).trim();
+  } catch (error) {
+    throw abort.signal.aborted ? abort.signal.reason : error;
+  } finally {
+    reader.close();
+  }
+}
+
+/** `yes` in full, as ssh wants it: a reflex of `y` must not accept a stranger. */
+export async function confirm(io: Io, question: string): Promise<boolean> {
+  for (;;) {
+    const answer = (await ask(io, `${question} (yes/no) `)).toLowerCase();
+    if (answer === 'yes') return true;
+    if (answer === 'no' || answer === '') return false;
+    io.say("please answer 'yes' or 'no'");
+  }
+}
+
+/** A line that is not shown while it is typed. */
+export async function askHidden(io: Io, question: string): Promise<string> {
+  io.stderr.write(question);
+  io.stdin.setRawMode?.(true);
+  const decoder = new StringDecoder('utf8');
+  let typed = '';
+  try {
+    for await (const chunk of io.stdin.iterator({ destroyOnReturn: false })) {
+      for (const character of decoder.write(chunk as Buffer)) {
+        if (character === '\r' || character === '\n') return typed;
+        if (character === '\u0003' || character === '\u0004') throw { signal: 'SIGINT' } satisfies SignalReason;
+        if (character === '\u007f' || character === '\b') typed = [...typed].slice(0, -1).join('');
+        else if (character >= ' ') typed += character;
+      }
+    }
+    return typed;
+  } finally {
+    io.stdin.setRawMode?.(false);
+    io.stdin.pause();
+    io.stderr.write('\n');
+  }
+}
+
+/** A new secret, asked twice. Errors: usage when the two differ or are empty. */
+export async function askNewPassword(io: Io, whose: string): Promise<string> {
+  needTerminal(io, 'for a password', 'pass --password-stdin and send the password on standard input');
+  const first = await askHidden(io, `new password for ${whose}: `);
+  if (first === '') throw userError('usage', 'the password is empty');
+  if (first !== (await askHidden(io, 'once more: '))) throw userError('usage', 'the two passwords differ');
+  return first;
+}
+
+/** All of standard input, without the last line break. */
+export async function readStdin(io: Io): Promise<string> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of io.stdin) chunks.push(Buffer.from(chunk as Buffer));
+  return Buffer.concat(chunks)
+    .toString('utf8')
+    .replace(/\r?\n$/, '');
+}

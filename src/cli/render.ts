@@ -1,0 +1,25 @@
+// An error as text or JSON: the one place where one is shown. Both go to stderr, so that stdout stays data or empty.
+
+import type { HoopctlError } from '../core/errors.ts';
+import type { Io } from './io.ts';
+import { printable } from './text.ts';
+
+export function renderError(io: Io, error: HoopctlError, json: boolean): void {
+  if (json) {
+    io.say(JSON.stringify({ error: error.toJSON() }));
+    return;
+  }
+  const red = io.color.stderr ? (text: string) => `\u001b[31m${text}\u001b[39m` : (text: string) => text;
+  const lines = [`${red('hoopctl:')} ${printable(error.message)}`];
+  if (error.rule !== undefined) lines.push(`  rule: ${printable(error.rule)}`);
+  if (error.fix !== undefined) lines.push(`  next: ${printable(error.fix)}`);
+  if (error.session !== undefined) lines.push(`  session: ${printable(error.session)}`);
+  if (error.fault === 'ours') lines.push(...stack(error));
+  io.say(lines.join('\n'));
+}
+
+/** Ours is a bug: the stack is what whoever fixes it needs. */
+function stack(error: HoopctlError): string[] {
+  const origin = error.cause instanceof Error ? error.cause : error;
+  return [`  this is a fault of hoopctl itself:`, ...(origin.stack ?? '').split('\n').map((line) => `  ${line}`)];
+}

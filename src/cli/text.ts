@@ -1,0 +1,132 @@
+// Text for people: tables, times, and the taming of what others wrote before it meets a terminal.
+
+import { formatDuration } from '../core/clock.ts';
+
+/** Control characters made visible (`\x1b`): a recorded statement must not drive the reader's terminal. Keeps \n and \t. */
+export function printable(text: string): string {
+  return text.replace(UNRULY, (character) => {
+    const code = character.charCodeAt(0);
+    return code < 256 ? `\\x${code.toString(16).padStart(2, '0')}` : `\\u${code.toString(16).padStart(4, '0')}`;
+  });
+}
+
+/** Control characters, line separators and what turns the direction of writing. */
+const UNRULY = /[[\p{Cc}\p{Zl}\p{Zp}\u202a-\u202e\u2066-\u2069]--[\n\t]]/gv;
+
+/** The same on one line, at most `width` characters, with an ellipsis where it was cut. */
+export function oneLine(text: string, width = Number.POSITIVE_INFINITY): string {
+  const line = printable(text.replace(/\s+/g, ' ').trim());
+  return line.length <= width ? line : `${line.slice(0, Math.max(0, width - 1))}…`;
+}
+
+export interface TableOptions {
+  /** The last column is cut so that lines fit this width; unlimited when not given. */
+  readonly width?: number;
+  /** Colours a cell after it has been padded. */
+  readonly paint?: (cell: string, column: number, row: number) => string;
+}
+
+/** Aligned columns, two spaces apart, headers in capitals; ends with a newline. Cells are tamed and put on one line. */
+export function table(
+  headers: readonly string[],
+  rows: readonly (readonly string[])[],
+  options: TableOptions = {},
+): string {
+  const cells = rows.map((row) => headers.map((_, i) => oneLine(row[i] ?? '')));
+  const widths = headers.map((header, i) => Math.max(header.length, ...cells.map((row) => row[i]!.length)));
+  const last = headers.length - 1;
+  const before = widths.slice(0, last).reduce((sum, width) => sum + width + 2, 0);
+  const room = options.width === undefined ? Number.POSITIVE_INFINITY : Math.max(20, options.width - before);
+  const render = (row: readonly string[], y: number): string =>
+    row
+      .map((cell, x) => {
+        const fitted = x === last ? oneLine(cell, room) : cell.padEnd(widths[x]!);
+        return options.paint && y >= 0 ? options.paint(fitted, x, y) : fitted;
+      })
+      .join('  ')
+      .trimEnd();
+  return `${[
+    render(
+      headers.map((header) => header.toUpperCase()),
+      -1,
+    ),
+    ...cells.map(render),
+  ].join('\n')}\n`;
+}
+
+/** `key  value` lines, aligned; undefined values are left out; ends with a newline. */
+export function facts(pairs: readonly (readonly [string, string | undefined])[]): string {
+  const shown = pairs.filter((pair): pair is readonly [string, string] => pair[1] !== undefined && pair[1] !== '');
+  const width = Math.max(0, ...shown.map(([key]) => key.length));
+  return shown
+    .map(([key, value]) => `${key.padEnd(width)}  ${printable(value).replaceAll('\n', '\n'.padEnd(width + 3))}\n`)
+    .join('');
+}
+
+/** `2026-11-20 07:13:05` in local time. */
+export function localTime(iso: string | number | undefined): string {
+  if (iso === undefined) return '';
+  const date = new Date(iso);
+  if (Number.isNaN(date.getTime())) return String(iso);
+  const two = (n: number): string => String(n).padStart(2, '0');
+  const day = `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())}`;
+  return `${day} ${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}`;
+}
+
+/** `in 14m`, `3h ago`: the two largest units. */
+export function relativeTime(iso: string | number, now: number): string {
+  const distance = new Date(iso).getTime() - now;
+  if (Number.isNaN(distance)) return String(iso);
+  const words = coarse(Math.abs(distance));
+  return distance >= 0 ? `in ${words}` : `${words} ago`;
+}
+
+function coarse(ms: number): string {
+  const parts = formatDuration(ms < 1000 ? 1000 : ms).match(/\d+[a-z]+/g) ?? ['0s'];
+  return parts.slice(0, 2).join('');
+}
+
+export function byteSize(bytes: number): string {
+  if (bytes < 1024) return `${bytes} B`;
+  const units = ['KiB', 'MiB', 'GiB', 'TiB'];
+  let value = bytes / 1024;
+  let unit = 0;
+  while (value >= 1024 && unit < units.length - 1) {
+    value /= 1024;
+    unit++;
+  }
+  return `${value < 10 ? value.toFixed(1) : Math.round(value)} ${units[unit]}`;
+}
+
+export function plural(count: number, one: string, many = `${one}s`): string {
+  return `${count} ${count === 1 ? one : many}`;
+}
+
+/** The candidates nearest to a mistyped word: at most `limit`, none further than a third of its length (at least 2). */
+export function nearest(word: string, candidates: readonly string[], limit = 3): string[] {
+  const reach = Math.max(2, Math.floor(word.length / 3));
+  return candidates
+    .map((candidate) => ({ candidate, distance: distance(word.toLowerCase(), candidate.toLowerCase()) }))
+    .filter((entry) => entry.distance <= reach)
+    .sort((a, b) => a.distance - b.distance)
+    .slice(0, limit)
+    .map((entry) => entry.candidate);
+}
+
+/** Optimal string alignment: insert, delete, replace, swap of neighbours cost one each. */
+function distance(a: string, b: string): number {
+  let before: number[] = [];
+  let previous = Array.from({ length: b.length + 1 }, (_, i) => i);
+  for (let i = 1; i <= a.length; i++) {
+    const row = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const change = a[i - 1] === b[j - 1] ? 0 : 1;
+      let best = Math.min(row[j - 1]! + 1, previous[j]! + 1, previous[j - 1]! + change);
+      if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1]) best = Math.min(best, before[j - 2]! + 1);
+      row.push(best);
+    }
+    before = previous;
+    previous = row;
+  }
+  return previous[b.length]!;
+}
