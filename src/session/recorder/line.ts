@@ -1,0 +1,96 @@
+// One line of a recording or of the gateway's log: its encoding and the chain that binds it to the one before.
+// Refuses to know: what kinds of line there are, files, when a line is written. FORMAT.md says the same in words.
+
+import { hash } from 'node:crypto';
+import { ourError } from '../../core/errors.ts';
+
+/** `prev` of the first line. */
+export const GENESIS = '0'.repeat(64);
+
+/** The version of the format, in every `open` line. */
+export const FORMAT_VERSION = 1;
+
+/** Where a chain stands: what the next line's `seq` and `prev` will be. */
+export interface ChainState {
+  readonly seq: number;
+  readonly head: string;
+}
+
+const RESERVED = new Set(['seq', 'at', 'kind', 'prev']);
+
+let lastMs = Number.NaN;
+let lastIso = '';
+
+/** Milliseconds → ISO 8601 UTC. Remembered for the millisecond: lines come many to one. */
+export function isoTime(ms: number): string {
+  if (ms !== lastMs) {
+    lastIso = new Date(ms).toISOString();
+    lastMs = ms;
+  }
+  return lastIso;
+}
+
+/**
+ * An object's members as they stand inside a line: `,"a":1,"b":"x"`; empty for none. Undefined members are left out.
+ * Throws where a member has a name that the line itself uses.
+ */
+export function encodeFields(fields: Readonly<Record<string, unknown>>): string {
+  for (const key in fields) {
+    if (RESERVED.has(key)) throw ourError('internal', `cannot encode a line: field name "${key}" is reserved`);
+  }
+  const json = JSON.stringify(fields);
+  return json === '{}' ? '' : `,${json.slice(1, -1)}`;
+}
+
+/** SHA-256 of a line's UTF-8 bytes without the newline, lower-case hex. */
+export function lineDigest(line: string | Uint8Array): string {
+  return hash('sha256', line, 'hex');
+}
+
+/** Makes lines, each bound to the one before. */
+export class Chain {
+  #seq: number;
+  #head: string;
+
+  constructor(state: ChainState = { seq: 0, head: GENESIS }) {
+    this.#seq = state.seq;
+    this.#head = state.head;
+  }
+
+  get state(): ChainState {
+    return { seq: this.#seq, head: this.#head };
+  }
+
+  get seq(): number {
+    return this.#seq;
+  }
+
+  /** Back to an earlier state: the lines since then were never written. */
+  rewind(state: ChainState): void {
+    this.#seq = state.seq;
+    this.#head = state.head;
+  }
+
+  /** The next line with its newline. `fields`: as `encodeFields` makes them; `kind` needs no escaping. */
+  next(at: number, kind: string, fields: string): string {
+    const line = `{"seq":${this.#seq},"at":"${isoTime(at)}","kind":"${kind}"${fields},"prev":"${this.#head}"}`;
+    this.#seq += 1;
+    this.#head = hash('sha256', line, 'hex');
+    return `${line}\n`;
+  }
+
+  /**
+   * The seal: the last line. Its `digest` is the SHA-256 of the line itself with 64 zeros in the digest's place, so that
+   * every byte of the file is covered, and the digest stands for the whole recording.
+   */
+  seal(at: number, fields: string): { line: string; digest: string; lines: number } {
+    const lines = this.#seq + 1;
+    const front = `{"seq":${this.#seq},"at":"${isoTime(at)}","kind":"seal","lines":${lines}${fields},"digest":"`;
+    const back = `","prev":"${this.#head}"}`;
+    const digest = hash('sha256', front + GENESIS + back, 'hex');
+    const line = front + digest + back;
+    this.#seq += 1;
+    this.#head = hash('sha256', line, 'hex');
+    return { line: `${line}\n`, digest, lines };
+  }
+}

@@ -1,0 +1,50 @@
+// When buffered lines are written: once a turn of the event loop for those that something waits for, soon for the rest.
+// One for the process; refuses to know what is written.
+
+export interface Flushable {
+  /** Writes what is buffered, then runs what waited for it. Never throws. */
+  flush(): void;
+}
+
+/** How long an outcome may stay in memory when no intent follows, in ms. A kill of the process loses no more than this. */
+const LAZY_MS = 50;
+
+export class FlushScheduler {
+  #urgent: Flushable[] = [];
+  #lazy = new Set<Flushable>();
+  #immediate = false;
+  #timer: NodeJS.Timeout | undefined;
+
+  /** Flush it at the end of this turn. The caller sees to it that it asks once. */
+  urgent(flushable: Flushable): void {
+    this.#urgent.push(flushable);
+    if (this.#immediate) return;
+    this.#immediate = true;
+    setImmediate(() => {
+      this.#immediate = false;
+      const due = this.#urgent;
+      this.#urgent = [];
+      for (const one of due) one.flush();
+    });
+  }
+
+  /** Flush it within 50 ms, unless it is flushed before. */
+  lazy(flushable: Flushable): void {
+    this.#lazy.add(flushable);
+    this.#timer ??= setTimeout(() => {
+      this.#timer = undefined;
+      const due = this.#lazy;
+      this.#lazy = new Set();
+      for (const one of due) one.flush();
+    }, LAZY_MS);
+  }
+
+  /** It is gone. */
+  forget(flushable: Flushable): void {
+    this.#lazy.delete(flushable);
+    if (this.#lazy.size === 0 && this.#timer !== undefined) {
+      clearTimeout(this.#timer);
+      this.#timer = undefined;
+    }
+  }
+}
