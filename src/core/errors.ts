@@ -22,6 +22,7 @@ export type ErrorCode =
   | 'token_invalid'
   | 'token_expired'
   | 'principal_revoked'
+  | 'issuer_unreachable'
   | 'keychain_unavailable'
   // reaching the gateway
   | 'gateway_unreachable'

@@ -1,0 +1,100 @@
+// The embedded OpenID Connect issuer: local users, device flow, refresh rotation; mounted at /oidc of the gateway's listener.
+// Refuses to know: principals, policy. To the rest of the gateway it is an issuer like any other, but for its keys.
+
+import type { EventEmitter } from 'node:events';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import Provider from 'oidc-provider';
+import { type IssuerKeys, localKeys } from '../../session/identity/keys.ts';
+import { Attempts } from './attempts.ts';
+import { CLIENT_ID, providerConfiguration } from './configuration.ts';
+import { answer, type EmbeddedIssuerOptions, type IssuerContext } from './context.ts';
+import { interaction } from './interaction.ts';
+import { errorPage, PAGE_HEADERS } from './pages.ts';
+
+/** Where the issuer lives under the gateway's public URL. */
+export const ISSUER_PATH = '/oidc';
+
+export interface EmbeddedIssuer {
+  readonly issuer: string;
+  readonly clientId: string;
+  readonly keys: IssuerKeys;
+  /** Answers every request under ISSUER_PATH. */
+  handle(request: IncomingMessage, response: ServerResponse): void;
+}
+
+export function createEmbeddedIssuer(options: EmbeddedIssuerOptions): EmbeddedIssuer {
+  const { publicUrl, clock, log } = options;
+  const context: IssuerContext = {
+    ...options,
+    // A user's name can be guessed at by anybody, so its pause stays short; an address pays for itself.
+    byUser: new Attempts({ clock, free: 5, maxPauseMs: 60_000 }),
+    byAddress: new Attempts({ clock, free: 20, maxPauseMs: 15 * 60_000 }),
+    prefilled: new WeakMap(),
+  };
+  const issuer = publicUrl + ISSUER_PATH;
+  const provider = new Provider(issuer, providerConfiguration(context));
+  addInterval(provider, options.interval ?? 2);
+  provider.on('server_error', (_ctx, error) =>
+    log.error({ error: error.message, stack: error.stack }, 'issuer failed'),
+  );
+  // Without a listener koa prints to stderr.
+  (provider as EventEmitter).on('error', (error: Error) =>
+    log.error({ error: error.message, stack: error.stack }, 'issuer failed'),
+  );
+  const serve = provider.callback();
+  const host = new URL(publicUrl).host;
+  return {
+    issuer,
+    clientId: CLIENT_ID,
+    keys: localKeys(() => options.keys.jwks()),
+    handle(request, response) {
+      for (const [name, value] of Object.entries(PAGE_HEADERS)) response.setHeader(name, value);
+      const address = request.socket.remoteAddress ?? 'unknown';
+      if (request.method === 'POST' && context.byAddress.pause(address) > 0) {
+        return tooMany(response, context.byAddress.pause(address));
+      }
+      const full = request.url ?? '/';
+      // URLs that the provider makes name the public host, whatever name this request used.
+      request.headers.host = host;
+      Object.assign(request, { originalUrl: full });
+      request.url = full.slice(ISSUER_PATH.length) || '/';
+      const matched = /^\/interaction\/([\w-]{1,64})$/.exec(request.url.split('?')[0]!);
+      if (matched !== null) {
+        interaction(provider, context, request, response, matched[1]!).catch((error: Error) => {
+          log.warn({ error: error.message }, 'login page refused');
+          answer(response, 400, errorPage('This login has expired or was begun in another browser.'));
+        });
+        return;
+      }
+      prefillCode(request, context);
+      void serve(request, response);
+    },
+  };
+}
+
+/** `?user_code=` would make the provider answer with a page that needs a script: the form is filled in instead. */
+function prefillCode(request: IncomingMessage, context: IssuerContext): void {
+  if (request.method !== 'GET' || !request.url!.startsWith('/device?')) return;
+  const code = new URL(request.url!, 'http://x').searchParams.get('user_code');
+  if (code === null) return;
+  context.prefilled.set(request, code.slice(0, 32));
+  request.url = '/device';
+  Object.assign(request, { originalUrl: `${ISSUER_PATH}/device` });
+}
+
+/** The provider's device response has no `interval`; without it clients wait 5 s between polls. */
+function addInterval(provider: Provider, interval: number): void {
+  provider.use(async (ctx, next) => {
+    await next();
+    const body: unknown = ctx.body;
+    if (ctx.oidc?.route === 'device_authorization' && ctx.status === 200 && typeof body === 'object' && body !== null) {
+      ctx.body = { ...body, interval };
+    }
+  });
+}
+
+function tooMany(response: ServerResponse, pauseMs: number): void {
+  const seconds = Math.ceil(pauseMs / 1000);
+  response.setHeader('retry-after', String(seconds));
+  answer(response, 429, errorPage(`Too many failed tries from your address. Wait ${seconds} s, then try again.`));
+}

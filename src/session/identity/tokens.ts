@@ -1,0 +1,167 @@
+// The gateway's own tokens: short-lived JWTs that carry a Principal, for its API and tunnels, or for one connection as the
+// password of a native client. Refuses to know: where keys are kept, who may have a token.
+
+import { randomUUID } from 'node:crypto';
+import { type CryptoKey, type JSONWebKeySet, SignJWT } from 'jose';
+import type { Clock } from '../../core/clock.ts';
+import { userError } from '../../core/errors.ts';
+import { type Limit, limit } from '../../core/limits.ts';
+import { claimedType, refused, verifyJwt } from './jwt.ts';
+import { localKeys } from './keys.ts';
+import type { Principal, PrincipalKind } from './principal.ts';
+
+/** How long an access token lasts. */
+export const accessTokenLimit: Limit = limit('access_token_ms', 'ms', 15 * 60_000);
+/** The longest that a connection token may last. */
+export const connectionTokenLimit: Limit = limit('connection_token_ms', 'ms', 60 * 60_000);
+
+export const TOKEN_AUDIENCE = 'gateway';
+/** `typ` of the two kinds: one is never taken for the other. */
+const ACCESS_TYPE = 'at+jwt';
+const CONNECTION_TYPE = 'hoopctl-connection+jwt';
+
+/** ES256 keys; the newest signs, all of them verify. */
+export interface TokenKeys {
+  current(): { readonly kid: string; readonly key: CryptoKey };
+  /** Public halves. */
+  jwks(): JSONWebKeySet;
+}
+
+export interface IssuedToken {
+  readonly token: string;
+  readonly jti: string;
+  /** Milliseconds since the epoch. */
+  readonly expiresAt: number;
+}
+
+export interface VerifiedToken {
+  readonly principal: Principal;
+  readonly jti: string;
+  readonly expiresAt: number;
+  /** Connection tokens only: what they are for, and the reason given when they were made. */
+  readonly connection?: string;
+  readonly reason?: string;
+}
+
+export interface GatewayTokensOptions {
+  readonly keys: TokenKeys;
+  /** The gateway's public URL: `iss`. */
+  readonly issuer: string;
+  readonly clock: Clock;
+  readonly accessToken?: Limit;
+  readonly connectionToken?: Limit;
+}
+
+export class GatewayTokens {
+  readonly issuer: string;
+  readonly #options: GatewayTokensOptions;
+
+  constructor(options: GatewayTokensOptions) {
+    this.#options = options;
+    this.issuer = options.issuer;
+  }
+
+  /** A token for the API and tunnels. */
+  issue(principal: Principal): Promise<IssuedToken> {
+    const ttl = (this.#options.accessToken ?? accessTokenLimit).value;
+    return this.#sign(principal, ttl, ACCESS_TYPE, {});
+  }
+
+  /** A token for one connection. Errors: limit_exceeded when `ttlMs` is over `connection_token_ms`. */
+  issueForConnection(
+    principal: Principal,
+    connection: string,
+    ttlMs: number,
+    reason: string | undefined,
+  ): Promise<IssuedToken> {
+    const bound = this.#options.connectionToken ?? connectionTokenLimit;
+    if (ttlMs > bound.value || ttlMs < 1000) {
+      throw userError(
+        'limit_exceeded',
+        `token for "${connection}" would last ${ttlMs} ms, 1000 to ${bound.value} are allowed`,
+        {
+          fix: `ask for a shorter one; the limit is ${bound.name}`,
+          details: { limit: bound.name, value: ttlMs, max: bound.value },
+        },
+      );
+    }
+    return this.#sign(principal, ttlMs, CONNECTION_TYPE, { connection, ...(reason === undefined ? {} : { reason }) });
+  }
+
+  /** Errors: token_invalid, token_expired. */
+  verify(token: string): Promise<VerifiedToken> {
+    return this.#verify(token, ACCESS_TYPE);
+  }
+
+  /** Errors: token_invalid, token_expired. */
+  verifyForConnection(token: string): Promise<VerifiedToken> {
+    return this.#verify(token, CONNECTION_TYPE);
+  }
+
+  /** Whether it says to be a connection token: to tell its holder what it is not good for. */
+  static looksLikeConnectionToken(token: string): boolean {
+    return claimedType(token) === CONNECTION_TYPE;
+  }
+
+  async #sign(principal: Principal, ttlMs: number, typ: string, more: Record<string, string>): Promise<IssuedToken> {
+    const { keys, clock, issuer } = this.#options;
+    const { kid, key } = keys.current();
+    const jti = randomUUID();
+    const now = Math.floor(clock.now() / 1000);
+    const exp = Math.floor((clock.now() + ttlMs) / 1000);
+    const { subject, actor, ...rest } = principal;
+    const token = await new SignJWT({
+      ...more,
+      principal: rest,
+      ...(actor === undefined ? {} : { act: { sub: actor } }),
+    })
+      .setProtectedHeader({ alg: 'ES256', kid, typ })
+      .setIssuer(issuer)
+      .setAudience(TOKEN_AUDIENCE)
+      .setSubject(subject)
+      .setJti(jti)
+      .setIssuedAt(now)
+      .setExpirationTime(exp)
+      .sign(key);
+    return { token, jti, expiresAt: exp * 1000 };
+  }
+
+  async #verify(token: string, type: string): Promise<VerifiedToken> {
+    const { keys, clock, issuer } = this.#options;
+    const claims = await verifyJwt(token, {
+      name: 'gateway',
+      issuer,
+      audiences: [TOKEN_AUDIENCE],
+      keys: localKeys(() => keys.jwks()),
+      type,
+      clock,
+    });
+    const principal = principalFrom(claims as Record<string, unknown>);
+    if (principal === undefined || typeof claims.jti !== 'string')
+      throw refused({ name: 'gateway' }, ['it is incomplete']);
+    return {
+      principal,
+      jti: claims.jti,
+      expiresAt: claims.exp! * 1000,
+      ...(typeof claims.connection === 'string' ? { connection: claims.connection } : {}),
+      ...(typeof claims.reason === 'string' ? { reason: claims.reason } : {}),
+    };
+  }
+}
+
+/** Reads back what `#sign` wrote; the signature says that it was us, an older version may have written other fields. */
+function principalFrom(claims: Record<string, unknown>): Principal | undefined {
+  const carried = claims.principal as Partial<Principal> | undefined;
+  if (typeof carried !== 'object' || carried === null || typeof carried.issuer !== 'string') return undefined;
+  if (!Array.isArray(carried.groups) || typeof carried.claims !== 'object') return undefined;
+  const act = (claims.act as { sub?: unknown } | undefined)?.sub;
+  return {
+    kind: carried.kind as PrincipalKind,
+    subject: String(claims.sub),
+    issuer: carried.issuer,
+    ...(typeof carried.email === 'string' ? { email: carried.email } : {}),
+    groups: carried.groups.map(String),
+    ...(typeof act === 'string' ? { actor: act } : {}),
+    claims: carried.claims,
+  };
+}
