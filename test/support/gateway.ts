@@ -4,7 +4,7 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { request } from 'node:https';
 import { join } from 'node:path';
-import { Browser, confirmDevice, type Person } from './browser.ts';
+import { Browser, confirmDevice, type Person } from './device-pages.ts';
 import {
   eventually,
   type Finished,
