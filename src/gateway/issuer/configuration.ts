@@ -1,6 +1,6 @@
 // How oidc-provider is set up: one native client, one scope of claims, every time to live said in so many words.
 
-import type { Configuration, KoaContextWithOIDC } from 'oidc-provider';
+import { type Configuration, interactionPolicy, type KoaContextWithOIDC } from 'oidc-provider';
 import type { User } from '../../session/identity/stores.ts';
 import { storeAdapter } from './adapter.ts';
 import type { IssuerContext } from './context.ts';
@@ -24,9 +24,10 @@ export function providerConfiguration(context: IssuerContext): Configuration {
         client_name: 'hoopctl',
         application_type: 'native',
         token_endpoint_auth_method: 'none',
-        grant_types: ['urn:ietf:params:oauth:grant-type:device_code', 'refresh_token', 'authorization_code'],
-        response_types: ['code'],
-        redirect_uris: ['http://127.0.0.1/callback'],
+        // No code flow: another program on the user's machine could take its redirect (RFC 8252 §8.6).
+        grant_types: ['urn:ietf:params:oauth:grant-type:device_code', 'refresh_token'],
+        response_types: [],
+        redirect_uris: [],
         id_token_signed_response_alg: 'ES256',
       },
     ],
@@ -38,7 +39,6 @@ export function providerConfiguration(context: IssuerContext): Configuration {
     rotateRefreshToken: true,
     issueRefreshToken: async (_ctx, client) => client.grantTypeAllowed('refresh_token'),
     expiresWithSession: async () => false,
-    pkce: { required: () => true },
     ttl: {
       AccessToken: 10 * MINUTE,
       AuthorizationCode: MINUTE,
@@ -55,7 +55,7 @@ export function providerConfiguration(context: IssuerContext): Configuration {
     } as NonNullable<Configuration['ttl']>,
     findAccount: async (_ctx, sub) => account(await context.users.get(sub)),
     loadExistingGrant: grantEverything,
-    interactions: { url: (_ctx, { uid }) => `/oidc/interaction/${uid}` },
+    interactions: { policy: policy(), url: (_ctx, { uid }) => `/oidc/interaction/${uid}` },
     renderError: (ctx, out) => {
       ctx.type = 'html';
       ctx.body = errorPage(out.error_description ?? out.error);
@@ -133,6 +133,13 @@ function account(user: User | undefined) {
       ...(user.email === undefined ? {} : { email: user.email, email_verified: true }),
     }),
   };
+}
+
+/** A page of consent for native clients would ask what the page that confirms the code has asked. */
+function policy() {
+  const base = interactionPolicy.base();
+  base.get('consent')?.checks.remove('native_client_prompt');
+  return base;
 }
 
 /** Our own client needs no consent page: the page that confirms the code is the question. */

@@ -23,11 +23,11 @@ button.quiet{background:none;color:inherit;border-color:var(--line)}
 dl{display:grid;grid-template-columns:auto 1fr;gap:.25rem .75rem;margin:.75rem 0}dt{opacity:.75}dd{margin:0}
 `;
 
-/** No script, no frame, nothing from elsewhere; a native client's loop-back redirect is the only way out of a form. */
+/** No script, no frame, nothing from elsewhere. */
 export const PAGE_HEADERS: Readonly<Record<string, string>> = {
   'content-security-policy':
     `default-src 'none'; style-src 'sha256-${createHash('sha256').update(STYLE).digest('base64')}'; ` +
-    "form-action 'self' http://127.0.0.1:*; frame-ancestors 'none'; base-uri 'none'",
+    "form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
   'x-frame-options': 'DENY',
   'x-content-type-options': 'nosniff',
   'referrer-policy': 'no-referrer',
@@ -85,8 +85,7 @@ export function confirmPage(form: DeviceForm, code: string, device: Readonly<Rec
 <p class="code">${escapeHtml(code)}</p>${facts === '' ? '' : `<dl>${facts}</dl>`}
 <form method="post" action="${escapeHtml(form.action)}">${hidden}
 <input type="hidden" name="confirm" value="yes">
-<button type="submit" autofocus>Yes, log it in</button></form>
-<form method="post" action="${escapeHtml(form.action)}">${hidden}
+<button type="submit" autofocus>Yes, log it in</button>
 <button class="quiet" type="submit" name="abort" value="yes">No, this is not mine</button></form>`,
   );
 }
