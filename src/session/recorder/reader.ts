@@ -45,7 +45,8 @@ export class LineSplitter {
     const lines: RawLine[] = [];
     const bytes = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
     let start = 0;
-    while (this.tooLong === undefined) {
+    if (this.tooLong !== undefined) return lines;
+    for (;;) {
       const end = bytes.indexOf(10, start);
       if (end < 0) break;
       lines.push(this.#take(bytes.subarray(start, end), true));
@@ -56,7 +57,7 @@ export class LineSplitter {
       this.#rest.push(Buffer.from(bytes.subarray(start)));
       this.#restBytes += bytes.length - start;
     }
-    if (this.#restBytes > this.#maxBytes && this.tooLong === undefined) {
+    if (this.#restBytes > this.#maxBytes) {
       this.tooLong = { bytes: Buffer.alloc(0), number: this.#number, offset: this.#offset, whole: false };
       this.#rest = [];
       this.#restBytes = 0;

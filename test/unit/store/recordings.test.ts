@@ -1,0 +1,255 @@
+import { execFileSync } from 'node:child_process';
+import {
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { newSessionId } from '../../../src/core/ids.ts';
+import { nodeFiles } from '../../../src/session/recorder/files.ts';
+import { DEFAULT_ROW_LIMITS, Recording } from '../../../src/session/recorder/recording.ts';
+import { salvage } from '../../../src/session/recorder/salvage.ts';
+import { FlushScheduler } from '../../../src/session/recorder/scheduler.ts';
+import { verify } from '../../../src/session/recorder/verify.ts';
+import { RecordingDirectory, recordingPath } from '../../../src/store/recordings.ts';
+import { FaultyFiles, header, sampleRecording, statement, T0, turn } from '../session/recorder/fixtures.ts';
+
+let root: string;
+beforeEach(() => {
+  root = mkdtempSync(join(tmpdir(), 'recordings-'));
+});
+afterEach(() => rmSync(root, { recursive: true, force: true }));
+
+const scheduler = new FlushScheduler();
+const options = { now: () => T0 + 1000, reason: 'the gateway stopped without sealing it' };
+
+function begin(sink: RecordingDirectory, id = newSessionId(T0)) {
+  const failures: Error[] = [];
+  const recording = new Recording({
+    target: sink.create(id),
+    scheduler,
+    now: () => T0,
+    ticks: () => 0,
+    limits: DEFAULT_ROW_LIMITS,
+    failed: (error) => failures.push(error),
+    faulted: (error) => failures.push(error),
+  });
+  recording.begin({ ...header, session: id });
+  return { id, recording, failures };
+}
+
+const written = (recording: Recording) => new Promise<void>((resolve) => recording.recorded(resolve));
+
+describe('a directory of recordings', () => {
+  it('keeps one private file a session, under the day in its id', async () => {
+    const sink = new RecordingDirectory(join(root, 'data', 'recordings'));
+    const { id, recording } = begin(sink);
+    await written(recording);
+    const path = sink.path(id);
+    expect(path.endsWith(`/data/recordings/2026/11/20/${id}.jsonl`)).toBe(true);
+    expect(statSync(path).mode & 0o777).toBe(0o600);
+    for (let at = dirname(path); at !== root; at = dirname(at)) expect(statSync(at).mode & 0o777).toBe(0o700);
+    expect(await sink.unfinished()).toEqual([id]);
+    await recording.end({ code: 'client_closed', message: '' });
+    expect(await sink.unfinished()).toEqual([]);
+    expect(await verify(sink.read(id), { session: id })).toMatchObject({ ok: true });
+  });
+
+  it('never writes over a recording that exists', async () => {
+    const sink = new RecordingDirectory(root);
+    const { id, recording } = begin(sink);
+    await recording.end({ code: 'client_closed', message: '' });
+    const before = readFileSync(sink.path(id));
+    expect(() => sink.create(id)).toThrow(expect.objectContaining({ code: 'recording_failed' }));
+    expect(readFileSync(sink.path(id))).toEqual(before);
+  });
+
+  it.each(['../../etc/passwd', 's-../../../../../../x', '', 's-', `s-${'z'.repeat(19)}x`])(
+    'refuses the id %j',
+    (id) => {
+      expect(() => recordingPath(id)).toThrow(expect.objectContaining({ code: 'not_found' }));
+    },
+  );
+
+  it('says so when there is none', async () => {
+    const sink = new RecordingDirectory(root);
+    await expect(verify(sink.read(newSessionId(T0)))).rejects.toMatchObject({ code: 'not_found' });
+  });
+
+  it('goes on after short writes', async () => {
+    const files = new FaultyFiles(nodeFiles);
+    files.most = 7;
+    const sink = new RecordingDirectory(root, files);
+    const { id, recording } = begin(sink);
+    await recording.end({ code: 'client_closed', message: '' });
+    expect(await verify(sink.read(id))).toMatchObject({ ok: true, sealed: true });
+  });
+
+  it('ends the recording at a full disk, with the torn line cut away, wherever the disk is full', async () => {
+    for (let room = 0; room < 1400; room += 53) {
+      const files = new FaultyFiles(nodeFiles);
+      files.room = room;
+      const sink = new RecordingDirectory(root, files);
+      const { id, recording, failures } = begin(sink);
+      let forwarded = 0;
+      for (let op = 1; op <= 3; op++) {
+        recording.intent(op, statement(`select ${op}`), { verdict: 'allow' });
+        recording.recorded(() => {
+          forwarded = op;
+        });
+        await turn();
+      }
+      await recording.end({ code: 'client_closed', message: '' });
+      const intents = readFileSync(sink.path(id), 'utf8').split('"kind":"intent"').length - 1;
+      expect(intents).toBeGreaterThanOrEqual(forwarded);
+      if (failures.length === 0) continue;
+      expect(failures[0]).toMatchObject({ code: 'recording_failed' });
+      files.room = undefined;
+      const [salvaged] = await salvage(new RecordingDirectory(root), options);
+      expect(salvaged).toMatchObject({ session: id, outcome: 'sealed', cut: 0 });
+      expect(await verify(sink.read(id), { session: id })).toMatchObject({ ok: true });
+    }
+  });
+
+  it('refuses to begin when the file cannot be made', () => {
+    const files = new FaultyFiles(nodeFiles);
+    files.failing = { call: 'open', code: 'EROFS' };
+    expect(() => new RecordingDirectory(root, files).create(newSessionId(T0))).toThrow(
+      expect.objectContaining({ code: 'recording_failed', message: expect.stringContaining('EROFS') }),
+    );
+  });
+
+  it('leaves a recording whose seal could not be made durable to the next start', async () => {
+    const files = new FaultyFiles(nodeFiles);
+    files.failing = { call: 'sync', code: 'EIO' };
+    const sink = new RecordingDirectory(root, files);
+    const { id, recording, failures } = begin(sink);
+    expect(await recording.end({ code: 'client_closed', message: '' })).toBeUndefined();
+    expect(failures).toHaveLength(1);
+    const salvaged = await salvage(new RecordingDirectory(root), options);
+    expect(salvaged).toEqual([expect.objectContaining({ session: id, outcome: 'complete' })]);
+    expect(await sink.unfinished()).toEqual([]);
+  });
+});
+
+describe('salvage', () => {
+  it('seals what was left at every byte, and loses no whole line', async () => {
+    const bytes = await sampleRecording();
+    const id = newSessionId(T0);
+    const sink = new RecordingDirectory(root);
+    for (let length = 0; length <= bytes.length; length++) {
+      rmSync(sink.path(id), { force: true });
+      sink.create(id).abandon();
+      writeFileSync(sink.path(id), bytes.subarray(0, length));
+      const whole = bytes.subarray(0, length).toString('utf8').split('\n').length - 1;
+      const [salvaged, ...others] = await salvage(sink, options);
+      expect(others).toEqual([]);
+      expect(salvaged?.outcome).toBe(length === bytes.length ? 'complete' : 'sealed');
+      const found = await verify(sink.read(id));
+      expect(found, `cut at ${length}`).toMatchObject({ ok: true, sealed: true, digest: salvaged?.digest });
+      expect(found.lines).toBe(length === bytes.length ? whole : whole + 1);
+      expect(await sink.unfinished()).toEqual([]);
+      expect(await salvage(sink, options)).toEqual([]);
+    }
+  });
+
+  it('says why it sealed, and what it cut', async () => {
+    const sink = new RecordingDirectory(root);
+    const { id, recording } = begin(sink);
+    await written(recording);
+    const size = statSync(sink.path(id)).size;
+    writeFileSync(sink.path(id), '{"seq":1,"torn', { flag: 'a' });
+    const [salvaged] = await salvage(new RecordingDirectory(root), options);
+    expect(salvaged).toMatchObject({ outcome: 'sealed', cut: 14, lines: 2, lastAt: new Date(T0).toISOString() });
+    expect(salvaged?.bytes).toBe(statSync(sink.path(id)).size);
+    const found = await verify(sink.read(id));
+    expect(found.interrupted).toBe(options.reason);
+    expect(found.bytes).toBeGreaterThan(size);
+  });
+
+  it('survives being killed between the cut and the seal', async () => {
+    const sink = new RecordingDirectory(root);
+    const { id, recording } = begin(sink);
+    await written(recording);
+    writeFileSync(sink.path(id), 'torn', { flag: 'a' });
+    truncateSync(sink.path(id), statSync(sink.path(id)).size - 4);
+    expect(await salvage(sink, options)).toEqual([expect.objectContaining({ outcome: 'sealed', cut: 0 })]);
+  });
+
+  it('takes a damaged file out of the way, untouched, and seals the others', async () => {
+    const sink = new RecordingDirectory(root);
+    const all = [begin(sink), begin(sink), begin(sink)];
+    for (const { recording } of all) {
+      recording.intent(1, statement('select 1'), { verdict: 'allow' });
+      await written(recording);
+    }
+    const bad = all[1]!.id;
+    const bytes = readFileSync(sink.path(bad));
+    bytes[20] = bytes[20]! ^ 1;
+    writeFileSync(sink.path(bad), bytes);
+    const results = await salvage(new RecordingDirectory(root), options);
+    expect(results.map((one) => one.outcome).sort()).toEqual(['quarantined', 'sealed', 'sealed']);
+    const quarantined = results.find((one) => one.outcome === 'quarantined')!;
+    expect(quarantined).toMatchObject({ session: bad, message: expect.stringMatching(/damaged: line 2 .*moved to/) });
+    expect(readFileSync(quarantined.where!)).toEqual(bytes);
+    expect(existsSync(sink.path(bad))).toBe(false);
+    expect(await salvage(sink, options)).toEqual([]);
+  });
+
+  it('goes on when one cannot be repaired', async () => {
+    const good = new RecordingDirectory(root);
+    const ids = [begin(good), begin(good)].map((one) => one.id).sort();
+    await turn();
+    const files = new FaultyFiles(nodeFiles);
+    let opened = 0;
+    files.open = (path, how) => {
+      opened += 1;
+      if (opened === 1) throw new Error('EACCES: injected');
+      return nodeFiles.open(path, how);
+    };
+    const results = await salvage(new RecordingDirectory(root, files), options);
+    expect(results.map((one) => [one.session, one.outcome])).toEqual([
+      [ids[0], 'failed'],
+      [ids[1], 'sealed'],
+    ]);
+    expect((await salvage(good, options)).map((one) => one.outcome)).toEqual(['sealed']);
+  });
+});
+
+describe('the format', () => {
+  it('can be checked by the reader printed in FORMAT.md, without our code', async () => {
+    const document = readFileSync(new URL('../../../src/session/recorder/FORMAT.md', import.meta.url), 'utf8');
+    const program = /```python\n(.*?)```/s.exec(document)?.[1];
+    expect(program?.trimEnd().split('\n').length).toBeLessThanOrEqual(30);
+    const sink = new RecordingDirectory(root);
+    const { id, recording } = begin(sink);
+    recording.intent(1, statement("select 'ü😀\u0000'", ['\ud800', null]), { verdict: 'allow' });
+    recording.result(1, { part: 0, status: 'ok', rows: 0 });
+    await recording.end({ code: 'client_closed', message: 'bye' });
+    const run = (path: string) => {
+      try {
+        return execFileSync('python3', ['-', path], { input: program!, encoding: 'utf8', stdio: 'pipe' });
+      } catch (thrown) {
+        return (thrown as { stdout: string }).stdout;
+      }
+    };
+    const { digest } = await verify(sink.read(id));
+    expect(run(sink.path(id))).toBe(`ok: ${id}, 5 lines, digest ${digest}\n`);
+    const bytes = readFileSync(sink.path(id));
+    for (const at of [3, Math.floor(bytes.length / 2), bytes.length - 20]) {
+      const changed = Buffer.from(bytes);
+      changed[at] = changed[at]! ^ 1;
+      const path = join(root, 'changed.jsonl');
+      writeFileSync(path, changed);
+      expect(run(path)).toMatch(/^not ok: /);
+    }
+    expect(readdirSync(root)).toContain('2026');
+  });
+});
