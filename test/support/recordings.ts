@@ -1,0 +1,58 @@
+// Reads recordings as a stranger would: JSON Lines, a SHA-256 chain. Own code on purpose: it checks what src wrote.
+
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { filesUnder } from './process.ts';
+
+export interface Line {
+  seq: number;
+  at: string;
+  kind: string;
+  prev: string;
+  [field: string]: unknown;
+}
+
+export interface Recording {
+  file: string;
+  bytes: Buffer;
+  lines: Line[];
+}
+
+/** Every recording below the directory. A last line without its newline is left out, as a salvager would. */
+export function readRecordings(directory: string): Recording[] {
+  return filesUnder(directory)
+    .filter((name) => name.endsWith('.jsonl'))
+    .map((name) => {
+      const file = join(directory, name);
+      const bytes = readFileSync(file);
+      const whole = bytes.subarray(0, bytes.lastIndexOf(10) + 1).toString();
+      const lines = whole.split('\n').filter((line) => line !== '');
+      return { file, bytes, lines: lines.map((line) => JSON.parse(line) as Line) };
+    });
+}
+
+/** What is wrong with a recording's chain; an empty list when nothing is. */
+export function chainProblems(recording: Recording): string[] {
+  const found: string[] = [];
+  let previous = '0'.repeat(64);
+  let seq = 0;
+  for (const text of recording.bytes.toString().split('\n')) {
+    if (text === '') continue;
+    const line = JSON.parse(text) as Line;
+    if (line.seq !== seq) found.push(`${recording.file}: seq ${line.seq} instead of ${seq}`);
+    if (line.prev !== previous) found.push(`${recording.file}: line ${seq} is not bound to the one before`);
+    previous = createHash('sha256').update(text).digest('hex');
+    seq++;
+  }
+  const last = recording.lines.at(-1);
+  if (last?.kind !== 'seal') found.push(`${recording.file}: not sealed, ends with ${last?.kind ?? 'nothing'}`);
+  return found;
+}
+
+/** The texts of all statements whose intent is recorded. */
+export function recordedStatements(recordings: readonly Recording[]): string[] {
+  return recordings.flatMap(({ lines }) =>
+    lines.filter((line) => line.kind === 'intent').map((line) => String(line.text)),
+  );
+}
