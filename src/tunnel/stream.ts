@@ -186,7 +186,7 @@ export class TunnelStream implements ByteStream, FrameSink, Watched {
 
   /** A peer that does not read what we send gets neither ping nor pong: its queue must not grow (§5.5.3 allows it). */
   #control(opcode: number, payload: Buffer): void {
-    if (this.#closing || this.#socket.writableLength > 0) return;
+    if (this.#closing || this.#socket.writableLength >= GATHER_BYTES) return;
     this.#socket.write(frame(opcode, payload, this.#masks));
     this.sent = true;
   }
