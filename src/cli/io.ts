@@ -1,6 +1,5 @@
 // The process as a value: the only file besides main.ts that touches it. Tests make another one.
 
-import { hostname } from 'node:os';
 import type { Readable, Writable } from 'node:stream';
 
 export interface Io {
@@ -14,7 +13,8 @@ export interface Io {
   readonly pid: number;
   /** Undefined where users have no number. */
   readonly uid: number | undefined;
-  readonly host: string;
+  /** Program and arguments that start another hoopctl. */
+  readonly self: readonly string[];
   /** Width of the terminal, 80 where there is none. */
   readonly columns: number;
   /** Whether stdout / stderr get colour: a terminal, no `NO_COLOR`, `TERM` not `dumb`, no `CI`; `FORCE_COLOR` wins. */
@@ -53,7 +53,7 @@ export function processIo(process: NodeJS.Process): Io {
     platform: process.platform,
     pid: process.pid,
     uid: process.getuid?.(),
-    host: hostname(),
+    self: [process.execPath, process.argv[1] ?? ''],
     get columns() {
       return stdout.columns ?? stderr.columns ?? 80;
     },

@@ -82,7 +82,7 @@ function addChildren(
   for (const node of nodes) {
     const child = parent.command(node.name, { hidden: 'hidden' in node && node.hidden === true }).summary(node.summary);
     child.description(`${node.summary[0]!.toUpperCase()}${node.summary.slice(1)}.`);
-    child.helpOption('-h, --help', 'show help');
+    child.helpOption('-h, --help', 'show help').helpCommand(false);
     if ('children' in node) addChildren(child, node.children, [...path, node.name], settle);
     else leaves.set(child, node);
   }

@@ -5,10 +5,10 @@ import { readFileSync, statSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { userError } from '../core/errors.ts';
+import { nearest } from '../core/nearest.ts';
 import type { Paths } from '../login/paths.ts';
 import { flagName, type Option, type Options, variableName } from './command.ts';
 import type { Io } from './io.ts';
-import { nearest } from './text.ts';
 
 export type Source = 'flag' | 'environment' | 'project' | 'user' | 'default';
 
@@ -86,7 +86,7 @@ function check(path: string, document: unknown, known: Known): Record<string, un
       const section = where === '' && known.verbs.includes(key) && isRecord(value);
       if (section) look(value as object, `${key}.`, known.options);
       else if (!known.options.includes(key)) {
-        const near = nearest(key, names)[0];
+        const near = nearest(key, names);
         problems.push(`unknown name '${where}${key}'${near === undefined ? '' : `, did you mean '${near}'`}`);
       }
     }

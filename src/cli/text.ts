@@ -101,32 +101,3 @@ export function byteSize(bytes: number): string {
 export function plural(count: number, one: string, many = `${one}s`): string {
   return `${count} ${count === 1 ? one : many}`;
 }
-
-/** The candidates nearest to a mistyped word: at most `limit`, none further than a third of its length (at least 2). */
-export function nearest(word: string, candidates: readonly string[], limit = 3): string[] {
-  const reach = Math.max(2, Math.floor(word.length / 3));
-  return candidates
-    .map((candidate) => ({ candidate, distance: distance(word.toLowerCase(), candidate.toLowerCase()) }))
-    .filter((entry) => entry.distance <= reach)
-    .sort((a, b) => a.distance - b.distance)
-    .slice(0, limit)
-    .map((entry) => entry.candidate);
-}
-
-/** Optimal string alignment: insert, delete, replace, swap of neighbours cost one each. */
-function distance(a: string, b: string): number {
-  let before: number[] = [];
-  let previous = Array.from({ length: b.length + 1 }, (_, i) => i);
-  for (let i = 1; i <= a.length; i++) {
-    const row = [i];
-    for (let j = 1; j <= b.length; j++) {
-      const change = a[i - 1] === b[j - 1] ? 0 : 1;
-      let best = Math.min(row[j - 1]! + 1, previous[j]! + 1, previous[j - 1]! + change);
-      if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1]) best = Math.min(best, before[j - 2]! + 1);
-      row.push(best);
-    }
-    before = previous;
-    previous = row;
-  }
-  return previous[b.length]!;
-}

@@ -3,7 +3,8 @@
 
 import { readFileSync } from 'node:fs';
 import type { IncomingMessage } from 'node:http';
-import { type HoopctlError, peerError, userError } from '../core/errors.ts';
+import { peerError, userError } from '../core/errors.ts';
+import { connectionError } from '../core/unreachable.ts';
 
 /** Bytes of an answer that is read whole; a gateway's list of sessions fits many times over. */
 const ANSWER_BYTES = 64 * 1024 * 1024;
@@ -52,7 +53,7 @@ export async function send(url: URL, trust: Trust, request: HttpRequest = {}): P
     outgoing.on('response', (body) => resolve({ status: body.statusCode ?? 0, headers: body.headers, body }));
     outgoing.on('error', (error) => {
       if (request.signal?.aborted) reject(request.signal.reason);
-      else reject(transportError(url, trust, error));
+      else reject(connectionError(url, trust.ca !== undefined, error));
     });
     outgoing.end(request.body);
   });
@@ -102,70 +103,4 @@ export function readCa(path: string): string {
     });
   }
   return text;
-}
-
-const UNKNOWN_ISSUER = new Set([
-  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
-  'SELF_SIGNED_CERT_IN_CHAIN',
-  'DEPTH_ZERO_SELF_SIGNED_CERT',
-  'UNABLE_TO_GET_ISSUER_CERT',
-  'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
-  'CERT_SIGNATURE_FAILURE',
-  'CERT_UNTRUSTED',
-]);
-
-function transportError(url: URL, trust: Trust, error: Error): HoopctlError {
-  const code = (error as NodeJS.ErrnoException).code ?? '';
-  if (UNKNOWN_ISSUER.has(code)) {
-    return trust.ca === undefined
-      ? userError(
-          'gateway_certificate_unknown',
-          `the certificate of '${url.host}' is signed by nobody this machine trusts`,
-          {
-            fix: `run 'hoopctl login ${url.origin}' on a terminal to look at it, or pass --ca-file`,
-            cause: error,
-          },
-        )
-      : peerError(
-          'gateway_certificate_changed',
-          `the certificate of '${url.host}' is not signed by the CA trusted for it`,
-          {
-            fix: `ask who runs the gateway; if the change is right, 'hoopctl login ${url.origin} --forget-certificate'`,
-            cause: error,
-          },
-        );
-  }
-  if (code === 'ERR_TLS_CERT_ALTNAME_INVALID' || code === 'CERT_HAS_EXPIRED' || code === 'CERT_NOT_YET_VALID') {
-    const why = {
-      ERR_TLS_CERT_ALTNAME_INVALID: `is not for the name '${url.hostname}'`,
-      CERT_HAS_EXPIRED: 'has expired',
-      CERT_NOT_YET_VALID: 'is not valid yet',
-    }[code];
-    return peerError('gateway_certificate_invalid', `the certificate of '${url.host}' ${why}: ${error.message}`, {
-      fix: code.startsWith('CERT_')
-        ? "compare this machine's clock with the gateway's"
-        : 'use a name that the certificate has',
-      cause: error,
-    });
-  }
-  return peerError('gateway_unreachable', `cannot reach '${url.origin}': ${reason(error)}`, {
-    fix: 'check the address and the network, then try again',
-    cause: error,
-  });
-}
-
-function reason(error: Error): string {
-  const inner = error instanceof AggregateError ? (error.errors[0] as Error | undefined) : undefined;
-  const { code, message } = (inner ?? error) as NodeJS.ErrnoException;
-  const words: Record<string, string> = {
-    ECONNREFUSED: 'connection refused, nothing listens there',
-    ENOTFOUND: 'no such host name',
-    EAI_AGAIN: 'the host name could not be looked up',
-    ECONNRESET: 'the connection was reset',
-    ETIMEDOUT: 'no answer',
-    EHOSTUNREACH: 'no route to the host',
-    EPROTO: 'it does not speak TLS',
-    ERR_SSL_WRONG_VERSION_NUMBER: 'it does not speak TLS',
-  };
-  return words[code ?? ''] ?? message;
 }

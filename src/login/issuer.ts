@@ -1,6 +1,7 @@
 // The issuer's half of a login: device authorization (RFC 8628), refresh (RFC 6749 §6) and revocation (RFC 7009) through
 // openid-client, with our own transport under it. Refuses to know: the gateway's tokens, where anything is kept.
 
+import { hostname } from 'node:os';
 import type * as OpenId from 'openid-client';
 import { HoopctlError, peerError, userError } from '../core/errors.ts';
 import type { IssuerRef } from './gateways.ts';
@@ -190,6 +191,9 @@ function translate(error: unknown, ref: IssuerRef, action: string): unknown {
   );
 }
 
+/** The embedded issuer shows it to whoever confirms the login: it should be the machine they sit at. */
+const USER_AGENT = `hoopctl (${hostname().replace(/[^\w.-]/g, '')})`;
+
 /** `fetch` for openid-client over our own HTTP: the pinned CA, no redirects, and the issuer's clock observed. */
 class Transport {
   readonly #trust: Trust;
@@ -208,7 +212,7 @@ class Transport {
     try {
       const answer = await send(new URL(url), this.#trust, {
         method: options.method,
-        headers: options.headers as Record<string, string>,
+        headers: { ...(options.headers as Record<string, string>), 'user-agent': USER_AGENT },
         body,
         signal: options.signal,
       });

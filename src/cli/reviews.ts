@@ -1,0 +1,79 @@
+// Waiting for a review, and its picture for people.
+
+import { formatDuration } from '../core/clock.ts';
+import { peerError, userError } from '../core/errors.ts';
+import { route } from './api.ts';
+import type { Context } from './context.ts';
+import { nameOf, type ReviewItem } from './shapes.ts';
+import { facts, localTime, printable, relativeTime } from './text.ts';
+
+const POLL_MS = 1000;
+
+/** The review once it is decided. Errors: review_denied, review_expired (also when `waitMs` passed). */
+export async function settledReview(context: Context, review: ReviewItem, waitMs: number): Promise<ReviewItem> {
+  const api = await context.api();
+  const deadline = performance.now() + waitMs;
+  let current = review;
+  while (current.state === 'pending') {
+    if (performance.now() > deadline) {
+      throw userError('review_expired', `nobody decided on '${review.id}' within ${formatDuration(waitMs)}`, {
+        fix: `it is still open: see 'hoopctl reviews show ${review.id}'`,
+      });
+    }
+    await new Promise<void>((resolve, reject) => {
+      const timer = setTimeout(resolve, POLL_MS);
+      context.signal.addEventListener('abort', () => {
+        clearTimeout(timer);
+        reject(context.signal.reason);
+      });
+    });
+    current = await api.call<ReviewItem>(route`reviews/${review.id}`, { signal: context.signal });
+  }
+  if (current.state === 'denied') {
+    const why = current.decisions?.findLast((decision) => decision.reason !== undefined);
+    throw userError(
+      'review_denied',
+      `'${review.id}' was denied${why === undefined ? '' : ` by ${why.by}: ${why.reason}`}`,
+      {
+        fix: 'talk to the reviewers, then ask again',
+      },
+    );
+  }
+  if (current.state === 'expired') throw userError('review_expired', `'${review.id}' expired before anybody decided`);
+  if (current.state === 'cancelled') throw peerError('review_cancelled', `'${review.id}' was cancelled`);
+  return current;
+}
+
+/** Everything a reviewer has to know before deciding. */
+export function reviewText(review: ReviewItem, now: number): string {
+  const { reviewers } = review;
+  const head = facts([
+    ['review', review.id],
+    ['state', review.state],
+    ['kind', review.kind],
+    ['who', nameOf(review.requester)],
+    ['groups', review.requester?.groups?.join(', ')],
+    ['connection', review.connection],
+    ['reason', review.reason],
+    ['access for', review.forMs === undefined ? undefined : formatDuration(review.forMs)],
+    ['rule', review.rule],
+    ['session', review.session],
+    ['asked', `${localTime(review.createdAt)} (${relativeTime(review.createdAt, now)})`],
+    [
+      'ends',
+      review.expiresAt === undefined
+        ? undefined
+        : `${localTime(review.expiresAt)} (${relativeTime(review.expiresAt, now)})`,
+    ],
+    ['reviewers', reviewers === undefined ? undefined : `${reviewers.count} of ${reviewers.groups.join(', ')}`],
+    ...(review.decisions ?? []).map(
+      (one) => [one.decision, `by ${one.by} ${localTime(one.at)}${one.reason ? `: ${one.reason}` : ''}`] as const,
+    ),
+  ]);
+  if (review.text === undefined) return head;
+  const indent = (text: string): string => text.replace(/^/gm, '    ');
+  const params = (review.params ?? []).map(
+    (value, i) => `    $${i + 1} = ${value === null ? 'NULL' : printable(value)}\n`,
+  );
+  return `${head}statement\n${indent(printable(review.text))}\n${params.join('')}`;
+}

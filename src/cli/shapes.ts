@@ -1,0 +1,80 @@
+// What the gateway's HTTP API answers with, as far as verbs show it. Fields that a gateway may leave out are optional.
+
+import type { PrincipalFacts } from '../login/exchange.ts';
+
+export interface ConnectionItem {
+  readonly name: string;
+  readonly protocol: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly access: 'open' | 'grant' | 'granted';
+  readonly grantUntil?: string | number;
+  readonly described: Readonly<Record<string, string>>;
+  readonly recording?: unknown;
+}
+
+export interface ConnectionDetails extends ConnectionItem {
+  readonly coverage: readonly string[];
+  readonly rules: readonly string[];
+  readonly masks: readonly string[];
+  readonly capabilities: Readonly<Record<string, boolean>>;
+}
+
+export interface SessionItem {
+  readonly id: string;
+  readonly principal: PrincipalFacts;
+  readonly connection: string;
+  readonly protocol?: string;
+  readonly client?: string;
+  readonly via?: string;
+  readonly reason?: string;
+  readonly state: string;
+  readonly startedAt: string | number;
+  readonly endedAt?: string | number;
+  readonly operations?: number;
+  readonly denied?: number;
+  readonly fromClient?: number;
+  readonly toClient?: number;
+  readonly end?: { readonly code: string; readonly message: string };
+  readonly digest?: string;
+}
+
+export interface ReviewItem {
+  readonly id: string;
+  readonly kind: string;
+  readonly state: string;
+  readonly requester: PrincipalFacts;
+  readonly connection: string;
+  readonly session?: string;
+  readonly rule?: string;
+  readonly text?: string;
+  readonly params?: readonly (string | null)[];
+  readonly reason?: string;
+  readonly forMs?: number;
+  readonly createdAt: string | number;
+  readonly expiresAt?: string | number;
+  readonly reviewers?: { readonly groups: readonly string[]; readonly count: number };
+  readonly decisions?: readonly {
+    readonly by: string;
+    readonly decision: string;
+    readonly reason?: string;
+    readonly at: string | number;
+  }[];
+}
+
+export interface GrantItem {
+  readonly id: string;
+  readonly principal: PrincipalFacts;
+  readonly connection: string;
+  readonly state?: string;
+  readonly until: string | number;
+  readonly reason?: string;
+  readonly review?: string;
+}
+
+/** `alice@example.com (agent: claude)` */
+export function nameOf(principal: PrincipalFacts | string | undefined): string {
+  if (principal === undefined) return '';
+  if (typeof principal === 'string') return principal;
+  const who = principal.email ?? principal.subject;
+  return principal.actor === undefined ? who : `${who} (agent: ${principal.actor})`;
+}
