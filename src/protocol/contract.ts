@@ -266,6 +266,8 @@ export interface Visitor {
 export interface LocalAccess {
   /** Standard variables for a child process: `PGHOST`, … Never a secret of the target. */
   readonly environment: Readonly<Record<string, string>>;
+  /** Inherited variables that would lead the tool elsewhere or carry a secret: taken out of a child's environment. */
+  readonly unset?: readonly string[];
   /** To paste into a tool. */
   readonly url: string;
   /** Named facts for the ready line: user, database, … */
