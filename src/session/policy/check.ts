@@ -1,0 +1,273 @@
+// What is wrong with a document that has the right shape: rules that could never apply, names used twice, contradictions.
+// A rule that silently does nothing is the worst kind of rule, so each is an error at load (FIELD.md, mistake 8).
+
+import { nearest } from '../../core/nearest.ts';
+import type { Capabilities, Vocabulary } from '../../protocol/contract.ts';
+import { allHold } from './condition.ts';
+import { columnPattern, qualifiedPattern } from './pattern.ts';
+import { RESERVED_NAMES } from './rule.ts';
+import type { MaskLine, PolicyDocument, Rule, To, When, Who } from './schema.ts';
+import type { ConnectionRef } from './types.ts';
+import { toConditions } from './who.ts';
+
+export interface PolicyConnection extends ConnectionRef {
+  readonly vocabulary: Vocabulary;
+  readonly capabilities: Capabilities;
+}
+
+/** Where in the document, and what: the configuration turns the path into line and column. */
+export interface PolicyProblem {
+  readonly path: readonly (string | number)[];
+  readonly message: string;
+}
+
+type Report = (path: readonly (string | number)[], message: string) => void;
+
+/** Every problem of the document against these connections; empty when it can be enforced as it stands. */
+export function checkPolicy(
+  document: PolicyDocument,
+  connections: readonly PolicyConnection[],
+): readonly PolicyProblem[] {
+  const problems: PolicyProblem[] = [];
+  const report: Report = (path, message) => problems.push({ path, message });
+  const select = (to: To | undefined) => {
+    const conditions = toConditions(to);
+    return connections.filter((connection) => allHold(conditions, connection));
+  };
+
+  document.access.forEach((line, i) => {
+    checkTo(line.to, ['access', i], select(line.to), connections, report);
+    checkWho(line.who, ['access', i, 'who'], report);
+  });
+  checkNames(document.rules, 'rules', report);
+  checkNames(document.masks, 'masks', report);
+  document.rules.forEach((rule, i) => {
+    const selected = select(rule.to);
+    checkTo(rule.to, ['rules', i], selected, connections, report);
+    checkWho(rule.who, ['rules', i, 'who'], report);
+    checkRule(rule, ['rules', i], selected, report);
+  });
+  document.masks.forEach((mask, i) => {
+    const selected = select(mask.to);
+    checkTo(mask.to, ['masks', i], selected, connections, report);
+    checkWho(mask.unless, ['masks', i, 'unless'], report);
+    checkMask(mask, ['masks', i], selected, report);
+  });
+  checkTests(document, connections, report);
+  return problems;
+}
+
+function checkNames(items: readonly { readonly name: string }[], section: string, report: Report): void {
+  const first = new Map<string, number>();
+  items.forEach(({ name }, i) => {
+    if (RESERVED_NAMES.includes(name)) {
+      report([section, i, 'name'], `name "${name}" belongs to a built-in rule, expected another`);
+    } else if (first.has(name)) {
+      report(
+        [section, i, 'name'],
+        `name "${name}" is already that of ${section}[${first.get(name)}], expected a unique name`,
+      );
+    } else {
+      first.set(name, i);
+    }
+  });
+}
+
+function checkTo(
+  to: To | undefined,
+  path: readonly (string | number)[],
+  selected: readonly PolicyConnection[],
+  all: readonly PolicyConnection[],
+  report: Report,
+): void {
+  if (to === undefined || selected.length > 0) return;
+  const wanted = to.names?.[0];
+  const near =
+    wanted === undefined
+      ? undefined
+      : nearest(
+          wanted,
+          all.map((connection) => connection.name),
+        );
+  const hint = near === undefined || near === wanted ? '' : `, did you mean "${near}"?`;
+  report(
+    [...path, 'to'],
+    `selects no connection, expected at least one of ${quoteAll(all.map(({ name }) => name))}${hint}`,
+  );
+}
+
+function checkWho(who: Who | undefined, path: readonly (string | number)[], report: Report): void {
+  if (who?.kinds !== undefined && who.actors !== undefined && !who.kinds.includes('agent')) {
+    report(
+      [...path, 'kinds'],
+      'can never hold together with actors: whoever has an actor is an agent, expected agent among kinds',
+    );
+  }
+}
+
+/** Conditions that need the protocol to analyse its operations. */
+const STATEMENT_CONDITIONS: readonly (keyof When)[] = [
+  'does',
+  'objects',
+  'relations',
+  'columns',
+  'functions',
+  'unbounded',
+  'opaque',
+  'dangerous',
+  'text',
+];
+
+function checkRule(
+  rule: Rule,
+  path: readonly (string | number)[],
+  selected: readonly PolicyConnection[],
+  report: Report,
+): void {
+  if (rule.then === 'review') {
+    if (rule.reviewers === undefined) report([...path, 'then'], 'is review, expected reviewers beside it');
+    requireAll(selected, 'hold', [...path, 'then'], 'review needs a protocol that can hold an operation', report);
+  } else {
+    if (rule.reviewers !== undefined)
+      report([...path, 'reviewers'], `has no effect with then: ${rule.then}, expected then: review`);
+    if (rule.wait !== undefined)
+      report([...path, 'wait'], `has no effect with then: ${rule.then}, expected then: review`);
+  }
+  if (rule.then === 'allow' && rule.message !== undefined) {
+    report([...path, 'message'], 'has no effect with then: allow, expected then: deny or review');
+  }
+  if (rule.then === 'deny') {
+    requireAll(selected, 'refuse', [...path, 'then'], 'deny needs a protocol that can refuse one operation', report);
+  }
+  const when = rule.when;
+  if (when === undefined) return;
+  const statement = STATEMENT_CONDITIONS.find((key) => when[key] !== undefined);
+  if (statement !== undefined) {
+    requireAll(
+      selected,
+      'inspect',
+      [...path, 'when', statement],
+      'the condition needs a protocol that inspects its operations',
+      report,
+    );
+  }
+  const inspecting = selected.filter((connection) => connection.capabilities.inspect);
+  if (inspecting.length > 0) checkWords(when, [...path, 'when'], inspecting, report);
+  checkPatterns(
+    when.relations,
+    [...path, 'when', 'relations'],
+    (text) => qualifiedPattern(text) !== undefined,
+    'name or schema.name',
+    report,
+  );
+  checkPatterns(
+    when.functions,
+    [...path, 'when', 'functions'],
+    (text) => qualifiedPattern(text) !== undefined,
+    'name or schema.name',
+    report,
+  );
+  checkPatterns(
+    when.columns,
+    [...path, 'when', 'columns'],
+    (text) => columnPattern(text) !== undefined,
+    'table.column or schema.table.column',
+    report,
+  );
+}
+
+/** Every selected connection has the capability: where one has not, the rule would silently do nothing there. */
+function requireAll(
+  selected: readonly PolicyConnection[],
+  capability: keyof Capabilities,
+  path: readonly (string | number)[],
+  message: string,
+  report: Report,
+): void {
+  const without = selected.filter((connection) => !connection.capabilities[capability]).map(({ name }) => name);
+  if (without.length > 0) report(path, `cannot apply to ${quoteAll(without)}: ${message}, expected a narrower "to"`);
+}
+
+function checkWords(
+  when: When,
+  path: readonly (string | number)[],
+  selected: readonly PolicyConnection[],
+  report: Report,
+): void {
+  const does = new Set(selected.flatMap(({ vocabulary }) => Object.keys(vocabulary.does)));
+  const objects = new Set(selected.flatMap(({ vocabulary }) => vocabulary.objects));
+  const check = (key: 'does' | 'objects', known: ReadonlySet<string>) =>
+    when[key]?.forEach((word, i) => {
+      if (known.has(word)) return;
+      const near = nearest(word, known);
+      const expected =
+        near === undefined
+          ? `one of ${[...known].sort().join(', ')}`
+          : `a word of the protocol, did you mean "${near}"?`;
+      report(
+        [...path, key, i],
+        `"${word}" is in the vocabulary of none of the selected connections, expected ${expected}`,
+      );
+    });
+  check('does', does);
+  check('objects', objects);
+  const empty = selected.every(({ vocabulary: { dangerous } }) =>
+    Object.values(dangerous).every((list) => list.length === 0),
+  );
+  if (when.dangerous && empty)
+    report([...path, 'dangerous'], 'can never hold: none of the selected connections has a dangerous set');
+}
+
+function checkPatterns(
+  patterns: readonly string[] | undefined,
+  path: readonly (string | number)[],
+  ok: (text: string) => boolean,
+  expected: string,
+  report: Report,
+): void {
+  patterns?.forEach((text, i) => {
+    if (!ok(text))
+      report([...path, i], `"${text}" is not well formed, expected ${expected}, names with dots in double quotes`);
+  });
+}
+
+function checkMask(
+  mask: MaskLine,
+  path: readonly (string | number)[],
+  selected: readonly PolicyConnection[],
+  report: Report,
+): void {
+  requireAll(selected, 'mask', path, 'a mask needs a protocol that can mask', report);
+  checkPatterns(
+    mask.columns,
+    [...path, 'columns'],
+    (text) => columnPattern(text) !== undefined,
+    'table.column or schema.table.column',
+    report,
+  );
+}
+
+function checkTests(document: PolicyDocument, connections: readonly PolicyConnection[], report: Report): void {
+  const names = connections.map(({ name }) => name);
+  const reasons = new Set([
+    ...RESERVED_NAMES,
+    ...document.rules.map(({ name }) => name),
+    ...document.masks.map(({ name }) => name),
+  ]);
+  document.tests.forEach((test, i) => {
+    if (!names.includes(test.to)) report(['tests', i, 'to'], unknown('connection', test.to, names));
+    if (test.rule !== undefined && !reasons.has(test.rule))
+      report(['tests', i, 'rule'], unknown('rule or mask', test.rule, [...reasons]));
+  });
+}
+
+function unknown(what: string, name: string, known: readonly string[]): string {
+  const near = nearest(name, known);
+  return `"${name}" is no ${what}, expected ${near === undefined ? `one of ${quoteAll(known)}` : `the name of one, did you mean "${near}"?`}`;
+}
+
+function quoteAll(names: readonly string[]): string {
+  if (names.length === 0) return 'none';
+  const shown = names.slice(0, 10).map((name) => `"${name}"`);
+  return names.length > 10 ? `${shown.join(', ')} and ${names.length - 10} more` : shown.join(', ');
+}

@@ -1,0 +1,150 @@
+// The masks of a document, and what they say of the columns of one result: a declared column, whatever cannot be proven to
+// come from none, or detectors on the rest.
+
+import { RE2JS } from 're2js';
+import type { Facts, Mask, Origin, ResultColumn } from '../../protocol/contract.ts';
+import type { Principal } from '../identity/principal.ts';
+import { type Action, compareActions, reveals } from '../masking/actions.ts';
+import { DETECTORS } from '../masking/detectors/index.ts';
+import { columnMask, type Detection, detectorMask } from '../masking/mask.ts';
+import type { Condition } from './condition.ts';
+import { type ColumnPattern, columnPattern, fold } from './pattern.ts';
+import type { MaskAction, MaskLine } from './schema.ts';
+import type { ConnectionRef } from './types.ts';
+import { toConditions, whoConditions } from './who.ts';
+
+export interface CompiledMask {
+  readonly name: string;
+  readonly action: Action;
+  readonly to: readonly Condition<ConnectionRef>[];
+  /** Undefined: nobody is exempt. */
+  readonly unless: readonly Condition<Principal>[] | undefined;
+  readonly columns: readonly ColumnPattern[];
+  readonly detection: Detection | undefined;
+}
+
+export function compileMask(line: MaskLine): CompiledMask {
+  const action = compileAction(line.as);
+  const detectors = (line.detect ?? []).filter((item) => typeof item === 'string').map((item) => DETECTORS[item]);
+  const patterns = (line.detect ?? [])
+    .filter((item) => typeof item !== 'string')
+    .map((item) => RE2JS.compile(item.pattern));
+  return {
+    name: line.name,
+    action,
+    to: toConditions(line.to),
+    unless: line.unless === undefined ? undefined : whoConditions(line.unless),
+    columns: (line.columns ?? []).map((text) => columnPattern(text)).filter((pattern) => pattern !== undefined),
+    detection: line.detect === undefined ? undefined : { name: line.name, action, detectors, patterns },
+  };
+}
+
+/** The document's word or key with options → an action. */
+export function compileAction(as: MaskAction): Action {
+  if (as === 'partial') return { kind: 'partial', first: 0, last: 4 };
+  if (as === 'hash') return { kind: 'hash', length: 16 };
+  if (typeof as === 'string') return { kind: as };
+  if (as.partial !== undefined) return { kind: 'partial', ...as.partial };
+  if (as.fixed !== undefined) return { kind: 'fixed', text: as.fixed };
+  if (as.hash !== undefined) return { kind: 'hash', ...as.hash };
+  return { kind: 'generalise', ...as.generalise };
+}
+
+interface Declared {
+  readonly pattern: ColumnPattern;
+  readonly mask: CompiledMask;
+  /** For a value that is the column's own. */
+  readonly direct: Mask;
+  /** For a value computed from it: nothing of it may show. */
+  readonly computed: Mask;
+}
+
+/** The masks that apply to one principal on one connection. */
+export class Masker {
+  readonly columns: boolean;
+  readonly values: boolean;
+  /** The names of all that apply. */
+  readonly names: readonly string[];
+  readonly #literal = new Map<string, Declared[]>();
+  readonly #wild: Declared[] = [];
+  readonly #unproven: Mask | null;
+  readonly #detector: Mask | null;
+
+  constructor(masks: readonly CompiledMask[], key: Uint8Array) {
+    const ranked = [...masks].sort((a, b) => compareActions(a.action, b.action) || (a.name < b.name ? -1 : 1));
+    this.names = masks.map((mask) => mask.name).sort();
+    for (const mask of ranked) {
+      const direct = columnMask(mask.name, 'column', mask.action, key);
+      const computed = columnMask(mask.name, 'column', concealing(mask.action), key);
+      for (const pattern of mask.columns) {
+        const declared = { pattern, mask, direct, computed };
+        if (pattern.literal === undefined) this.#wild.push(declared);
+        else this.#literal.set(pattern.literal, [...(this.#literal.get(pattern.literal) ?? []), declared]);
+      }
+    }
+    const declaring = ranked.filter((mask) => mask.columns.length > 0);
+    const detections = ranked.map((mask) => mask.detection).filter((detection) => detection !== undefined);
+    this.columns = declaring.length > 0;
+    this.values = detections.length > 0;
+    this.#unproven = declaring[0] === undefined ? null : unproven(declaring, key);
+    this.#detector = detections.length === 0 ? null : detectorMask(detections, key);
+  }
+
+  masks(columns: readonly ResultColumn[]): readonly (Mask | null)[] {
+    return columns.map((column) => {
+      if (column.origins === undefined) return this.#unproven ?? this.#detector;
+      return this.#declared(column.origins, column.direct === true && column.origins.length === 1) ?? this.#detector;
+    });
+  }
+
+  /** The strictest mask on any of the origins. */
+  #declared(origins: readonly Origin[], direct: boolean): Mask | undefined {
+    if (!this.columns) return undefined;
+    let best: Declared | undefined;
+    for (const origin of origins) {
+      for (const declared of this.#candidates(origin)) {
+        if (best === undefined || stricter(declared.mask, best.mask)) best = declared;
+      }
+    }
+    return direct ? best?.direct : best?.computed;
+  }
+
+  *#candidates({ schema, relation, column }: Origin): Iterable<Declared> {
+    const use = { schema, name: relation };
+    for (const declared of this.#literal.get(fold(column)) ?? []) if (declared.pattern.relation(use)) yield declared;
+    for (const declared of this.#wild) {
+      if (declared.pattern.column(column) && declared.pattern.relation(use)) yield declared;
+    }
+  }
+
+  /** The names of the masks whose columns the statement may read, as far as its facts tell. For `policy test`. */
+  touched(parts: readonly Facts[]): readonly string[] {
+    const names = new Set<string>();
+    for (const use of parts.flatMap((part) => part.relations)) {
+      for (const { pattern, mask } of [...this.#wild, ...[...this.#literal.values()].flat()]) {
+        if (!use.read || !pattern.relation(use)) continue;
+        if (use.columns === undefined || use.columns.some(pattern.column)) names.add(mask.name);
+      }
+    }
+    return [...names].sort();
+  }
+}
+
+function stricter(a: CompiledMask, b: CompiledMask): boolean {
+  return (compareActions(a.action, b.action) || (a.name < b.name ? -1 : 1)) < 0;
+}
+
+/** The action for a value that was computed from a masked one. */
+function concealing(action: Action): Action {
+  return reveals(action) ? { kind: 'full' } : action;
+}
+
+/** Any declared column may have flowed in: the strictest of all that apply, and nothing that shows a part. */
+function unproven(declaring: readonly CompiledMask[], key: Uint8Array): Mask {
+  const actions = declaring.map((mask) => concealing(mask.action)).sort(compareActions);
+  const name = declaring
+    .map((mask) => mask.name)
+    .sort()
+    .join(', ');
+  return columnMask(name, 'unproven', actions[0]!, key);
+}
