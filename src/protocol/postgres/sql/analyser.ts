@@ -1,0 +1,105 @@
+// Text of SQL → Analysis, from a cache where it can be: distinct constants do not each pay for a parse.
+// Refuses to know: what policy makes of it.
+
+import { isUtf8 } from 'node:buffer';
+import { type Limit, limit } from '../../../core/limits.ts';
+import type { Analyser, Analysis } from '../analysis.ts';
+import { TextCache } from './cache.ts';
+import { normalise } from './normalise.ts';
+import { loadParser, parse } from './parser.ts';
+import { opaqueAnalysis, readOne } from './statement.ts';
+
+export interface AnalyserLimits {
+  /** A longer text is not analysed: parsing takes about 75 ms a megabyte, and nothing else runs meanwhile. */
+  readonly statementBytes: Limit;
+  /** Texts remembered, for the process. */
+  readonly cacheEntries: Limit;
+  /** Bytes of texts remembered, for the process; what is known of them takes some times more. */
+  readonly cacheBytes: Limit;
+}
+
+export const ANALYSER_LIMITS: AnalyserLimits = {
+  statementBytes: limit('statement_bytes', 'bytes', 4 * 1024 * 1024),
+  cacheEntries: limit('statement_cache_entries', 'count', 20_000),
+  cacheBytes: limit('statement_cache_bytes', 'bytes', 16 * 1024 * 1024),
+};
+
+/** The analyser of the process. Resolves when the parser is loaded; `analyse` is sync from then on. */
+export async function createAnalyser(limits: AnalyserLimits = ANALYSER_LIMITS): Promise<Analyser> {
+  await loadParser();
+  return new CachingAnalyser(limits);
+}
+
+/** A text of one key whose facts depend on its constants: look it up by its exact text. */
+const EXACT = Symbol('exact');
+
+class CachingAnalyser implements Analyser {
+  readonly #limits: AnalyserLimits;
+  readonly #byKey: TextCache<Analysis | typeof EXACT>;
+  readonly #byText: TextCache<Analysis>;
+
+  constructor(limits: AnalyserLimits) {
+    this.#limits = limits;
+    this.#byKey = new TextCache(limits.cacheEntries.value, limits.cacheBytes.value);
+    this.#byText = new TextCache(limits.cacheEntries.value, limits.cacheBytes.value);
+  }
+
+  analyse(sql: Buffer): Analysis {
+    const key = normalise(sql);
+    if (key !== undefined) {
+      const known = this.#byKey.get(key);
+      // The key holds what is outside of constants; what is inside of them has to be UTF-8 as well.
+      if (known !== undefined && known !== EXACT) return isUtf8(sql) ? known : opaqueAnalysis('invalid UTF-8');
+      if (known === undefined) return this.#read(sql, key);
+    }
+    const text = sql.toString('latin1');
+    return this.#byText.get(text) ?? this.#read(sql, key, text);
+  }
+
+  #read(sql: Buffer, key: string | undefined, text?: string): Analysis {
+    const { analysis, shareable, keep } = analyseFresh(sql, this.#limits);
+    if (!keep) return analysis;
+    if (key !== undefined && shareable) {
+      this.#byKey.set(key, analysis);
+    } else {
+      if (key !== undefined) this.#byKey.set(key, EXACT);
+      this.#byText.set(text ?? sql.toString('latin1'), analysis);
+    }
+    return analysis;
+  }
+}
+
+/** One text, without any cache. `keep`: whether the answer may be remembered at all. */
+export function analyseFresh(
+  sql: Buffer,
+  limits: AnalyserLimits = ANALYSER_LIMITS,
+): { analysis: Analysis; shareable: boolean; keep: boolean } {
+  const refused = refusedBefore(sql, limits);
+  if (refused !== undefined) return { analysis: opaqueAnalysis(refused), shareable: false, keep: false };
+  const parsed = parse(sql);
+  if (parsed.error !== undefined) {
+    const { message, position } = parsed.error;
+    // Without a position the parser failed, not the text: the next time may be better.
+    return { analysis: opaqueAnalysis(message, position), shareable: false, keep: position !== undefined };
+  }
+  try {
+    const read = parsed.statements.map((statement) => readOne(statement, sql));
+    const statements = read.map(({ info }) => info);
+    const analysis = { facts: statements.map((info) => info.facts), statements };
+    return { analysis, shareable: read.every((statement) => statement.shareable), keep: true };
+  } catch {
+    // The walk is recursive: a tree that the parser could build may still be too deep for it.
+    const analysis = opaqueAnalysis('the statement is nested too deeply to be analysed');
+    return { analysis, shareable: false, keep: false };
+  }
+}
+
+function refusedBefore(sql: Buffer, limits: AnalyserLimits): string | undefined {
+  const bound = limits.statementBytes;
+  if (sql.length > bound.value) {
+    return `the statement has ${sql.length} bytes, over the limit ${bound.name} of ${bound.value}`;
+  }
+  // The parser would stop at a NUL, and read invalid UTF-8 otherwise than the server does.
+  if (sql.includes(0)) return 'the statement contains a NUL';
+  return isUtf8(sql) ? undefined : 'the statement is not valid UTF-8';
+}

@@ -1,0 +1,313 @@
+// One walk over a parse tree that gathers everything a statement names: relations, functions, operators, columns.
+// Refuses to know: what kinds of statements there are (statements.ts), what is masked, what the catalogue says.
+//
+// The walk visits every node, also of types it has never heard of: what is named somewhere in a statement is found,
+// whatever the grammar puts it into.
+
+import type { Tree } from './parser.ts';
+import { as, child, isTree, list, names, text, unwrap } from './tree.ts';
+import type { Does } from './vocabulary.ts';
+
+/** A name as written: folded by the parser, schema only where it was given. */
+export interface Name {
+  readonly schema: string | undefined;
+  readonly name: string;
+}
+
+export interface FoundRelation extends Name {
+  read: boolean;
+  written: boolean;
+  /** INSERT, UPDATE and COPY name what they write. */
+  columns: Set<string> | undefined;
+}
+
+/** The names of common table expressions that are in sight; a relation of such a name is none. */
+export class Scope {
+  readonly #names = new Set<string>();
+  readonly #outer: Scope | undefined;
+
+  constructor(outer?: Scope) {
+    this.#outer = outer;
+  }
+
+  add(name: string): void {
+    this.#names.add(name);
+  }
+
+  has(name: string): boolean {
+    return this.#names.has(name) || (this.#outer?.has(name) ?? false);
+  }
+}
+
+/** Nodes that PostgreSQL reads as function calls in one version and as syntax of their own in another. */
+const FUNCTION_LIKE: Readonly<Record<string, string>> = {
+  JsonObjectConstructor: 'json_object',
+  JsonArrayConstructor: 'json_array',
+  JsonArrayQueryConstructor: 'json_array',
+  JsonObjectAgg: 'json_objectagg',
+  JsonArrayAgg: 'json_arrayagg',
+  JsonScalarExpr: 'json_scalar',
+  JsonSerializeExpr: 'json_serialize',
+  JsonParseExpr: 'json',
+  JsonTable: 'json_table',
+  MergeSupportFunc: 'merge_action',
+};
+
+const JSON_FUNCTIONS: Readonly<Record<string, string>> = {
+  JSON_EXISTS_OP: 'json_exists',
+  JSON_VALUE_OP: 'json_value',
+  JSON_QUERY_OP: 'json_query',
+};
+
+const STATEMENTS_WITH_ROWS = new Set(['SelectStmt', 'InsertStmt', 'UpdateStmt', 'DeleteStmt', 'MergeStmt']);
+
+export class Collector {
+  readonly does = new Set<Does>();
+  object: string | undefined;
+  opaque: string | undefined;
+  unbounded = false;
+  readonly relations = new Map<string, FoundRelation>();
+  readonly functions = new Map<string, Name>();
+  readonly operators = new Set<string>();
+  /** Last parts of column references and field selections: `x.f` may be the function call `f(x)`. */
+  readonly fields = new Set<string>();
+  /** Whether a `*` occurs that is not that of `count(*)`. */
+  star = false;
+  /** While positive, what statements do is not noted: they are only defined or explained here. */
+  #quiet = 0;
+
+  note(...does: Does[]): void {
+    if (this.#quiet === 0) for (const word of does) this.does.add(word);
+  }
+
+  quietly(run: () => void): void {
+    this.#quiet++;
+    try {
+      run();
+    } finally {
+      this.#quiet--;
+    }
+  }
+
+  /** Notes a relation by its RangeVar; one that is the name of a CTE in scope is none. */
+  relation(node: Tree, use: { read?: boolean; written?: boolean; target?: boolean }, scope: Scope): void {
+    const name = text(node, 'relname');
+    if (name === undefined) return;
+    const schema = text(node, 'schemaname');
+    if (schema === undefined && use.target !== true && scope.has(name)) return;
+    this.relationNamed({ schema, name }, use);
+  }
+
+  relationNamed(name: Name, use: { read?: boolean; written?: boolean }): FoundRelation {
+    const key = `${name.schema ?? ''}\u0000${name.name}`;
+    let found = this.relations.get(key);
+    if (found === undefined) {
+      found = { schema: name.schema, name: name.name, read: false, written: false, columns: undefined };
+      this.relations.set(key, found);
+    }
+    found.read ||= use.read ?? false;
+    found.written ||= use.written ?? false;
+    return found;
+  }
+
+  function(parts: readonly string[]): void {
+    const name = parts.at(-1);
+    if (name === undefined) return;
+    const schema = parts.length > 1 ? parts.at(-2) : undefined;
+    this.functions.set(schema === undefined ? name : `${schema}.${name}`, { schema, name });
+  }
+
+  walk(value: unknown, scope: Scope): void {
+    if (Array.isArray(value)) {
+      for (const item of value) this.walk(item, scope);
+      return;
+    }
+    if (!isTree(value)) return;
+    // RangeVar comes wrapped and bare.
+    if (typeof value.relname === 'string') {
+      this.relation(value, { read: true }, scope);
+      return;
+    }
+    for (const key in value) {
+      const inner = value[key];
+      if (typeof inner === 'object' && inner !== null) this.#visit(key, inner as Tree, scope);
+    }
+  }
+
+  #visit(key: string, node: Tree, scope: Scope): void {
+    if (STATEMENTS_WITH_ROWS.has(key)) {
+      this.rowStatement(key, node, scope);
+      return;
+    }
+    switch (key) {
+      case 'FuncCall':
+        this.function(names(list(node, 'funcname')));
+        break;
+      case 'A_Expr':
+        this.#operator(node);
+        break;
+      case 'SubLink':
+      case 'SortBy':
+        this.#operatorName(key === 'SubLink' ? list(node, 'operName') : list(node, 'useOp'));
+        if (key === 'SubLink' && list(node, 'operName').length === 0) this.operators.add('=');
+        break;
+      case 'ColumnRef':
+      case 'A_Indirection':
+        // Of a column reference only the last part can be a column; a selection goes through all of its parts.
+        this.#fields(key === 'ColumnRef' ? list(node, 'fields').slice(-1) : list(node, 'indirection'));
+        break;
+      case 'LockingClause':
+        // FOR UPDATE OF names aliases, not relations.
+        return;
+      case 'RangeTableSample':
+        this.function(names(list(node, 'method')));
+        break;
+      case 'JsonFuncExpr':
+        this.function([JSON_FUNCTIONS[text(node, 'op') ?? ''] ?? 'json_query']);
+        break;
+      default: {
+        const name = FUNCTION_LIKE[key];
+        if (name !== undefined) this.function([name]);
+      }
+    }
+    this.walk(node, scope);
+  }
+
+  #operator(node: Tree): void {
+    this.#operatorName(list(node, 'name'));
+    const kind = text(node, 'kind') ?? '';
+    if (kind.includes('BETWEEN')) for (const operator of ['<', '<=', '>', '>=']) this.operators.add(operator);
+  }
+
+  #operatorName(parts: readonly unknown[]): void {
+    const operator = names(parts).at(-1);
+    if (operator !== undefined) this.operators.add(operator);
+  }
+
+  #fields(parts: readonly unknown[]): void {
+    for (const part of parts) {
+      const name = text(as(part, 'String'), 'sval');
+      if (name !== undefined) this.fields.add(name);
+      else if (as(part, 'A_Star') !== undefined) this.star = true;
+    }
+  }
+
+  /** SELECT and the statements that change rows, at the top or inside a CTE or sub-query. */
+  rowStatement(type: string, node: Tree, outer: Scope): void {
+    const scope = this.#withClause(child(node, 'withClause'), outer);
+    switch (type) {
+      case 'SelectStmt':
+        this.#select(node, scope);
+        return;
+      case 'InsertStmt':
+        this.#insert(node, scope);
+        return;
+      case 'UpdateStmt':
+      case 'DeleteStmt':
+        this.#change(type, node, scope);
+        return;
+      default:
+        this.#merge(node, scope);
+    }
+  }
+
+  #withClause(clause: Tree | undefined, outer: Scope): Scope {
+    if (clause === undefined) return outer;
+    const scope = new Scope(outer);
+    const ctes = list(clause, 'ctes').map((cte) => as(cte, 'CommonTableExpr'));
+    if (clause.recursive === true) for (const cte of ctes) scope.add(text(cte, 'ctename') ?? '');
+    for (const cte of ctes) {
+      if (cte === undefined) continue;
+      this.walk(cte, scope);
+      // Without RECURSIVE a CTE sees only those before it: a relation of its own name inside it is the real one.
+      scope.add(text(cte, 'ctename') ?? '');
+    }
+    return scope;
+  }
+
+  #rest(node: Tree, scope: Scope, done: readonly string[]): void {
+    for (const key in node) {
+      if (key === 'withClause' || done.includes(key)) continue;
+      const value = node[key];
+      if (typeof value === 'object' && value !== null) this.#visit(key, value as Tree, scope);
+    }
+  }
+
+  #select(node: Tree, scope: Scope, ofInsert = false): void {
+    // The VALUES of an INSERT are no query of their own.
+    if (!ofInsert || node.valuesLists === undefined) this.note('select');
+    const into = child(child(node, 'intoClause'), 'rel');
+    if (into !== undefined) {
+      this.note('create');
+      this.object ??= 'table';
+      this.relation(into, { written: true, target: true }, scope);
+    }
+    // The two sides of a set operation come without their wrapper.
+    for (const side of ['larg', 'rarg']) {
+      const query = child(node, side);
+      if (query !== undefined) this.rowStatement('SelectStmt', query, scope);
+    }
+    this.#rest(node, scope, ['intoClause', 'larg', 'rarg']);
+  }
+
+  #insert(node: Tree, scope: Scope): void {
+    this.note('insert');
+    const conflict = child(node, 'onConflictClause');
+    if (text(conflict, 'action') === 'ONCONFLICT_UPDATE') this.note('update');
+    const columns = list(node, 'cols');
+    this.#target(node, hasReturning(node) || conflict !== undefined, columns);
+    const source = as(node.selectStmt, 'SelectStmt');
+    if (source !== undefined) this.#select(source, this.#withClause(child(source, 'withClause'), scope), true);
+    this.#rest(node, scope, ['relation', 'cols', 'selectStmt']);
+    for (const column of columns) this.walk(list(as(column, 'ResTarget'), 'indirection'), scope);
+  }
+
+  #change(type: string, node: Tree, scope: Scope): void {
+    this.note(type === 'UpdateStmt' ? 'update' : 'delete');
+    const where = node.whereClause;
+    if (this.#quiet === 0 && !isConditional(where)) this.unbounded = true;
+    this.#target(node, where !== undefined || hasReturning(node), list(node, 'targetList'));
+    this.#rest(node, scope, ['relation']);
+  }
+
+  #merge(node: Tree, scope: Scope): void {
+    this.note('merge');
+    for (const clause of list(node, 'mergeWhenClauses')) {
+      const command = text(as(clause, 'MergeWhenClause'), 'commandType');
+      if (command === 'CMD_INSERT') this.note('insert');
+      else if (command === 'CMD_UPDATE') this.note('update');
+      else if (command === 'CMD_DELETE') this.note('delete');
+    }
+    this.#target(node, true, []);
+    this.#rest(node, scope, ['relation']);
+  }
+
+  /** The target of a change: never a CTE, whatever is in scope. */
+  #target(node: Tree, read: boolean, columns: readonly unknown[]): void {
+    const target = child(node, 'relation');
+    const name = text(target, 'relname');
+    if (target === undefined || name === undefined) return;
+    const found = this.relationNamed({ schema: text(target, 'schemaname'), name }, { written: true, read });
+    for (const column of columns) {
+      const written = text(as(column, 'ResTarget'), 'name');
+      if (written !== undefined) {
+        found.columns ??= new Set();
+        found.columns.add(written);
+      }
+    }
+  }
+}
+
+export function hasReturning(node: Tree): boolean {
+  return node.returningClause !== undefined || node.returningList !== undefined;
+}
+
+/** Whether a WHERE depends on a row at all: `where true`, `where 1 = 1` and `where $1` do not. */
+export function isConditional(where: unknown): boolean {
+  if (Array.isArray(where)) return where.some(isConditional);
+  if (!isTree(where)) return false;
+  const node = unwrap(where);
+  if (node !== undefined && (node[0] === 'ColumnRef' || node[0] === 'CurrentOfExpr')) return true;
+  for (const key in where) if (isConditional(where[key])) return true;
+  return false;
+}

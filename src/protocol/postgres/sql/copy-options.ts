@@ -1,0 +1,48 @@
+// The options of COPY as PostgreSQL reads them (commands/copy.c, ProcessCopyOptions), defaults filled in.
+
+import type { CopyOptions } from '../analysis.ts';
+import type { Tree } from './parser.ts';
+import { as, list, text, unwrap } from './tree.ts';
+
+function optionText(element: Tree): string | undefined {
+  const value = unwrap(element.arg)?.[1];
+  if (value === undefined) return undefined;
+  if (typeof value.sval === 'string') return value.sval;
+  if (typeof value.ival === 'number') return String(value.ival);
+  if (typeof value.boolval === 'boolean') return String(value.boolval);
+  return undefined;
+}
+
+/**
+ * The options of a CopyStmt to or from the client; undefined for a file or program, and for options that this program
+ * does not know (the caller must then treat the statement as one it cannot follow).
+ */
+export function copyOptions(node: Tree): CopyOptions | 'unknown' | undefined {
+  if (node.filename !== undefined || node.is_program === true) return undefined;
+  const given = new Map<string, Tree>();
+  for (const option of list(node, 'options')) {
+    const element = as(option, 'DefElem');
+    const name = text(element, 'defname');
+    if (element === undefined || name === undefined) return 'unknown';
+    given.set(name, element);
+  }
+  const read = (name: string) => {
+    const element = given.get(name);
+    return element === undefined ? undefined : optionText(element);
+  };
+  const format = read('format') ?? 'text';
+  if (format !== 'text' && format !== 'csv' && format !== 'binary') return 'unknown';
+  const csv = format === 'csv';
+  const quote = read('quote') ?? '"';
+  const header = given.has('header') ? (read('header') ?? 'true').toLowerCase() : 'false';
+  return {
+    direction: node.is_from === true ? 'in' : 'out',
+    format,
+    delimiter: read('delimiter') ?? (csv ? ',' : '\t'),
+    null: read('null') ?? (csv ? '' : '\\N'),
+    quote,
+    escape: read('escape') ?? quote,
+    header: !['false', 'off', '0'].includes(header),
+    ...(given.has('encoding') ? { encoding: read('encoding') ?? '' } : {}),
+  };
+}

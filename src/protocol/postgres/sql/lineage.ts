@@ -1,0 +1,237 @@
+// What the planner has to know of one statement to say where its output columns come from: names only, as written.
+// Refuses to know: the catalogue (masking/planner.ts joins the two), and what is masked.
+//
+// Precise for one level of SELECT or RETURNING over plain relations; everything else is `undefined` for the output, and
+// the planner then takes all columns of all relations. Deeper lineage (sub-queries, CTEs, set operations) goes in here.
+
+import type { Collector, Name } from './collector.ts';
+import { hasReturning } from './collector.ts';
+import type { Tree } from './parser.ts';
+import { hasOption } from './statements.ts';
+import { as, child, isTree, list, names, text, unwrap } from './tree.ts';
+
+/** A relation in FROM by the name under which columns are qualified with it. */
+export interface Source extends Name {
+  readonly alias: string;
+  /** Whether `schema.relation.column` can refer to it: not when it has an alias. */
+  readonly aliased: boolean;
+}
+
+/** A reference to a column: `[column]`, `[relation, column]`, `[schema, relation, column]`; whole: `relation.*`. */
+export interface Reference {
+  readonly path: readonly string[];
+  readonly whole: boolean;
+}
+
+/** One item of a select list. */
+export type Output =
+  /** `*` or `t.*`: as many columns as the relations have. */
+  | { readonly kind: 'star' }
+  /** Every column that the item's expression refers to; `plain` when it is one reference and nothing else. */
+  | { readonly kind: 'expression'; readonly references: readonly Reference[]; readonly plain: boolean }
+  /** An item with a sub-query or window in it, not followed. */
+  | { readonly kind: 'unknown' };
+
+export interface Lineage {
+  /**
+   * `rows`: values of relations; `explain`: a plan, which may show constants of them; `clean`: only what the server
+   * says of itself (SHOW); `unknown`: rows made elsewhere (FETCH, EXECUTE, CALL).
+   */
+  readonly result: 'rows' | 'explain' | 'clean' | 'unknown';
+  /** Every relation named anywhere in the statement that is not a CTE. */
+  readonly relations: readonly Name[];
+  readonly functions: readonly Name[];
+  readonly operators: readonly string[];
+  /** Last parts of column references: each may also be a function called in the notation `row.function`. */
+  readonly fields: readonly string[];
+  /** One level over plain relations: its sources and outputs. */
+  readonly simple?: { readonly sources: readonly Source[]; readonly outputs: readonly Output[] };
+  /**
+   * Values that it stores, or sends where nothing masks them (INSERT … SELECT, CREATE TABLE AS, COPY to a file): those
+   * of these columns of `written[0]`, or of every relation that it reads. What functions do with their arguments is
+   * the planner's matter.
+   */
+  readonly moves: readonly Reference[] | 'reads';
+  /** Relations whose rows it reads. */
+  readonly read: readonly Name[];
+  /** Relations whose rows it changes. */
+  readonly written: readonly Name[];
+}
+
+const CLEAN = new Set(['VariableShowStmt']);
+const UNKNOWN = new Set(['FetchStmt', 'ExecuteStmt', 'CallStmt', 'DoStmt']);
+
+/** @param type the statement's node type; `node` its body; `collector` has walked it. */
+export function lineageOf(type: string, node: Tree, collector: Collector): Lineage {
+  const relations = [...collector.relations.values()];
+  const simple = simpleQuery(type, node, relations.length);
+  return {
+    result: resultOf(type, node),
+    relations: relations.map(({ schema, name }) => ({ schema, name })),
+    functions: [...collector.functions.values()],
+    operators: [...collector.operators],
+    fields: [...collector.fields],
+    ...(simple === undefined ? {} : { simple }),
+    moves: movesOf(type, node, collector),
+    read: relations.filter((relation) => relation.read).map(({ schema, name }) => ({ schema, name })),
+    written: relations.filter((relation) => relation.written).map(({ schema, name }) => ({ schema, name })),
+  };
+}
+
+function resultOf(type: string, node: Tree): Lineage['result'] {
+  if (type === 'ExplainStmt') return 'explain';
+  if (CLEAN.has(type)) return 'clean';
+  if (UNKNOWN.has(type)) return 'unknown';
+  if (type === 'CreateTableAsStmt' && as(node.query, 'ExecuteStmt') !== undefined) return 'unknown';
+  return 'rows';
+}
+
+const NOTHING: readonly Reference[] = [];
+
+function movesOf(type: string, node: Tree, collector: Collector): Lineage['moves'] {
+  switch (type) {
+    case 'SelectStmt':
+      // SELECT INTO, or a CTE that writes beside relations that are read.
+      return [...collector.relations.values()].some((relation) => relation.written) ? 'reads' : NOTHING;
+    case 'InsertStmt':
+      return insertMoves(node, collector);
+    case 'UpdateStmt':
+      return collector.relations.size > 1 ? 'reads' : assigned(list(node, 'targetList'));
+    case 'DeleteStmt':
+      return collector.relations.size > 1 && node.withClause !== undefined ? 'reads' : NOTHING;
+    case 'MergeStmt':
+    case 'CreateTableAsStmt':
+      return 'reads';
+    case 'CopyStmt':
+      return node.is_from !== true && (node.filename !== undefined || node.is_program === true) ? 'reads' : NOTHING;
+    case 'AlterTableStmt':
+      return list(node, 'cmds').some(convertsColumn) ? 'reads' : NOTHING;
+    case 'ExplainStmt':
+    case 'PrepareStmt':
+    case 'DeclareCursorStmt': {
+      if (type === 'ExplainStmt' && !hasOption(list(node, 'options'), 'analyze')) return NOTHING;
+      const inner = unwrap(node.query);
+      return inner === undefined ? NOTHING : movesOf(inner[0], inner[1], collector);
+    }
+    default:
+      // A materialized view stores what its definition says, and the definition is followed when the view is read.
+      return NOTHING;
+  }
+}
+
+/** ALTER COLUMN … TYPE … USING expression: other columns may go into this one. */
+function convertsColumn(command: unknown): boolean {
+  const node = as(command, 'AlterTableCmd');
+  return text(node, 'subtype') === 'AT_AlterColumnType' && readsColumns(node?.def);
+}
+
+function insertMoves(node: Tree, collector: Collector): Lineage['moves'] {
+  // INSERT … VALUES of constants and parameters reads nothing but its own row, in ON CONFLICT.
+  if (collector.relations.size > 1 || readsColumns(node.selectStmt)) return 'reads';
+  return assigned(list(child(node, 'onConflictClause'), 'targetList'));
+}
+
+/** The columns that assignments of one row read into another column than their own. */
+function assigned(items: readonly unknown[]): Lineage['moves'] {
+  const moved: Reference[] = [];
+  for (const item of items) {
+    const target = as(item, 'ResTarget');
+    const references: Reference[] = [];
+    if (!addReferences(target?.val, references)) return 'reads';
+    for (const reference of references) {
+      const own = !reference.whole && reference.path.length <= 2 && reference.path.at(-1) === text(target, 'name');
+      const proposed = reference.path.length === 2 && reference.path[0] === 'excluded';
+      if (!own && !proposed) moved.push(reference);
+    }
+  }
+  return moved;
+}
+
+function readsColumns(value: unknown): boolean {
+  if (Array.isArray(value)) return value.some(readsColumns);
+  if (!isTree(value)) return false;
+  if (child(value, 'ColumnRef') !== undefined) return true;
+  for (const key in value) if (readsColumns(value[key])) return true;
+  return false;
+}
+
+function simpleQuery(type: string, node: Tree, relationCount: number): Lineage['simple'] {
+  if (type === 'SelectStmt') return simpleSelect(node);
+  const returning = child(node, 'returningClause');
+  if (!hasReturning(node) || returning === undefined || relationCount !== 1) return undefined;
+  // RETURNING with OLD and NEW renamed, or over more than its target, is not followed.
+  if (type === 'MergeStmt' || list(returning, 'options').length > 0 || node.withClause !== undefined) return undefined;
+  const target = child(node, 'relation');
+  const source = target === undefined ? undefined : sourceOf(target);
+  return source === undefined
+    ? undefined
+    : { sources: [source], outputs: list(returning, 'exprs').map((item) => outputOf(item)) };
+}
+
+function simpleSelect(node: Tree): Lineage['simple'] {
+  const level = ['withClause', 'intoClause', 'valuesLists', 'larg', 'rarg'].every((key) => node[key] === undefined);
+  if (!level || (node.op !== undefined && node.op !== 'SETOP_NONE')) return undefined;
+  const sources: Source[] = [];
+  for (const item of list(node, 'fromClause')) if (!addSources(item, sources)) return undefined;
+  return { sources, outputs: list(node, 'targetList').map((item) => outputOf(item)) };
+}
+
+function addSources(item: unknown, sources: Source[]): boolean {
+  const relation = as(item, 'RangeVar');
+  if (relation !== undefined) {
+    const source = sourceOf(relation);
+    if (source === undefined) return false;
+    sources.push(source);
+    return true;
+  }
+  const join = as(item, 'JoinExpr');
+  if (join === undefined || join.alias !== undefined || join.join_using_alias !== undefined) return false;
+  return addSources(join.larg, sources) && addSources(join.rarg, sources);
+}
+
+function sourceOf(relation: Tree): Source | undefined {
+  const name = text(relation, 'relname');
+  const alias = child(relation, 'alias');
+  // `t as a (x, y)` renames columns.
+  if (name === undefined || list(alias, 'colnames').length > 0) return undefined;
+  const aliasName = text(alias, 'aliasname');
+  return {
+    schema: text(relation, 'schemaname'),
+    name,
+    alias: aliasName ?? name,
+    aliased: aliasName !== undefined,
+  };
+}
+
+function outputOf(item: unknown): Output {
+  const value = as(item, 'ResTarget')?.val;
+  const column = as(value, 'ColumnRef');
+  const reference = column === undefined ? undefined : referenceOf(column);
+  if (reference?.whole === true) return { kind: 'star' };
+  if (reference !== undefined) return { kind: 'expression', references: [reference], plain: true };
+  const references: Reference[] = [];
+  return addReferences(value, references) ? { kind: 'expression', references, plain: false } : { kind: 'unknown' };
+}
+
+function referenceOf(column: Tree): Reference {
+  const fields = list(column, 'fields');
+  return { path: names(fields), whole: as(fields.at(-1), 'A_Star') !== undefined };
+}
+
+/** Nodes inside an expression that bring in more than its own column references. */
+const NOT_FOLLOWED = new Set(['SubLink', 'SelectStmt', 'WindowDef', 'over', 'A_Indirection', 'MergeSupportFunc']);
+
+function addReferences(value: unknown, references: Reference[]): boolean {
+  if (Array.isArray(value)) return value.every((item) => addReferences(item, references));
+  if (!isTree(value)) return true;
+  const node = unwrap(value);
+  if (node?.[0] === 'ColumnRef') {
+    references.push(referenceOf(node[1]));
+    return true;
+  }
+  for (const key in value) {
+    if (NOT_FOLLOWED.has(key)) return false;
+    if (!addReferences(value[key], references)) return false;
+  }
+  return true;
+}

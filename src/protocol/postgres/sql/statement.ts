@@ -1,0 +1,244 @@
+// One parsed statement → what policy sees of it (Facts) and what the conversation has to know of it (StatementInfo).
+
+import type { Facts, RelationUse } from '../../contract.ts';
+import type { Analysis, StatementInfo } from '../analysis.ts';
+import { Collector, type FoundRelation } from './collector.ts';
+import { copyOptions } from './copy-options.ts';
+import { type Lineage, lineageOf } from './lineage.ts';
+import { followsLimit } from './normalise.ts';
+import type { Tree } from './parser.ts';
+import { readStatement } from './statements.ts';
+import { as, child, list, text, unwrap } from './tree.ts';
+
+/** A StatementInfo of this analyser: with what the planner needs beside. */
+export interface AnalysedStatement extends StatementInfo {
+  readonly lineage: Lineage;
+}
+
+/** A statement, and whether its facts hold for every text with the same normalised key. */
+export interface ReadStatement {
+  readonly info: AnalysedStatement;
+  readonly shareable: boolean;
+}
+
+/** Those whose facts cannot depend on the value of a constant: no names, settings or code in strings. */
+const SHAREABLE = new Set(['SelectStmt', 'InsertStmt', 'UpdateStmt', 'DeleteStmt', 'MergeStmt']);
+
+/** Statements that leave the catalogue as it is. Everything else is taken to change it. */
+const LEAVES_CATALOGUE = new Set([
+  ...SHAREABLE,
+  ...['CopyStmt', 'ExplainStmt', 'PrepareStmt', 'ExecuteStmt', 'DeallocateStmt', 'DeclareCursorStmt'],
+  ...['ClosePortalStmt', 'FetchStmt', 'TransactionStmt', 'VariableSetStmt', 'VariableShowStmt', 'ConstraintsSetStmt'],
+  ...[
+    'LockStmt',
+    'ListenStmt',
+    'UnlistenStmt',
+    'NotifyStmt',
+    'VacuumStmt',
+    'CheckPointStmt',
+    'LoadStmt',
+    'CommentStmt',
+  ],
+  ...['TruncateStmt', 'ClusterStmt', 'ReindexStmt', 'RefreshMatViewStmt', 'GrantStmt', 'GrantRoleStmt'],
+]);
+
+const NAME_PARAMETERS = new Set(['search_path', 'role', 'session_authorization']);
+const PLACES_FOR_TEMPORARY = ['pg_temp'];
+
+export function readOne(wrapped: Tree, sql: Uint8Array): ReadStatement {
+  const collector = new Collector();
+  readStatement(collector, wrapped);
+  const [type, node] = unwrap(wrapped) ?? ['', {}];
+  const copy = type === 'CopyStmt' ? copyOptions(node) : undefined;
+  if (copy === 'unknown') collector.opaque ??= 'a format or option of copy that is not known';
+  const limit = limitOf(node, sql);
+  const facts: Facts = {
+    does: [...collector.does],
+    ...(collector.object === undefined ? {} : { object: collector.object }),
+    relations: relationUses(type, node, collector),
+    functions: functionNames(collector),
+    unbounded: collector.unbounded,
+    ...(limit === undefined ? {} : { limit: limit.rows }),
+    ...(collector.opaque === undefined ? {} : { opaque: collector.opaque }),
+  };
+  const info: AnalysedStatement = {
+    facts,
+    ddl: changesCatalogue(type, node, collector),
+    names: changesNames(type, node, collector),
+    ...(copy === undefined || copy === 'unknown' ? {} : { copy }),
+    ...setOf(type, node),
+    ...namedParts(type, node, sql),
+    endsCursors: endsCursors(type, node),
+    lineage: lineageOf(type, node, collector),
+  };
+  return { info, shareable: SHAREABLE.has(type) && (limit === undefined || limit.inKey) };
+}
+
+/** The facts of a text that cannot be read. */
+export function opaqueFacts(reason: string): Facts {
+  return { does: [], relations: [], functions: [], unbounded: false, opaque: reason };
+}
+
+export function opaqueAnalysis(message: string, position?: number): Analysis {
+  const facts = opaqueFacts(message);
+  const statement: StatementInfo = { facts, ddl: true, names: true, endsCursors: true };
+  return {
+    facts: [facts],
+    statements: [statement],
+    error: position === undefined ? { message } : { message, position },
+  };
+}
+
+function relationUses(type: string, node: Tree, collector: Collector): RelationUse[] {
+  const all = [...collector.relations.values()];
+  const named = all.length === 1 && SHAREABLE.has(type) ? namedColumns(node, all[0]!, collector) : undefined;
+  return all.map((relation) => {
+    const columns = all.length === 1 ? (named ?? onlyWritten(relation)) : onlyWritten(relation);
+    return {
+      ...(relation.schema === undefined ? {} : { schema: relation.schema }),
+      name: relation.name,
+      read: relation.read,
+      written: relation.written,
+      ...(columns === undefined ? {} : { columns }),
+    };
+  });
+}
+
+function onlyWritten(relation: FoundRelation): readonly string[] | undefined {
+  // What is read beside is not known here, so that the list would be too short.
+  return relation.read && relation.written ? undefined : relation.columns && [...relation.columns];
+}
+
+/** With one relation in the whole statement, every column that is named is its own. */
+function namedColumns(node: Tree, relation: FoundRelation, collector: Collector): readonly string[] | undefined {
+  const target = child(node, 'relation');
+  const insertsAll = node.selectStmt !== undefined && list(node, 'cols').length === 0;
+  if (collector.star || insertsAll || node.withClause !== undefined) return undefined;
+  const from = list(node, 'fromClause').map((item) => as(item, 'RangeVar'));
+  if (from.length > 1 || (from.length === 1 && from[0] === undefined)) return undefined;
+  const alias = child(target ?? from[0], 'alias');
+  if (list(alias, 'colnames').length > 0) return undefined;
+  const whole = text(alias, 'aliasname') ?? relation.name;
+  // `select t from t` is the whole row.
+  if (collector.fields.has(whole)) return undefined;
+  return [...new Set([...(relation.columns ?? []), ...collector.fields])];
+}
+
+function functionNames(collector: Collector): string[] {
+  const found = new Set<string>();
+  for (const [written, { schema, name }] of collector.functions) {
+    found.add(written);
+    // A built-in by its full name is that built-in, and nothing may hide from a rule behind the prefix.
+    if (schema === 'pg_catalog') found.add(name);
+  }
+  return [...found];
+}
+
+function limitOf(node: Tree, sql: Uint8Array): { rows: number; inKey: boolean } | undefined {
+  const constant = as(node.limitCount, 'A_Const');
+  const value = child(constant, 'ival');
+  if (constant === undefined || value === undefined) return undefined;
+  const rows = typeof value.ival === 'number' ? value.ival : 0;
+  const location = typeof constant.location === 'number' ? constant.location : 0;
+  return { rows, inKey: followsLimit(sql, location) };
+}
+
+function createsTemporary(node: Tree): boolean {
+  const created = [child(node, 'relation'), child(child(node, 'into'), 'rel'), child(child(node, 'intoClause'), 'rel')];
+  created.push(child(node, 'view'), child(node, 'sequence'));
+  return created.some(
+    (relation) =>
+      text(relation, 'relpersistence') === 't' || PLACES_FOR_TEMPORARY.includes(text(relation, 'schemaname') ?? ''),
+  );
+}
+
+function changesCatalogue(type: string, node: Tree, collector: Collector): boolean {
+  // DO, CALL and what EXECUTE runs may do anything; PREPARE TRANSACTION and its end show or hide DDL of before.
+  if (collector.opaque !== undefined || type === 'ExecuteStmt') return true;
+  if (type === 'TransactionStmt') return (text(node, 'kind') ?? '').endsWith('_PREPARED');
+  if (type === 'ExplainStmt') return collector.does.has('create');
+  return !LEAVES_CATALOGUE.has(type) || collector.does.has('create');
+}
+
+function changesNames(type: string, node: Tree, collector: Collector): boolean {
+  if (collector.opaque !== undefined || type === 'DiscardStmt') return true;
+  for (const { name } of collector.functions.values()) if (name === 'set_config') return true;
+  if (type === 'VariableSetStmt') {
+    const kind = text(node, 'kind');
+    return kind === 'VAR_RESET_ALL' || NAME_PARAMETERS.has((text(node, 'name') ?? '').toLowerCase());
+  }
+  if (type === 'ExplainStmt' || type === 'PrepareStmt') {
+    const inner = unwrap(node.query);
+    return inner !== undefined && changesNames(inner[0], inner[1], collector);
+  }
+  return createsTemporary(node) || createsTemporary(child(node, 'base') ?? {});
+}
+
+function setOf(type: string, node: Tree): Pick<StatementInfo, 'set'> {
+  if (type !== 'VariableSetStmt') return {};
+  const kind = text(node, 'kind');
+  if (kind === 'VAR_RESET_ALL') return { set: { name: 'all', value: undefined } };
+  const name = (text(node, 'name') ?? '').toLowerCase();
+  if (kind !== 'VAR_SET_VALUE') return { set: { name, value: undefined } };
+  const values = list(node, 'args').map((argument) => constantText(as(argument, 'A_Const')));
+  return { set: { name, value: values.map((value) => value ?? '').join(', ') } };
+}
+
+function constantText(constant: Tree | undefined): string | undefined {
+  const value = unwrap(constant)?.[1];
+  const found = value?.sval ?? value?.ival ?? value?.fval ?? value?.boolval;
+  if (found !== undefined) return String(found);
+  return constant?.ival === undefined ? undefined : '0';
+}
+
+/** The parts that name prepared statements and cursors, with the inner statement as an analysis of its own. */
+function namedParts(type: string, node: Tree, sql: Uint8Array): Partial<StatementInfo> {
+  switch (type) {
+    case 'PrepareStmt': {
+      const analysis = innerAnalysis(node, sql);
+      return { prepare: { name: text(node, 'name') ?? '', analysis } };
+    }
+    case 'DeclareCursorStmt': {
+      // CURSOR_OPT_HOLD (parsenodes.h)
+      const hold = (Number(node.options ?? 0) & 0x20) !== 0;
+      return { declare: { name: text(node, 'portalname') ?? '', hold, analysis: innerAnalysis(node, sql) } };
+    }
+    case 'ExecuteStmt':
+      return { execute: { name: text(node, 'name') ?? '' } };
+    case 'ExplainStmt':
+    case 'CreateTableAsStmt': {
+      const inner = unwrap(node.query);
+      return inner === undefined ? {} : pickExecute(namedParts(inner[0], inner[1], sql));
+    }
+    case 'DeallocateStmt':
+      return { deallocate: { name: text(node, 'name') } };
+    case 'DiscardStmt':
+      return text(node, 'target') === 'DISCARD_ALL'
+        ? { deallocate: { name: undefined }, close: { name: undefined } }
+        : {};
+    case 'FetchStmt':
+      return node.ismove === true ? {} : { fetch: { name: text(node, 'portalname') ?? '' } };
+    case 'ClosePortalStmt':
+      return { close: { name: text(node, 'portalname') } };
+    default:
+      return {};
+  }
+}
+
+function pickExecute(parts: Partial<StatementInfo>): Partial<StatementInfo> {
+  return parts.execute === undefined ? {} : { execute: parts.execute };
+}
+
+function innerAnalysis(node: Tree, sql: Uint8Array): Analysis {
+  const query = child(node, 'query');
+  if (query === undefined) return opaqueAnalysis('a statement without a body');
+  const { info } = readOne(query, sql);
+  return { facts: [info.facts], statements: [info] };
+}
+
+function endsCursors(type: string, node: Tree): boolean {
+  if (type === 'DiscardStmt') return text(node, 'target') === 'DISCARD_ALL';
+  if (type !== 'TransactionStmt') return false;
+  const kind = text(node, 'kind') ?? '';
+  return ['TRANS_STMT_COMMIT', 'TRANS_STMT_ROLLBACK', 'TRANS_STMT_ROLLBACK_TO', 'TRANS_STMT_PREPARE'].includes(kind);
+}
