@@ -11,6 +11,7 @@ export interface Io {
   readonly cwd: string;
   readonly platform: NodeJS.Platform;
   readonly pid: number;
+  readonly nodeVersion: string;
   /** Undefined where users have no number. */
   readonly uid: number | undefined;
   /** Program and arguments that start another hoopctl. */
@@ -52,6 +53,7 @@ export function processIo(process: NodeJS.Process): Io {
     cwd: process.cwd(),
     platform: process.platform,
     pid: process.pid,
+    nodeVersion: process.versions.node,
     uid: process.getuid?.(),
     self: [process.execPath, process.argv[1] ?? ''],
     get columns() {

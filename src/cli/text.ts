@@ -22,6 +22,8 @@ export function oneLine(text: string, width = Number.POSITIVE_INFINITY): string 
 export interface TableOptions {
   /** The last column is cut so that lines fit this width; unlimited when not given. */
   readonly width?: number;
+  /** Headers as they are instead of in capitals. */
+  readonly plain?: boolean;
   /** Colours a cell after it has been padded. */
   readonly paint?: (cell: string, column: number, row: number) => string;
 }
@@ -33,7 +35,10 @@ export function table(
   options: TableOptions = {},
 ): string {
   const cells = rows.map((row) => headers.map((_, i) => oneLine(row[i] ?? '')));
-  const widths = headers.map((header, i) => Math.max(header.length, ...cells.map((row) => row[i]!.length)));
+  const widths = headers.map((header, i) =>
+    cells.reduce((width, row) => Math.max(width, row[i]!.length), oneLine(header).length),
+  );
+  const titles = headers.map((header) => (options.plain ? oneLine(header) : header.toUpperCase()));
   const last = headers.length - 1;
   const before = widths.slice(0, last).reduce((sum, width) => sum + width + 2, 0);
   const room = options.width === undefined ? Number.POSITIVE_INFINITY : Math.max(20, options.width - before);
@@ -45,13 +50,7 @@ export function table(
       })
       .join('  ')
       .trimEnd();
-  return `${[
-    render(
-      headers.map((header) => header.toUpperCase()),
-      -1,
-    ),
-    ...cells.map(render),
-  ].join('\n')}\n`;
+  return `${[render(titles, -1), ...cells.map(render)].join('\n')}\n`;
 }
 
 /** `key  value` lines, aligned; undefined values are left out; ends with a newline. */
