@@ -1,7 +1,7 @@
 // Reads the fields of one message that is wholly here, and never behind its end.
 // Refuses to know: which message it is.
 
-import { peerError } from '../../core/errors.ts';
+import { type HoopctlError, peerError } from '../../core/errors.ts';
 
 export class Reader {
   readonly #buffer: Buffer;
@@ -53,7 +53,7 @@ export class Reader {
   /** Bytes up to a NUL, which is skipped. */
   zeroTerminated(): Buffer {
     const zero = this.#buffer.indexOf(0, this.#at);
-    if (zero < 0 || zero >= this.#end) throw this.#wrong('a string has no terminator');
+    if (zero < 0 || zero >= this.#end) throw this.wrong('a string has no terminator');
     const bytes = this.#buffer.subarray(this.#at, zero);
     this.#at = zero + 1;
     return bytes;
@@ -66,17 +66,18 @@ export class Reader {
 
   /** Nothing may be left: a message with a tail is malformed. */
   done(): void {
-    if (this.#at !== this.#end) throw this.#wrong(`${this.left} bytes are left over`);
+    if (this.#at !== this.#end) throw this.wrong(`${this.left} bytes are left over`);
   }
 
   #take(length: number): number {
     const at = this.#at;
-    if (length < 0 || length > this.#end - at) throw this.#wrong(`${length} bytes wanted, ${this.#end - at} left`);
+    if (length < 0 || length > this.#end - at) throw this.wrong(`${length} bytes wanted, ${this.#end - at} left`);
     this.#at = at + length;
     return at;
   }
 
-  #wrong(why: string): Error {
+  /** The error of this message, for what only its decoder can see. */
+  wrong(why: string): HoopctlError {
     return peerError('protocol_violation', `${this.#what} is malformed: ${why}`);
   }
 }

@@ -1,0 +1,49 @@
+// The limits of a PostgreSQL conversation: name, unit, default, and why the default is what it is.
+
+import { type Limit, limit } from '../../core/limits.ts';
+import type { Services } from '../contract.ts';
+
+const MIB = 1024 * 1024;
+
+export interface Limits {
+  /** One message that is passed without being looked into: PostgreSQL's own MaxAllocSize bound of 1 GiB on a row. */
+  readonly passed: Limit;
+  /** One message that has to be whole in memory: a statement, a bind, a row to be masked. */
+  readonly inspected: Limit;
+  /** The startup packet, as PostgreSQL bounds it (MAX_STARTUP_PACKET_LENGTH). */
+  readonly startup: Limit;
+  /** From the first byte to a session, like `authentication_timeout`. */
+  readonly startupTime: Limit;
+  /** Reaching and logging in to the target. */
+  readonly targetTime: Limit;
+  /** Requests sent and not yet answered; the client is not read above it. */
+  readonly pipelined: Limit;
+  /** Bytes read from a client that has to wait (for a review, an answer); it is not read above it. */
+  readonly waiting: Limit;
+  /** Prepared statements and portals that are remembered for one session. */
+  readonly prepared: Limit;
+  /** One row that is decoded for the recording; a longer one is recorded by its length. */
+  readonly recordedRow: Limit;
+  /** From the client's hang-up to the cancel of what still runs for it. */
+  readonly closing: Limit;
+}
+
+export const DEFAULT_LIMITS: Limits = {
+  passed: limit('message_bytes', 'bytes', 1024 * MIB + 64),
+  inspected: limit('inspected_message_bytes', 'bytes', 64 * MIB),
+  startup: limit('startup_bytes', 'bytes', 10_000),
+  startupTime: limit('startup_ms', 'ms', 60_000),
+  targetTime: limit('target_login_ms', 'ms', 15_000),
+  pipelined: limit('pipelined_requests', 'count', 65_536),
+  waiting: limit('waiting_client_bytes', 'bytes', 1 * MIB),
+  prepared: limit('prepared_statements', 'count', 20_000),
+  recordedRow: limit('recorded_row_bytes', 'bytes', 1 * MIB),
+  closing: limit('closing_ms', 'ms', 5_000),
+};
+
+/** The limits in force. */
+export function limitsOf(services: Services): Limits {
+  const out: Record<string, Limit> = {};
+  for (const [key, bound] of Object.entries(DEFAULT_LIMITS)) out[key] = services.limit(bound as Limit);
+  return out as unknown as Limits;
+}

@@ -1,0 +1,226 @@
+// The client's half of the conversation: each message is checked, noted in the queue of what the server will owe, and
+// passed as the original bytes; requests that run something go through decide.ts first.
+// Refuses to know: who decides, what comes back.
+
+import { peerError } from '../../../core/errors.ts';
+import { FrameReader, Step } from '../../wire/frames.ts';
+import {
+  copyFail,
+  decodeBind,
+  decodeNamed,
+  decodeParse,
+  executePortal,
+  FLUSH,
+  functionOid,
+  queryText,
+} from '../wire/frontend.ts';
+import { Front, frontName, messageFormat } from '../wire/types.ts';
+import type { Core } from './core.ts';
+import { Decider } from './decide.ts';
+import { Expected, type Portal } from './expected.ts';
+import { AMBIGUOUS } from './names.ts';
+import { afterFront, Client, Target } from './states.ts';
+import type { TargetSide } from './target.ts';
+
+export class ClientSide {
+  readonly frames: FrameReader;
+  readonly decider: Decider;
+  readonly #core: Core;
+
+  constructor(core: Core, target: TargetSide) {
+    this.#core = core;
+    this.frames = new FrameReader(messageFormat(core.options.limits, [Front.CopyData]));
+    this.decider = new Decider(core, target);
+  }
+
+  pump(): void {
+    const { frames } = this;
+    const core = this.#core;
+    while (core.waiting === undefined && core.client !== Client.closed) {
+      if (core.queue.length >= core.options.limits.pipelined.value) {
+        core.waiting = { for: 'answers' };
+        break;
+      }
+      const step = frames.next();
+      if (step === Step.frame) this.#frame(frames.buffer, frames.start, frames.end);
+      else if (step === Step.part) this.#copyData(frames.buffer, frames.start, frames.end);
+      else if (step === Step.need || frames.buffer[frames.start] !== Front.CopyData) break;
+      else frames.pass();
+    }
+    frames.release();
+  }
+
+  /** Data of a COPY; outside one the server ignores it, and so do we once it ignores everything. */
+  #copyData(buffer: Buffer, start: number, end: number): void {
+    if (this.#core.client !== Client.skipping) this.#core.toTarget.slice(buffer, start, end);
+  }
+
+  #frame(buffer: Buffer, start: number, end: number): void {
+    const core = this.#core;
+    const type = buffer[start]!;
+    const state = core.client;
+    const next = afterFront(state, type);
+    if (next === 0) throw peerError('not_supported', `the client sent ${frontName(type)}, which is not supported here`);
+    if (type === Front.CopyData) this.#copyData(buffer, start, end);
+    else if (type === Front.Terminate) this.#terminate(buffer, start, end);
+    else if (state === Client.skipping) this.#skipped(next, buffer, start, end);
+    else if (state === Client.copying) this.#copying(type, next, buffer, start, end);
+    else this.#request(type, buffer, start, end);
+  }
+
+  #terminate(buffer: Buffer, start: number, end: number): void {
+    this.#core.client = Client.closed;
+    this.#core.toTarget.slice(buffer, start, end);
+  }
+
+  /** The server is known to ignore everything but Sync: what it would ignore is not sent, so nothing has to be decided. */
+  #skipped(next: Client, buffer: Buffer, start: number, end: number): void {
+    if (next === Client.skipping) return;
+    this.#core.client = next;
+    this.#sync(buffer, start, end);
+  }
+
+  /**
+   * While the server reads a COPY it ignores Sync and Flush: not sent, so that no answer is ever expected for one.
+   * Any other request makes it fail the COPY; CopyFail does that without the request being lost in the middle of it.
+   */
+  #copying(type: number, next: Client, buffer: Buffer, start: number, end: number): void {
+    const core = this.#core;
+    if (next === Client.copying) return;
+    core.client = next;
+    if (type === Front.CopyDone || type === Front.CopyFail) {
+      core.toTarget.slice(buffer, start, end);
+      return;
+    }
+    const head = core.queue.head;
+    if (head !== undefined) {
+      const message = `unexpected message type 0x${type.toString(16)} during COPY from stdin`;
+      head.refusal = { severity: 'ERROR', code: '08P01', message };
+      core.abandon(head.running, 'cancelled');
+    }
+    core.toTarget.add(copyFail('another request was sent'));
+    core.waiting = { for: 'answers' };
+    this.frames.unread();
+  }
+
+  #request(type: number, buffer: Buffer, start: number, end: number): void {
+    switch (type) {
+      case Front.Query: {
+        const text = queryText(buffer, start, end);
+        if (!this.decider.query(text, buffer, start, end)) this.#answersFirst();
+        return;
+      }
+      case Front.Parse:
+        this.decider.parse(decodeParse(buffer, start, end), buffer, start, end);
+        return;
+      case Front.Bind:
+        this.#bind(buffer, start, end);
+        return;
+      case Front.Describe:
+        this.#describe(buffer, start, end);
+        return;
+      case Front.Execute:
+        this.#execute(buffer, start, end);
+        return;
+      case Front.Close:
+        this.#close(buffer, start, end);
+        return;
+      case Front.Sync:
+        this.#sync(buffer, start, end);
+        return;
+      case Front.FunctionCall:
+        this.decider.functionCall(functionOid(buffer, start, end), buffer, start, end);
+        return;
+      default:
+        // Flush, and the end of a COPY that is no more: nothing is owed for them.
+        this.#core.toTarget.slice(buffer, start, end);
+    }
+  }
+
+  /** The message in hand is looked at again once everything sent is answered; Flush, so that it will be. */
+  #answersFirst(): void {
+    this.frames.unread();
+    this.#core.waiting = { for: 'answers' };
+    this.#core.toTarget.add(FLUSH);
+  }
+
+  #sync(buffer: Buffer, start: number, end: number): void {
+    const core = this.#core;
+    core.batch++;
+    core.push(new Expected(Target.sync));
+    core.toTarget.slice(buffer, start, end);
+  }
+
+  #bind(buffer: Buffer, start: number, end: number): void {
+    const core = this.#core;
+    const { portal: name, statement: of, params, formats } = decodeBind(buffer, start, end);
+    const statement = this.decider.statement(of);
+    if (statement === AMBIGUOUS) {
+      this.#answersFirst();
+      return;
+    }
+    const entry = new Expected(Target.bind);
+    entry.ofPortal = true;
+    entry.name = name;
+    entry.portal = {
+      statement: statement ?? this.decider.unknown('a prepared statement', of),
+      params,
+      formats,
+      hold: false,
+      described: false,
+      fields: undefined,
+      running: undefined,
+    };
+    core.portals.send(name, entry.portal, core.batch, entry);
+    core.checkNames();
+    core.push(entry);
+    core.toTarget.slice(buffer, start, end);
+  }
+
+  #describe(buffer: Buffer, start: number, end: number): void {
+    const core = this.#core;
+    const { portal, name } = decodeNamed(buffer, start, end, 'Describe');
+    const entry = new Expected(portal ? Target.describe : Target.describeStatement);
+    if (portal && core.masked) {
+      const found = this.decider.portal(name);
+      if (found === AMBIGUOUS) {
+        this.#answersFirst();
+        return;
+      }
+      if (found !== undefined) found.described = true;
+      entry.portal = found;
+    }
+    core.push(entry);
+    core.toTarget.slice(buffer, start, end);
+  }
+
+  #execute(buffer: Buffer, start: number, end: number): void {
+    const name = executePortal(buffer, start, end);
+    const found = this.decider.portal(name);
+    if (found === AMBIGUOUS) {
+      this.#answersFirst();
+      return;
+    }
+    const portal: Portal = found ?? {
+      statement: this.decider.unknown('a portal', name),
+      params: [],
+      formats: [],
+      hold: false,
+      described: false,
+      fields: undefined,
+      running: undefined,
+    };
+    if (!this.decider.execute(name, portal, buffer, start, end)) this.#answersFirst();
+  }
+
+  #close(buffer: Buffer, start: number, end: number): void {
+    const core = this.#core;
+    const { portal, name } = decodeNamed(buffer, start, end, 'Close');
+    const entry = new Expected(Target.close);
+    entry.name = name;
+    entry.ofPortal = portal;
+    (portal ? core.portals : core.statements).send(name, undefined, core.batch, entry);
+    core.push(entry);
+    core.toTarget.slice(buffer, start, end);
+  }
+}

@@ -1,0 +1,119 @@
+// What both sides of one conversation share: the queue, the names, the output of this turn, who has to wait.
+// Refuses to know: how a message looks, what is legal.
+
+import type { HoopctlError } from '../../../core/errors.ts';
+import { limitExceeded } from '../../../core/limits.ts';
+import type { Hold, Session, SessionEnd } from '../../contract.ts';
+import { Output } from '../../wire/output.ts';
+import type { Analyser, ColumnPlanner, ValueMasker } from '../analysis.ts';
+import type { Limits } from '../limits.ts';
+import { type Expected, type Portal, Queue, type Running, type Statement } from './expected.ts';
+import { Names } from './names.ts';
+import { Client } from './states.ts';
+
+export interface MachineOptions {
+  readonly session: Session;
+  readonly analyser: Analyser;
+  readonly masker: ValueMasker;
+  /** Needed where the session masks anything. */
+  readonly planner: ColumnPlanner | undefined;
+  readonly limits: Limits;
+  readonly allowFunctionCall: boolean;
+  /** Unqualified names resolve at the start as they do by default: no search_path or role among the startup parameters. */
+  readonly namesPinned: boolean;
+  /** Something that was waited for is here: call `pump` and take the output. */
+  readonly wake: () => void;
+}
+
+/** Why the client is not read on. */
+export type Waiting =
+  | { readonly for: 'review'; readonly hold: Hold }
+  /** The catalogue is being read, for masks. */
+  | { readonly for: 'plan' }
+  /** What was sent has to be answered first. */
+  | { readonly for: 'answers' };
+
+export class Core {
+  readonly options: MachineOptions;
+  readonly session: Session;
+  readonly guarded: boolean;
+  readonly masked: boolean;
+  readonly toClient = new Output();
+  readonly toTarget = new Output();
+  readonly queue = new Queue();
+  readonly statements = new Names<Statement>();
+  readonly portals = new Names<Portal>();
+  /** Counts the Syncs sent. */
+  batch = 0;
+  client: Client = Client.ready;
+  /** The client's side waits; set by client.ts, undone by whoever brings the answer. */
+  waiting: Waiting | undefined;
+  /** The target's side waits for a plan. */
+  targetWaits = false;
+  /** An operation was decided since the driver last asked: what is in `toTarget` has to be recorded first. */
+  decided = false;
+  namesPinned: boolean;
+  ended: SessionEnd | undefined;
+
+  constructor(options: MachineOptions) {
+    this.options = options;
+    this.session = options.session;
+    this.masked = options.session.masking.columns || options.session.masking.values;
+    this.guarded = options.session.ruled || this.masked;
+    this.namesPinned = options.namesPinned;
+  }
+
+  push(entry: Expected): void {
+    this.queue.push(entry);
+  }
+
+  /** Bounded memory for names: they live as long as the client likes. */
+  checkNames(): void {
+    const bound = this.options.limits.prepared;
+    const count = this.statements.size + this.portals.size;
+    if (count > bound.value) throw limitExceeded(bound, count);
+  }
+
+  /** The portals of a transaction are gone; a suspended one has its outcome now. */
+  closePortals(all: boolean): void {
+    if (this.portals.known.size === 0) return;
+    for (const [name, portal] of this.portals.known) {
+      if (portal.hold && !all) continue;
+      this.finishPortal(portal);
+      this.portals.known.delete(name);
+    }
+  }
+
+  finishPortal(portal: Portal | undefined): void {
+    const running = portal?.running;
+    if (running === undefined || running.over) return;
+    this.outcome(running, 'ok', 'PORTAL CLOSED');
+  }
+
+  /** The outcome of the part that runs. */
+  outcome(
+    running: Running,
+    status: 'ok' | 'error' | 'cancelled' | 'unknown',
+    tag?: string,
+    rows: number = running.rows,
+    error?: { code: string; message: string },
+  ): void {
+    this.session.result(running.id, { part: running.part, status, tag, rows, bytes: running.bytes, error });
+    if (running.part + 1 >= running.analysis.statements.length) running.over = true;
+  }
+
+  /** Every part from the one that runs on did not run, or is not known to have. */
+  abandon(running: Running | undefined, status: 'cancelled' | 'unknown'): void {
+    if (running === undefined || running.over) return;
+    while (running.part < running.analysis.statements.length) {
+      this.outcome(running, status);
+      running.nextPart();
+    }
+    running.over = true;
+  }
+
+  end(reason: SessionEnd | HoopctlError): void {
+    this.ended ??= { code: reason.code, message: reason.message };
+    this.client = Client.closed;
+  }
+}

@@ -1,0 +1,357 @@
+// Requests that run something: read, decided, held, planned, and then forwarded or refused.
+// INVARIANT: nothing of an operation goes to `toTarget` before `decide` said allow; the driver writes it in `recorded`.
+// Refuses to know: why a rule says what it says.
+
+import { asHoopctlError, peerError } from '../../../core/errors.ts';
+import type { Facts, Hold, ResultColumn, Verdict } from '../../contract.ts';
+import type { Analysis, StatementInfo } from '../analysis.ts';
+import { describePortal, FLUSH, type Parse } from '../wire/frontend.ts';
+import { type Notice, noticeResponse } from '../wire/notice.ts';
+import type { Core } from './core.ts';
+import { Expected, type Portal, Running, type Source, type Statement } from './expected.ts';
+import { AMBIGUOUS } from './names.ts';
+import { type Reading, type Resolved, readingOf, resolve, type Scope } from './reading.ts';
+import {
+  misreadNotice,
+  REFUSED_EXECUTE,
+  REFUSED_QUERY,
+  refusalNotice,
+  refusedParse,
+  statementNotice,
+  unreadableNotice,
+} from './refusal.ts';
+import { Target } from './states.ts';
+import type { TargetSide } from './target.ts';
+
+/** One request on its way through decision, wait and plan. */
+interface Pending {
+  readonly entry: Expected;
+  readonly analysis: Analysis;
+  readonly reading: Reading;
+  readonly sources: readonly Source[] | undefined;
+  /** The request as it came. */
+  readonly buffer: Buffer;
+  readonly start: number;
+  readonly end: number;
+  /** What goes instead of it when it is refused. */
+  readonly instead: Buffer;
+  /** Execute: whose. */
+  readonly portal: Portal | undefined;
+  readonly portalName: string;
+}
+
+const NO_FORMATS: readonly number[] = [];
+const FUNCTION_CALL: Facts = {
+  does: ['call'],
+  relations: [],
+  functions: [],
+  unbounded: false,
+  opaque: 'a function call by number',
+};
+
+/** An analysis of one statement that nobody could read. */
+function opaqueAnalysis(facts: Facts): Analysis {
+  const info: StatementInfo = { facts, ddl: true, names: true, endsCursors: false };
+  return { facts: [facts], statements: [info] };
+}
+
+export class Decider {
+  readonly #core: Core;
+  readonly #target: TargetSide;
+  readonly #scope: Scope;
+
+  constructor(core: Core, target: TargetSide) {
+    this.#core = core;
+    this.#target = target;
+    this.#scope = {
+      statement: (name) => core.statements.known.get(name)?.analysis,
+      cursor: (name) => core.portals.known.get(name)?.statement.analysis,
+    };
+  }
+
+  /** What a name of a prepared statement means now; AMBIGUOUS when answers have to be waited for. */
+  statement(name: string): Statement | undefined | typeof AMBIGUOUS {
+    if (name !== '' && this.#core.queue.statementDefinitions > 0) return AMBIGUOUS;
+    return this.#core.statements.lookup(name, this.#core.batch);
+  }
+
+  portal(name: string): Portal | undefined | typeof AMBIGUOUS {
+    if (name !== '' && this.#core.queue.portalDefinitions > 0) return AMBIGUOUS;
+    return this.#core.portals.lookup(name, this.#core.batch);
+  }
+
+  unknown(what: string, name: string): Statement {
+    const opaque = `${what} "${name}" that the gateway did not see made`;
+    return { analysis: opaqueAnalysis({ does: [], relations: [], functions: [], unbounded: false, opaque }), text: '' };
+  }
+
+  /** False: look at it again once all is answered. */
+  query(text: Buffer, buffer: Buffer, start: number, end: number): boolean {
+    const core = this.#core;
+    const analysis = core.options.analyser.analyse(text);
+    const reading = readingOf(analysis);
+    if (this.#mustWait(reading)) return false;
+    const entry = new Expected(Target.query);
+    const request = {
+      entry,
+      analysis,
+      reading,
+      buffer,
+      start,
+      end,
+      instead: REFUSED_QUERY,
+      portal: undefined,
+      portalName: '',
+    };
+    const shown = text.toString();
+    const unreadable = this.#unreadable(analysis, reading, shown);
+    if (unreadable !== undefined) {
+      this.#refuse({ ...request, sources: undefined }, unreadable);
+      return true;
+    }
+    const { parts, sources } = this.#resolve(analysis, reading);
+    this.#decide({ ...request, sources }, 'query', shown, undefined, parts);
+    return true;
+  }
+
+  parse({ name, text }: Parse, buffer: Buffer, start: number, end: number): void {
+    const core = this.#core;
+    const analysis = core.options.analyser.analyse(text);
+    const reading = readingOf(analysis);
+    const shown = text.toString();
+    const entry = new Expected(Target.parse);
+    entry.name = name;
+    entry.statement = { analysis, text: shown };
+    const refusal = core.guarded ? this.#foreseen(analysis, reading, shown) : undefined;
+    core.statements.send(name, entry.statement, core.batch, entry);
+    core.checkNames();
+    core.push(entry);
+    if (refusal === undefined) core.toTarget.slice(buffer, start, end);
+    else {
+      entry.refusal = refusal;
+      core.toTarget.add(refusedParse(name));
+    }
+  }
+
+  /** A refusal that is certain already when the statement is prepared. */
+  #foreseen(analysis: Analysis, reading: Reading, text: string): Notice | undefined {
+    const core = this.#core;
+    const unreadable = this.#unreadable(analysis, reading, text);
+    if (unreadable !== undefined) return unreadable;
+    const { parts } = this.#resolve(analysis, reading);
+    if (core.session.foresee(parts, text).verdict === 'allow') return undefined;
+    // Asked again so that the refusal is on record.
+    const { decision } = core.session.decide({ kind: 'parse', text, parts });
+    core.decided = true;
+    if (decision.verdict === 'deny') return refusalNotice(decision.refusal);
+    if (decision.verdict === 'hold') decision.cancel('it is held when it is executed');
+    return undefined;
+  }
+
+  /** False: look at it again once all is answered. */
+  execute(name: string, portal: Portal, buffer: Buffer, start: number, end: number): boolean {
+    const core = this.#core;
+    const { analysis, text } = portal.statement;
+    const reading = readingOf(analysis);
+    if (this.#mustWait(reading)) return false;
+    const entry = new Expected(Target.execute);
+    entry.portal = portal;
+    if (portal.running !== undefined) {
+      // Decided before: the rest of a suspended portal.
+      entry.running = portal.running;
+      core.push(entry);
+      core.toTarget.slice(buffer, start, end);
+      return true;
+    }
+    const { parts, sources } = this.#resolve(analysis, reading);
+    this.#decide(
+      { entry, analysis, reading, sources, buffer, start, end, instead: REFUSED_EXECUTE, portal, portalName: name },
+      'execute',
+      text,
+      portal.params,
+      parts,
+    );
+    return true;
+  }
+
+  functionCall(oid: number, buffer: Buffer, start: number, end: number): void {
+    const core = this.#core;
+    const analysis = opaqueAnalysis({ ...FUNCTION_CALL, functions: [String(oid)] });
+    const entry = new Expected(Target.functionCall);
+    const request: Pending = {
+      ...{ entry, analysis, reading: readingOf(analysis), sources: undefined, buffer, start, end },
+      ...{ instead: REFUSED_QUERY, portal: undefined, portalName: '' },
+    };
+    if (!core.options.allowFunctionCall || core.masked) {
+      const message = core.masked
+        ? 'FunctionCall is refused here: what it returns cannot be masked'
+        : 'FunctionCall is refused here';
+      core.session.note('refused', { kind: 'function-call', function: oid, why: message });
+      entry.state = Target.query;
+      this.#refuse(request, {
+        severity: 'ERROR',
+        code: '0A000',
+        message,
+        detail: `session ${core.session.id}`,
+        hint: 'call the function in a SELECT, or have options.allow: [function-call] set for the connection',
+      });
+      return;
+    }
+    this.#decide(request, 'function-call', `function ${oid}`, undefined, analysis.facts);
+  }
+
+  /** It refers to something whose definition is on its way to the server and not answered yet. */
+  #mustWait(reading: Reading): boolean {
+    const { queue } = this.#core;
+    return reading.refers && queue.statementDefinitions + queue.portalDefinitions > 0;
+  }
+
+  #resolve(analysis: Analysis, reading: Reading): Resolved {
+    if (!reading.refers) return { parts: analysis.facts, sources: undefined };
+    return resolve(analysis, this.#scope);
+  }
+
+  /** Guarded sessions: a text that cannot be read, or that would make the next ones unreadable. Not an operation: it cannot run. */
+  #unreadable(analysis: Analysis, reading: Reading, text: string): Notice | undefined {
+    const { session, guarded } = this.#core;
+    if (!guarded) return undefined;
+    if (analysis.error !== undefined) {
+      session.note('unreadable', { text, code: '42601', message: analysis.error.message });
+      return unreadableNotice(analysis.error, session.id);
+    }
+    if (reading.misreads === undefined) return undefined;
+    session.note('refused', { text, code: '42501', parameter: reading.misreads });
+    return misreadNotice(reading.misreads, session.id);
+  }
+
+  #decide(
+    request: Pending,
+    kind: string,
+    text: string,
+    params: readonly (string | null)[] | undefined,
+    parts: readonly Facts[],
+  ): void {
+    const core = this.#core;
+    const { id, decision } = core.session.decide({ kind, text, params, parts });
+    core.decided = true;
+    const { formats } = request.portal ?? { formats: NO_FORMATS };
+    const running = new Running(id, request.analysis, formats, request.sources);
+    if (decision.verdict === 'hold') this.#hold(request, running, decision);
+    else this.#verdict(request, running, decision);
+  }
+
+  #hold(request: Pending, running: Running, hold: Hold): void {
+    const core = this.#core;
+    core.waiting = { for: 'review', hold };
+    for (const message of hold.notice) {
+      this.#target.tell(noticeResponse({ severity: 'NOTICE', code: '00000', message }));
+    }
+    void hold.settled.then((verdict) => {
+      if (core.ended !== undefined) return;
+      core.waiting = undefined;
+      core.decided = true;
+      this.#verdict(request, running, verdict);
+      core.options.wake();
+    });
+  }
+
+  #verdict(request: Pending, running: Running, verdict: Verdict): void {
+    if (verdict.verdict === 'deny') this.#refuse(request, refusalNotice(verdict.refusal));
+    else if (request.reading.copyOut && this.#core.masked) this.#planCopies(request, running);
+    else this.#forward(request, running);
+  }
+
+  #refuse(request: Pending, notice: Notice): void {
+    const core = this.#core;
+    request.entry.refusal = notice;
+    core.push(request.entry);
+    core.toTarget.add(request.instead);
+  }
+
+  /** Masked sessions: the columns of COPY … TO STDOUT are worked out before it runs, so that a refusal is one of the statement. */
+  #planCopies(request: Pending, running: Running): void {
+    const core = this.#core;
+    const done = (columns: Map<number, readonly ResultColumn[]>) => {
+      running.copyColumns = columns;
+      this.#forward(request, running);
+    };
+    const failed = (thrown: unknown) => {
+      const notice = statementNotice(asHoopctlError(thrown), core.session.id);
+      core.outcome(running, 'error', undefined, 0, { code: notice.code, message: notice.message });
+      this.#refuse(request, notice);
+    };
+    let planned: Map<number, readonly ResultColumn[]> | Promise<Map<number, readonly ResultColumn[]>>;
+    try {
+      planned = this.#copyColumns(request.analysis);
+    } catch (thrown) {
+      failed(thrown);
+      return;
+    }
+    if (!(planned instanceof Promise)) {
+      done(planned);
+      return;
+    }
+    core.waiting = { for: 'plan' };
+    const settle = (then: () => void) => {
+      if (core.ended !== undefined) return;
+      core.waiting = undefined;
+      then();
+      core.options.wake();
+    };
+    planned.then(
+      (columns) => settle(() => done(columns)),
+      (thrown) => settle(() => failed(thrown)),
+    );
+  }
+
+  #copyColumns(
+    analysis: Analysis,
+  ): Map<number, readonly ResultColumn[]> | Promise<Map<number, readonly ResultColumn[]>> {
+    const { planner } = this.#core.options;
+    const columns = new Map<number, readonly ResultColumn[]>();
+    const waits: Promise<unknown>[] = [];
+    for (const [part, info] of analysis.statements.entries()) {
+      if (info.copy?.direction !== 'out') continue;
+      if (planner === undefined)
+        throw peerError('denied', 'COPY TO STDOUT is refused: its columns cannot be known here');
+      const planned = planner.copyColumns(analysis, part, { namesPinned: this.#core.namesPinned });
+      if (planned instanceof Promise) waits.push(planned.then((found) => columns.set(part, found)));
+      else columns.set(part, planned);
+    }
+    return waits.length === 0 ? columns : Promise.all(waits).then(() => columns);
+  }
+
+  #forward(request: Pending, running: Running): void {
+    const core = this.#core;
+    const { entry, reading, portal } = request;
+    entry.running = running;
+    if (reading.special) {
+      entry.definesStatements = reading.definesStatements;
+      entry.definesPortals = reading.definesPortals;
+      if (reading.names) core.namesPinned = false;
+    }
+    if (portal !== undefined) {
+      portal.running = running;
+      if (core.masked && !portal.described) this.#describe(portal, running, request.portalName);
+    }
+    core.push(entry);
+    core.toTarget.slice(request.buffer, request.start, request.end);
+    if (reading.copyIn) {
+      // What comes next may be data or a request: only the server's answer tells.
+      core.waiting = { for: 'answers' };
+      core.toTarget.add(FLUSH);
+    }
+  }
+
+  /** Our own Describe, so that the columns of a portal are known before its rows. Its answer is not the client's. */
+  #describe(portal: Portal, running: Running, name: string): void {
+    const core = this.#core;
+    portal.described = true;
+    const entry = new Expected(Target.describe);
+    entry.portal = portal;
+    entry.running = running;
+    entry.swallow = true;
+    core.push(entry);
+    core.toTarget.add(describePortal(name));
+  }
+}

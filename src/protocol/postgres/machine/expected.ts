@@ -1,0 +1,144 @@
+// What the server still owes: one entry a request, in the order in which the server reads them. This queue is what pairs
+// 50 pipelined statements with 50 outcomes. Refuses to know: bytes.
+
+import type { Mask, OperationId, ResultColumn } from '../../contract.ts';
+import type { Analysis, CopyMasker, Field } from '../analysis.ts';
+import type { Notice } from '../wire/notice.ts';
+import type { Target } from './states.ts';
+
+/** Where rows of one part come from, for the planner; undefined analysis: not known. */
+export interface Source {
+  readonly analysis: Analysis | undefined;
+  readonly part: number;
+}
+
+/** A decided operation while its results come: of a Query as a whole, or of a portal over all its Executes. */
+export class Running {
+  readonly id: OperationId;
+  readonly analysis: Analysis;
+  /** Per part, where it differs from the operation's own analysis (EXECUTE, FETCH). */
+  readonly sources: readonly Source[] | undefined;
+  /** Result formats as in Bind. */
+  readonly formats: readonly number[];
+  part = 0;
+  rows = 0;
+  bytes = 0;
+  /** Rows of this part are decoded for the recording. */
+  wanted = true;
+  /** Masked sessions: the fields of the rows that come. */
+  fields: readonly Field[] | undefined;
+  /** Masked sessions: decided masks for `fields`; undefined before. */
+  masks: readonly (Mask | null)[] | undefined;
+  /** Whether any mask is set: false lets rows pass as they are. */
+  masking = false;
+  /** Columns of each COPY … TO STDOUT part, planned before it was sent. */
+  copyColumns: Map<number, readonly ResultColumn[]> | undefined;
+  copy: CopyMasker | undefined;
+  /** The last outcome has been told. */
+  over = false;
+
+  constructor(id: OperationId, analysis: Analysis, formats: readonly number[], sources: readonly Source[] | undefined) {
+    this.id = id;
+    this.analysis = analysis;
+    this.formats = formats;
+    this.sources = sources;
+  }
+
+  /** On to the next part of a Query. */
+  nextPart(): void {
+    this.part++;
+    this.rows = 0;
+    this.bytes = 0;
+    this.wanted = true;
+    this.fields = undefined;
+    this.masks = undefined;
+    this.masking = false;
+    this.copy = undefined;
+  }
+
+  source(): Source {
+    return this.sources?.[this.part] ?? { analysis: this.analysis, part: this.part };
+  }
+}
+
+export interface Statement {
+  readonly analysis: Analysis;
+  readonly text: string;
+}
+
+export interface Portal {
+  readonly statement: Statement;
+  readonly params: readonly (string | null)[];
+  readonly formats: readonly number[];
+  /** Survives the transaction (WITH HOLD). */
+  readonly hold: boolean;
+  /** A Describe of it was sent, by the client or by us: its fields will be known before its rows. */
+  described: boolean;
+  fields: readonly Field[] | undefined;
+  /** Set once an Execute of it was decided and sent. */
+  running: Running | undefined;
+}
+
+export class Expected {
+  state: Target;
+  /** Query, Execute, FunctionCall. */
+  running: Running | undefined;
+  /** Bind, Describe portal, Execute. */
+  portal: Portal | undefined;
+  /** Parse, Bind, Close: what the answer confirms. */
+  name: string | undefined;
+  statement: Statement | undefined;
+  /** Close: of a portal. */
+  ofPortal = false;
+  /** Sent by us: its answer is not the client's. */
+  swallow = false;
+  /** The request was refused: what was sent instead fails in the server, and this is said for it. */
+  refusal: Notice | undefined;
+  /** It may define or remove prepared statements, portals, at the level of SQL. */
+  definesStatements = false;
+  definesPortals = false;
+
+  constructor(state: Target) {
+    this.state = state;
+  }
+}
+
+/** First in, first out, without moving what is left at every step. */
+export class Queue {
+  #entries: Expected[] = [];
+  #head = 0;
+  statementDefinitions = 0;
+  portalDefinitions = 0;
+
+  get head(): Expected | undefined {
+    return this.#entries[this.#head];
+  }
+
+  get length(): number {
+    return this.#entries.length - this.#head;
+  }
+
+  push(entry: Expected): void {
+    if (entry.definesStatements) this.statementDefinitions++;
+    if (entry.definesPortals) this.portalDefinitions++;
+    this.#entries.push(entry);
+  }
+
+  shift(): Expected | undefined {
+    const entry = this.#entries[this.#head];
+    if (entry === undefined) return undefined;
+    if (entry.definesStatements) this.statementDefinitions--;
+    if (entry.definesPortals) this.portalDefinitions--;
+    this.#head++;
+    if (this.#head === this.#entries.length) {
+      // The usual case is one request at a time: popping keeps the array's storage.
+      if (this.#head === 1) this.#entries.pop();
+      else this.#entries = [];
+      this.#head = 0;
+    } else if (this.#head > 1024 && this.#head * 2 > this.#entries.length) {
+      this.#entries = this.#entries.slice(this.#head);
+      this.#head = 0;
+    }
+    return entry;
+  }
+}

@@ -1,0 +1,116 @@
+// One conversation after the login, as a machine with no I/O: bytes of both sides in, bytes for both sides out, questions
+// to the session in between. Refuses to know: sockets, clocks, files, who decides.
+
+import { asHoopctlError, HoopctlError } from '../../../core/errors.ts';
+import type { SessionEnd } from '../../contract.ts';
+import type { Output } from '../../wire/output.ts';
+import { fatalNotice } from '../sqlstate.ts';
+import { errorResponse } from '../wire/notice.ts';
+import { ClientSide } from './client.ts';
+import { Core, type MachineOptions } from './core.ts';
+import { Client } from './states.ts';
+import { TargetSide } from './target.ts';
+
+export class Machine {
+  readonly #core: Core;
+  readonly #client: ClientSide;
+  readonly #target: TargetSide;
+
+  constructor(options: MachineOptions) {
+    this.#core = new Core(options);
+    this.#target = new TargetSide(this.#core);
+    this.#client = new ClientSide(this.#core, this.#target);
+  }
+
+  /** What to write to either side; taken by the driver after every call. */
+  get toClient(): Output {
+    return this.#core.toClient;
+  }
+
+  get toTarget(): Output {
+    return this.#core.toTarget;
+  }
+
+  /** Why it is over; undefined while it is not. */
+  get ended(): SessionEnd | undefined {
+    return this.#core.ended;
+  }
+
+  /** The client said Terminate (or it is over): nothing more is taken from it. */
+  get clientDone(): boolean {
+    return this.#core.client === Client.closed;
+  }
+
+  /** The client has to wait and has sent a lot: do not read on. */
+  get clientFull(): boolean {
+    const core = this.#core;
+    return core.waiting !== undefined && this.#client.frames.pending > core.options.limits.waiting.value;
+  }
+
+  get targetWaits(): boolean {
+    return this.#core.targetWaits;
+  }
+
+  /** The server owes answers: something of this client may be running there. */
+  get busy(): boolean {
+    return this.#core.queue.length > 0;
+  }
+
+  /** Whether an operation was decided since the last call: then `toTarget` may be written only from `recorded`. */
+  takeDecided(): boolean {
+    const { decided } = this.#core;
+    this.#core.decided = false;
+    return decided;
+  }
+
+  fromClient(chunk: Buffer): void {
+    if (this.clientDone) return;
+    this.#client.frames.push(chunk);
+    try {
+      this.#client.pump();
+    } catch (thrown) {
+      this.end(asHoopctlError(thrown));
+    }
+  }
+
+  fromTarget(chunk: Buffer): void {
+    if (this.#core.ended !== undefined) return;
+    this.#target.frames.push(chunk);
+    this.pump();
+  }
+
+  /** Goes on with what is in hand, after a wait or an answer. */
+  pump(): void {
+    try {
+      this.#target.pump();
+      // The answers may be what the client's side waited for, and its next requests may be at hand.
+      if (this.#core.waiting === undefined && this.#client.frames.pending > 0) this.#client.pump();
+    } catch (thrown) {
+      this.end(asHoopctlError(thrown));
+    }
+  }
+
+  /** CancelRequest or the client's hang-up. True: a review was waited for, and is cancelled; false: nothing was held. */
+  cancel(why: string): boolean {
+    const { waiting } = this.#core;
+    if (waiting?.for !== 'review') return false;
+    waiting.hold.cancel(why);
+    return true;
+  }
+
+  /** Ends it: the client is told at once where a message may stand. What was not answered has an unknown outcome. */
+  end(reason: SessionEnd | HoopctlError, tell = true): void {
+    const core = this.#core;
+    if (core.ended !== undefined) return;
+    core.end(reason);
+    core.toTarget.clear();
+    if (core.waiting?.for === 'review') core.waiting.hold.cancel(reason.message);
+    for (let entry = core.queue.shift(); entry !== undefined; entry = core.queue.shift()) {
+      core.abandon(entry.running, 'unknown');
+    }
+    const fix = reason instanceof HoopctlError ? reason.fix : undefined;
+    // In the middle of a message nothing can be told: the client sees the connection break.
+    if (!tell || this.#target.frames.midFrame) return;
+    core.toClient.add(errorResponse(fatalNotice({ code: reason.code, message: reason.message, fix }, core.session.id)));
+  }
+}

@@ -1,0 +1,178 @@
+// Results on their way back: planned, masked, recorded, counted. A row that nobody wants to look into never comes here.
+// Refuses to know: how a value is masked, which row is legal when.
+
+import { asHoopctlError, ourError, peerError } from '../../../core/errors.ts';
+import type { Mask, ResultColumn } from '../../contract.ts';
+import type { RowSink } from '../analysis.ts';
+import { copyColumnCount, rowValues } from '../wire/backend.ts';
+import { copyData } from '../wire/frontend.ts';
+import { HEADER } from '../wire/types.ts';
+import type { Core } from './core.ts';
+import type { Portal, Running } from './expected.ts';
+
+const NOTHING_PROVEN = (name: string): ResultColumn => ({ name, origins: undefined, textual: false });
+
+export class Rows {
+  readonly #core: Core;
+
+  constructor(core: Core) {
+    this.#core = core;
+  }
+
+  /** Rows of this operation pass as they are: only counted. */
+  plain(running: Running): boolean {
+    if (running.wanted && !this.#core.session.wantsRows(running.id, running.part)) running.wanted = false;
+    return !running.wanted && (!this.#core.masked || (running.masks !== undefined && !running.masking));
+  }
+
+  /**
+   * Makes sure that the masks of the rows to come are known. False: the catalogue has to be read; the target waits, and
+   * the same row is looked at again.
+   */
+  planned(running: Running, portal: Portal | undefined): boolean {
+    if (!this.#core.masked || running.masks !== undefined) return true;
+    running.fields ??= portal?.fields;
+    const { fields } = running;
+    if (fields === undefined) throw peerError('protocol_violation', 'the target sent rows without describing them');
+    const { analysis, part } = running.source();
+    const unproven = () => fields.map((field) => NOTHING_PROVEN(field.name));
+    let columns: readonly ResultColumn[] | Promise<readonly ResultColumn[]>;
+    try {
+      const { planner } = this.#core.options;
+      const context = { namesPinned: this.#core.namesPinned };
+      columns = planner === undefined ? unproven() : planner.columns(analysis, part, fields, context);
+    } catch {
+      columns = unproven();
+    }
+    if (!(columns instanceof Promise)) {
+      this.#apply(running, columns.length === fields.length ? columns : unproven());
+      return true;
+    }
+    this.#core.targetWaits = true;
+    const done = (planned: readonly ResultColumn[]) => {
+      this.#core.targetWaits = false;
+      if (this.#core.ended !== undefined) return;
+      this.#apply(running, planned.length === fields.length ? planned : unproven());
+      this.#core.options.wake();
+    };
+    columns.then(done, () => done(unproven()));
+    return false;
+  }
+
+  #apply(running: Running, columns: readonly ResultColumn[]): void {
+    running.masks = this.#core.session.masks(running.id, running.part, columns);
+    running.masking = running.masks.some((mask) => mask !== null);
+  }
+
+  /** One whole DataRow, out to the client: masked, and recorded as the client gets it. */
+  row(running: Running, buffer: Buffer, start: number, end: number): void {
+    const core = this.#core;
+    running.rows++;
+    let message = buffer;
+    let from = start;
+    let to = end;
+    if (running.masking) {
+      message = core.options.masker.dataRow(buffer.subarray(start, end), running.fields!, running.masks!);
+      from = 0;
+      to = message.length;
+    }
+    running.bytes += to - from;
+    core.toClient.slice(message, from, to);
+    if (running.wanted && core.session.wantsRows(running.id, running.part)) this.#record(running, message, from, to);
+  }
+
+  #record(running: Running, buffer: Buffer, start: number, end: number): void {
+    const bound = this.#core.options.limits.recordedRow;
+    const values =
+      end - start > bound.value ? [`(a row of ${end - start} bytes)`] : rowValues(buffer, start, end, running.formats);
+    this.#core.session.row(running.id, running.part, values);
+  }
+
+  /** A row too long to be whole in memory passes in pieces, when nothing has to be masked in it. */
+  passing(running: Running, total: number): void {
+    running.rows++;
+    running.bytes += total;
+    const { session } = this.#core;
+    if (running.wanted && session.wantsRows(running.id, running.part)) {
+      session.row(running.id, running.part, [`(a row of ${total} bytes)`]);
+    }
+  }
+
+  /** CopyOutResponse: the masks of its columns were planned before the statement was sent. */
+  beginCopy(running: Running, buffer: Buffer, start: number, end: number): void {
+    const core = this.#core;
+    running.copy = undefined;
+    const info = running.analysis.statements[running.part];
+    const sink = this.#sink(running);
+    const count = copyColumnCount(buffer, start, end);
+    if (!core.masked) {
+      running.masks = [];
+      if (info?.copy === undefined || sink() === undefined) return;
+      const columns = Array.from({ length: count }, () => ({ name: '', origins: [], textual: true }));
+      running.copy = this.#copier(
+        running,
+        columns,
+        Array.from({ length: count }, () => null),
+      );
+      return;
+    }
+    const columns = running.copyColumns?.get(running.part);
+    if (info?.copy === undefined || columns === undefined || (count !== columns.length && count !== 0)) {
+      throw ourError('internal', `the target copies ${count} columns out, ${columns?.length ?? 'none'} were expected`);
+    }
+    running.masks = core.session.masks(running.id, running.part, columns);
+    running.masking = running.masks.some((mask) => mask !== null);
+    running.copy = running.masking || sink() !== undefined ? this.#copier(running, columns, running.masks) : undefined;
+  }
+
+  #copier(running: Running, columns: readonly ResultColumn[], masks: readonly (Mask | null)[]) {
+    const { masker, limits } = this.#core.options;
+    const options = running.analysis.statements[running.part]!.copy!;
+    return masker.copy(options, columns, masks, this.#sink(running), limits.inspected.value);
+  }
+
+  #sink(running: Running): () => RowSink {
+    const { session } = this.#core;
+    const { id, part } = running;
+    return () => (session.wantsRows(id, part) ? (values) => session.row(id, part, values) : undefined);
+  }
+
+  /** One whole CopyData, out to the client. */
+  copy(running: Running, buffer: Buffer, start: number, end: number): void {
+    const { toClient } = this.#core;
+    if (running.masking) {
+      const masked = running.copy!.data(buffer.subarray(start + HEADER, end));
+      running.bytes += masked.length;
+      if (masked.length > 0) toClient.add(copyData(masked));
+      return;
+    }
+    running.bytes += end - start;
+    toClient.slice(buffer, start, end);
+    if (running.copy === undefined) return;
+    // Nothing is masked here: what cannot be read is not recorded, and passes all the same.
+    try {
+      running.copy.data(buffer.subarray(start + HEADER, end));
+      if (!this.#core.session.wantsRows(running.id, running.part)) running.copy = undefined;
+    } catch (thrown) {
+      running.copy = undefined;
+      this.#core.session.note('rows_unread', { why: asHoopctlError(thrown).message });
+    }
+  }
+
+  /** CopyDone: what the masker held back goes first. */
+  endCopy(running: Running): void {
+    if (running.copy === undefined) return;
+    if (running.masking) {
+      const rest = running.copy.done();
+      running.bytes += rest.length;
+      if (rest.length > 0) this.#core.toClient.add(copyData(rest));
+    } else {
+      try {
+        running.copy.done();
+      } catch {
+        // Only the recording would have had it.
+      }
+    }
+    running.copy = undefined;
+  }
+}
