@@ -69,6 +69,7 @@ const RUN: readonly Node[] = [
       leaf('add', 'add a user', () => import('./admin/users-add.ts')),
       leaf('ls', 'list users', () => import('./admin/users-ls.ts')),
       leaf('password', "set a user's password", () => import('./admin/users-password.ts')),
+      leaf('groups', 'set the groups that a user is in', () => import('./admin/users-groups.ts')),
       leaf('rm', 'remove a user', () => import('./admin/users-rm.ts')),
     ]),
     group('service-accounts', 'workloads with a secret of their own', [
