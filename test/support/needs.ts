@@ -3,12 +3,15 @@
 
 import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, it } from 'vitest';
-import { findProgram } from './process.ts';
+import { findProgram, repository } from './process.ts';
 
 export const DEBIAN_POSTGRES = '/usr/lib/postgresql/15/bin';
 export const JDBC_JAR = '/usr/share/java/postgresql.jar';
 export const SYSTEM_PYTHON = '/usr/bin/python3';
+/** Where scripts/test puts PostgreSQL's regression tests, from the top of the repository. */
+export const REGRESSION_TESTS = '.cache/pg_regress';
 export const PG_REGRESS = '/usr/lib/postgresql/15/lib/pgxs/src/test/regress/pg_regress';
 
 function succeeds(command: string, args: string[]): boolean {
@@ -29,7 +32,7 @@ const CHECKS = {
   java: () => findProgram('javac') !== undefined && existsSync(JDBC_JAR),
   'gnome-keyring': () =>
     findProgram('gnome-keyring-daemon') !== undefined && findProgram('dbus-run-session') !== undefined,
-  pg_regress: () => existsSync(PG_REGRESS) && findProgram('make') !== undefined && findProgram('gcc') !== undefined,
+  pg_regress: () => existsSync(PG_REGRESS) && existsSync(join(repository, REGRESSION_TESTS, 'complete')),
   strace: () => findProgram('strace') !== undefined,
   linux: () => process.platform === 'linux',
 } satisfies Record<string, () => boolean>;
