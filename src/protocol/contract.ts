@@ -186,6 +186,9 @@ export interface Session {
   /** For each column the mask to apply to its values, or null. Recorded with the operation. Never throws: fails to masking. */
   masks(id: OperationId, part: number, columns: readonly ResultColumn[]): readonly (Mask | null)[];
 
+  /** The names of a result's columns, for the recording: call before the first row where rows are wanted. */
+  columns?(id: OperationId, part: number, names: readonly string[]): void;
+
   /** Whether rows of this part are still wanted for the recording (up to the configured limit). */
   wantsRows(id: OperationId, part: number): boolean;
   /** One result row as the client got it: after masking, text or null; binary as `\x…`. */

@@ -1,0 +1,65 @@
+// Grants in force: who may reach what until when. Refuses to know: how one is asked for (approvals.ts), live sessions.
+
+import type { Clock } from '../../core/clock.ts';
+import { userError } from '../../core/errors.ts';
+import { displayName, type Principal } from '../identity/principal.ts';
+import type { AuditLog } from '../recorder/log.ts';
+import type { Grant, GrantFilter, GrantStore } from './types.ts';
+
+export interface GrantsOptions {
+  readonly grants: GrantStore;
+  readonly audit: AuditLog;
+  readonly clock: Clock;
+  /** Cuts the live sessions that run on it: told when it is revoked, here or by another process. */
+  readonly revoked: (grant: Grant) => void;
+}
+
+export class Grants {
+  readonly #options: GrantsOptions;
+  #polledAt: number;
+
+  constructor(options: GrantsOptions) {
+    this.#options = options;
+    this.#polledAt = options.clock.now();
+  }
+
+  /**
+   * The grant in force that ends last; undefined when there is none. One for an agent is not one for its person, nor the
+   * other way round. Its end is absolute: connecting again does not move it.
+   */
+  async active(principal: Principal, connection: string): Promise<Grant | undefined> {
+    const { issuer, subject } = principal;
+    const activeAt = this.#options.clock.now();
+    const grants = await this.#options.grants.list({ issuer, subject, connection, activeAt });
+    return grants
+      .filter((grant) => grant.actor === principal.actor)
+      .reduce<Grant | undefined>(
+        (best, one) => (best === undefined || one.endsAt > best.endsAt ? one : best),
+        undefined,
+      );
+  }
+
+  list(filter?: GrantFilter): Promise<readonly Grant[]> {
+    return this.#options.grants.list(filter);
+  }
+
+  /** Ends it now and cuts its sessions. Errors: `not_found`, `conflict` (over already), `recording_failed`. */
+  async revoke(id: string, by: Principal, reason?: string): Promise<Grant> {
+    const { grants, audit, clock } = this.#options;
+    audit.append('grant', { grant: id, action: 'revoke', by: displayName(by), reviewer: by, reason });
+    const revoked = await grants.revoke(id, displayName(by), reason, clock.now());
+    const grant = await grants.get(id);
+    if (!revoked || grant === undefined) {
+      throw userError('conflict', `cannot revoke grant "${id}": it is over already`);
+    }
+    this.#options.revoked(grant);
+    return grant;
+  }
+
+  /** Looks for what other processes revoked. */
+  async poll(): Promise<void> {
+    const since = this.#polledAt - 1000;
+    this.#polledAt = this.#options.clock.now();
+    for (const grant of await this.#options.grants.list({ revokedAfter: since })) this.#options.revoked(grant);
+  }
+}

@@ -1,0 +1,130 @@
+// Reviews and grants as values, and where they are kept. `store/` implements the interfaces.
+// Refuses to know: who is told, and how; SQL. Times are milliseconds since the epoch.
+
+import type { Principal } from '../identity/principal.ts';
+import type { Reviewers } from '../policy/types.ts';
+
+/**
+ * `pending` → `approved` → `used`. `denied`, `expired`, `cancelled` end it from `pending`, and from `approved` while it
+ * was not used. What has ended never changes again.
+ */
+export type ReviewState = 'pending' | 'approved' | 'denied' | 'expired' | 'cancelled' | 'used';
+
+/** What one person said. */
+export interface ReviewDecision {
+  readonly verdict: 'approve' | 'deny';
+  /** principalKey of the person; at most one decision each. */
+  readonly person: string;
+  readonly email?: string;
+  /** Display name. */
+  readonly by: string;
+  readonly reason?: string;
+  readonly at: number;
+}
+
+export interface Review {
+  readonly id: string;
+  /** `operation`: one held operation. `grant`: time-boxed access to a connection. */
+  readonly kind: 'operation' | 'grant';
+  readonly state: ReviewState;
+  /** Who asks. */
+  readonly principal: Principal;
+  readonly connection: string;
+  /** Operation only: the session that waits. */
+  readonly session?: string;
+  /** Operation only: its number in the session. */
+  readonly operation?: number;
+  /** The rule that asked for it; for a grant none. */
+  readonly rule?: string;
+  /** The rule's own words. */
+  readonly message?: string;
+  /** The exact text; empty for a grant. */
+  readonly text: string;
+  readonly params?: readonly (string | null)[];
+  /** SHA-256, hex, of everything that it is bound to: `bindingDigest`. */
+  readonly digest: string;
+  readonly policy: string;
+  readonly reviewers: Reviewers;
+  /** Why the requester says it is needed. */
+  readonly reason?: string;
+  /** Grant only: how long access is asked for. */
+  readonly grantMs?: number;
+  readonly createdAt: number;
+  /** Absolute: after it nothing can be approved or used. */
+  readonly expiresAt: number;
+  /** When it left `pending`. */
+  readonly decidedAt?: number;
+  /** Why it was cancelled, expired or denied, in words. */
+  readonly outcome?: string;
+  readonly decisions: readonly ReviewDecision[];
+}
+
+/** What a change writes. */
+export interface ReviewChange {
+  readonly state?: ReviewState;
+  readonly outcome?: string;
+  readonly decidedAt?: number;
+  /** Added to the decisions. */
+  readonly decision?: ReviewDecision;
+  /** Written in the same transaction. */
+  readonly grant?: Grant;
+}
+
+export interface ReviewFilter {
+  readonly state?: ReviewState;
+  readonly session?: string;
+  /** principalKey of the requester. */
+  readonly requester?: string;
+  readonly limit?: number;
+  /** Only those that changed after this moment. */
+  readonly changedAfter?: number;
+}
+
+export interface ReviewStore {
+  /** Errors: `conflict` when the id is taken. */
+  add(review: Review): Promise<void>;
+  get(id: string): Promise<Review | undefined>;
+  /** Newest first. */
+  list(filter?: ReviewFilter): Promise<readonly Review[]>;
+  /**
+   * Loads the review under a lock that every process respects, asks `decide` what to write, writes it, and returns the
+   * review as it is then. `decide` is pure and may throw: nothing is written then. Undefined from `decide`: no change.
+   * Errors: `not_found`, and what `decide` throws.
+   */
+  change(id: string, decide: (review: Review) => ReviewChange | undefined): Promise<Review>;
+}
+
+/** Approved access of one principal (with this actor, or none) to one connection, from a moment to a moment. */
+export interface Grant {
+  readonly id: string;
+  readonly issuer: string;
+  readonly subject: string;
+  readonly actor?: string;
+  /** Display name. */
+  readonly principal: string;
+  readonly connection: string;
+  /** The review that approved it. */
+  readonly review: string;
+  readonly startsAt: number;
+  readonly endsAt: number;
+  readonly revokedAt?: number;
+  readonly revokedBy?: string;
+  readonly revokedReason?: string;
+}
+
+export interface GrantFilter {
+  readonly issuer?: string;
+  readonly subject?: string;
+  readonly connection?: string;
+  /** Only those in force at this moment. */
+  readonly activeAt?: number;
+  readonly revokedAfter?: number;
+}
+
+export interface GrantStore {
+  get(id: string): Promise<Grant | undefined>;
+  /** Newest first. */
+  list(filter?: GrantFilter): Promise<readonly Grant[]>;
+  /** False when it was revoked or over already. Errors: `not_found`. */
+  revoke(id: string, by: string, reason: string | undefined, now: number): Promise<boolean>;
+}

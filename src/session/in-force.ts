@@ -1,0 +1,57 @@
+// The policy in force for one session: asked for each operation, adopted when it was reloaded.
+// Refuses to know: rules. Throws what the policy throws; the session makes a refusal of it.
+
+import type { Principal } from './identity/principal.ts';
+import type { ConnectionRef, Policy, SessionPolicy } from './policy/types.ts';
+
+export interface PolicyInForceOptions {
+  readonly policy: () => Policy;
+  readonly principal: Principal;
+  readonly connection: ConnectionRef;
+  readonly reason?: string;
+  /** Whether the session runs on a grant. */
+  readonly granted: boolean;
+  /** Another version counts from now on. */
+  readonly changed: (version: string) => void;
+}
+
+export class PolicyInForce {
+  readonly #options: PolicyInForceOptions;
+  #policy: Policy | undefined;
+  #session: SessionPolicy | undefined;
+  /** Why the policy in force gives no access any more; undefined while it does. */
+  accessGone: string | undefined;
+
+  /** Throws when the policy cannot answer. */
+  constructor(options: PolicyInForceOptions) {
+    this.#options = options;
+    this.#adopt(options.policy());
+  }
+
+  current(): SessionPolicy {
+    const policy = this.#options.policy();
+    if (policy !== this.#policy) {
+      const before = this.#policy;
+      this.#adopt(policy);
+      if (before?.version !== policy.version) this.#options.changed(policy.version);
+    }
+    return this.#session!;
+  }
+
+  /** Of the policy in force at this moment, adopted or not. */
+  get version(): string {
+    return this.#options.policy().version;
+  }
+
+  #adopt(policy: Policy): void {
+    const { principal, connection, reason, granted } = this.#options;
+    const { access } = policy.access(principal, connection);
+    const session = policy.session(principal, connection, { ...(reason === undefined ? {} : { reason }) });
+    this.accessGone =
+      access === 'open' || (access === 'grant' && granted)
+        ? undefined
+        : `the policy in force now gives you no access to "${connection.name}"`;
+    this.#session = session;
+    this.#policy = policy;
+  }
+}

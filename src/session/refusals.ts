@@ -1,0 +1,75 @@
+// What a refused client is told: what was refused, by which rule, what to do next. Pure text.
+// Refuses to know: how a protocol says it.
+
+import type { Facts, Operation, Refusal } from '../protocol/contract.ts';
+import type { PolicyVerdict } from './policy/types.ts';
+
+/** What an operation does, for a person: `drop on t`, `select, update on a, b`, `query` where nothing is known. */
+export function describeOperation(kind: string, parts: readonly Facts[]): string {
+  const does = new Set<string>();
+  const relations = new Set<string>();
+  for (const facts of parts) {
+    for (const word of facts.does) does.add(word);
+    for (const { schema, name } of facts.relations) relations.add(schema === undefined ? name : `${schema}.${name}`);
+  }
+  const what = does.size === 0 ? kind : listed(does);
+  return relations.size === 0 ? what : `${what} on ${listed(relations)}`;
+}
+
+function listed(words: Set<string>): string {
+  const list = [...words];
+  return list.length <= 3 ? list.join(', ') : `${list.slice(0, 3).join(', ')} and ${list.length - 3} more`;
+}
+
+export function deniedByRule(session: string, operation: Operation, verdict: PolicyVerdict): Refusal {
+  const what = describeOperation(operation.kind, operation.parts);
+  const rule = verdict.rule;
+  const by = rule === undefined ? 'by policy' : `by rule "${rule}"`;
+  return {
+    code: 'denied',
+    message: verdict.message === undefined ? `${what} is denied ${by}` : `${what} is denied ${by}: ${verdict.message}`,
+    ...(rule === undefined ? {} : { rule }),
+    next: verdict.message ?? 'run something that the rule allows, or ask for the rule to be changed',
+    session,
+  };
+}
+
+export function refusedBecause(
+  session: string,
+  code: Refusal['code'],
+  message: string,
+  next: string,
+  rule?: string,
+): Refusal {
+  return { code, message, next, session, ...(rule === undefined ? {} : { rule }) };
+}
+
+/** Told when one of our own guards threw: nothing of why leaves the gateway (promise 3). */
+export function guardFailed(session: string): Refusal {
+  return refusedBecause(
+    session,
+    'internal',
+    'the gateway could not decide on it, so it is refused',
+    `report session ${session} to whoever runs the gateway; its log says why`,
+  );
+}
+
+/** The first lines for a client whose operation is held. */
+export function holdNotice(held: {
+  readonly review: string;
+  readonly what: string;
+  readonly rule: string;
+  readonly message?: string;
+  readonly groups: readonly string[];
+  readonly count: number;
+  readonly expiresAt: number;
+}): string[] {
+  const people = held.count === 1 ? 'one member' : `${held.count} different members`;
+  const until = `${new Date(held.expiresAt).toISOString().slice(0, 19).replace('T', ' ')} UTC`;
+  const why = held.message === undefined ? '' : `: ${held.message}`;
+  return [
+    `${held.what} is held for review ${held.review} by rule "${held.rule}"${why}`,
+    `to approve, ${people} of ${held.groups.join(', ')} (not you): hoopctl reviews approve ${held.review}`,
+    `waiting until ${until}; cancel to give up`,
+  ];
+}

@@ -1,0 +1,106 @@
+// Principals and tokens that may do nothing any more, known in memory so that every operation can ask, and read again
+// from the store every second because other processes write it too. Refuses to know: what a token looks like, SQL.
+
+import type { Clock } from '../core/clock.ts';
+import { asHoopctlError } from '../core/errors.ts';
+import type { Log } from '../core/log.ts';
+import { displayName, type Principal } from './identity/principal.ts';
+import type { Revocation, RevocationStore } from './identity/stores.ts';
+import type { AuditLog } from './recorder/log.ts';
+
+const POLL_MS = 1000;
+
+export interface RevocationsOptions {
+  readonly store: RevocationStore;
+  readonly audit: AuditLog;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Cuts the live sessions of a principal that is revoked now. */
+  readonly cut: (issuer: string, subject: string, reason: string) => void;
+  readonly pollMs?: number;
+}
+
+export class Revocations {
+  readonly #options: RevocationsOptions;
+  #principals = new Map<string, Revocation>();
+  #tokens = new Set<string>();
+  #timer: NodeJS.Timeout | undefined;
+
+  private constructor(options: RevocationsOptions) {
+    this.#options = options;
+  }
+
+  /** Loaded, and kept up to date until `stop`. Errors: `store_failed`. */
+  static async open(options: RevocationsOptions): Promise<Revocations> {
+    const made = new Revocations(options);
+    await made.refresh();
+    made.#timer = setInterval(() => {
+      made.refresh().catch((thrown: unknown) => {
+        options.log.error({}, `cannot read the revocations: ${asHoopctlError(thrown).message}`);
+      });
+    }, options.pollMs ?? POLL_MS);
+    made.#timer.unref();
+    return made;
+  }
+
+  revoked(issuer: string, subject: string): boolean {
+    return this.#principals.size > 0 && this.#principals.has(keyOf(issuer, subject));
+  }
+
+  tokenRevoked(jti: string): boolean {
+    return this.#tokens.has(jti);
+  }
+
+  list(): readonly Revocation[] {
+    return [...this.#principals.values()];
+  }
+
+  /** From now on nothing of this principal is accepted, and what is live is cut. On record first. */
+  async add(revoke: { issuer: string; subject: string; reason?: string; by: Principal }): Promise<Revocation> {
+    const by = displayName(revoke.by);
+    const { issuer, subject, reason } = revoke;
+    this.#options.audit.append('admin', { action: 'revoke', issuer, subject, reason, by, reviewer: revoke.by });
+    const revocation: Revocation = { issuer, subject, reason, by, at: this.#options.clock.now() };
+    await this.#options.store.add(revocation);
+    this.#adopt(revocation);
+    return revocation;
+  }
+
+  /** False when there was none. */
+  async remove(issuer: string, subject: string, by: Principal): Promise<boolean> {
+    this.#options.audit.append('admin', { action: 'unrevoke', issuer, subject, by: displayName(by), reviewer: by });
+    const removed = await this.#options.store.remove(issuer, subject);
+    this.#principals.delete(keyOf(issuer, subject));
+    return removed;
+  }
+
+  /** One of the gateway's own tokens (a logout). Live sessions go on: they were let in when it was good. */
+  async revokeToken(jti: string, expiresAt: number): Promise<void> {
+    this.#tokens.add(jti);
+    await this.#options.store.revokeToken(jti, expiresAt);
+  }
+
+  async refresh(): Promise<void> {
+    const { store, clock } = this.#options;
+    const [principals, tokens] = [await store.list(), await store.revokedTokens(clock.now())];
+    const before = this.#principals;
+    this.#principals = new Map(principals.map((one) => [keyOf(one.issuer, one.subject), one]));
+    this.#tokens = new Set(tokens);
+    for (const [key, revocation] of this.#principals)
+      if (before.get(key)?.at !== revocation.at) this.#adopt(revocation);
+  }
+
+  stop(): void {
+    clearInterval(this.#timer);
+  }
+
+  #adopt(revocation: Revocation): void {
+    const { issuer, subject, reason } = revocation;
+    this.#principals.set(keyOf(issuer, subject), revocation);
+    this.#options.cut(issuer, subject, reason === undefined ? 'access was revoked' : `access was revoked: ${reason}`);
+  }
+}
+
+function keyOf(issuer: string, subject: string): string {
+  return `${issuer}|${subject}`;
+}
