@@ -49,14 +49,14 @@ export function reviewText(review: ReviewItem, now: number): string {
   const { reviewers } = review;
   const head = facts([
     ['review', review.id],
-    ['state', review.state],
+    ['state', review.outcome === undefined ? review.state : `${review.state}: ${review.outcome}`],
     ['kind', review.kind],
     ['who', nameOf(review.requester)],
     ['groups', review.requester?.groups?.join(', ')],
     ['connection', review.connection],
     ['reason', review.reason],
     ['access for', review.forMs === undefined ? undefined : formatDuration(review.forMs)],
-    ['rule', review.rule],
+    ['rule', review.message === undefined ? review.rule : `${review.rule}: ${review.message}`],
     ['session', review.session],
     ['asked', `${localTime(review.createdAt)} (${relativeTime(review.createdAt, now)})`],
     [
@@ -70,7 +70,7 @@ export function reviewText(review: ReviewItem, now: number): string {
       (one) => [one.decision, `by ${one.by} ${localTime(one.at)}${one.reason ? `: ${one.reason}` : ''}`] as const,
     ),
   ]);
-  if (review.text === undefined) return head;
+  if (!review.text) return head;
   const indent = (text: string): string => text.replace(/^/gm, '    ');
   const params = (review.params ?? []).map(
     (value, i) => `    $${i + 1} = ${value === null ? 'NULL' : printable(value)}\n`,

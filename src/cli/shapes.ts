@@ -9,7 +9,7 @@ export interface ConnectionItem {
   readonly access: 'open' | 'grant' | 'granted';
   readonly grantUntil?: string | number;
   readonly described: Readonly<Record<string, string>>;
-  readonly recording?: unknown;
+  readonly recording?: { readonly rows: number; readonly bytes: number };
 }
 
 export interface ConnectionDetails extends ConnectionItem {
@@ -17,6 +17,9 @@ export interface ConnectionDetails extends ConnectionItem {
   readonly rules: readonly string[];
   readonly masks: readonly string[];
   readonly capabilities: Readonly<Record<string, boolean>>;
+  /** Where access has to be asked for. */
+  readonly grant?: { readonly maxMs: number; readonly reviewers: readonly string[]; readonly count: number };
+  readonly native?: string;
 }
 
 export interface SessionItem {
@@ -35,7 +38,12 @@ export interface SessionItem {
   readonly fromClient?: number;
   readonly toClient?: number;
   readonly end?: { readonly code: string; readonly message: string };
-  readonly digest?: string;
+  readonly recording?: {
+    readonly bytes: number;
+    readonly lines?: number;
+    readonly digest?: string;
+    readonly sealed: boolean;
+  };
 }
 
 export interface ReviewItem {
@@ -46,6 +54,8 @@ export interface ReviewItem {
   readonly connection: string;
   readonly session?: string;
   readonly rule?: string;
+  readonly message?: string;
+  readonly outcome?: string;
   readonly text?: string;
   readonly params?: readonly (string | null)[];
   readonly reason?: string;
@@ -63,7 +73,12 @@ export interface ReviewItem {
 
 export interface GrantItem {
   readonly id: string;
-  readonly principal: PrincipalFacts;
+  readonly principal: {
+    readonly subject: string;
+    readonly issuer: string;
+    readonly actor?: string;
+    readonly name: string;
+  };
   readonly connection: string;
   readonly state?: string;
   readonly until: string | number;
@@ -72,9 +87,8 @@ export interface GrantItem {
 }
 
 /** `alice@example.com (agent: claude)` */
-export function nameOf(principal: PrincipalFacts | string | undefined): string {
+export function nameOf(principal: PrincipalFacts | undefined): string {
   if (principal === undefined) return '';
-  if (typeof principal === 'string') return principal;
   const who = principal.email ?? principal.subject;
   return principal.actor === undefined ? who : `${who} (agent: ${principal.actor})`;
 }

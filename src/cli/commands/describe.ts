@@ -1,10 +1,11 @@
 // `hoopctl describe NAME`: how a connection is reached and what is inspected, refused, masked and recorded there.
 
+import { formatDuration } from '../../core/clock.ts';
 import { route } from '../api.ts';
 import { command as define } from '../command.ts';
 import { nearestConnection } from '../missing.ts';
 import type { ConnectionDetails } from '../shapes.ts';
-import { facts, localTime, printable } from '../text.ts';
+import { byteSize, facts, localTime, printable } from '../text.ts';
 
 export const command = define({
   arguments: [{ name: 'name', help: 'the connection', complete: 'connections' }],
@@ -19,17 +20,27 @@ export const command = define({
       const head = facts([
         ['name', found.name],
         ['protocol', found.protocol],
-        ['access', found.access],
+        ['access', access(found)],
         ['until', found.grantUntil === undefined ? undefined : localTime(found.grantUntil)],
         ['labels', labels.join(' ')],
         ...Object.entries(found.described),
         ['the gateway can', can.join(', ')],
         ['rules', found.rules.join(', ') || 'none apply to you'],
         ['masks', found.masks.join(', ') || 'none apply to you'],
-        ['recording', found.recording === undefined ? undefined : JSON.stringify(found.recording)],
+        [
+          'recorded',
+          found.recording && `${found.recording.rows} rows, ${byteSize(found.recording.bytes)} of each result`,
+        ],
+        ['without hoopctl', found.native],
       ]);
       const coverage = found.coverage.map((line) => `  ${printable(line)}\n`).join('');
       return coverage === '' ? head : `${head}\nwhat is inspected:\n${coverage}`;
     });
   },
 });
+
+function access({ access, grant, name }: ConnectionDetails): string {
+  if (access !== 'grant' || grant === undefined) return access;
+  const who = `${grant.count} of ${grant.reviewers.join(', ')}`;
+  return `on request, at most ${formatDuration(grant.maxMs)}, approved by ${who}: hoopctl request ${name}`;
+}

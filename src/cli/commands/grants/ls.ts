@@ -2,7 +2,7 @@
 
 import { command as define } from '../../command.ts';
 import { rememberNames } from '../../names.ts';
-import { type GrantItem, nameOf } from '../../shapes.ts';
+import type { GrantItem } from '../../shapes.ts';
 import { relativeTime, table } from '../../text.ts';
 
 export const command = define({
@@ -20,7 +20,7 @@ export const command = define({
       if (answer.grants.length === 0) return 'none\n';
       const rows = answer.grants.map((grant) => [
         grant.id,
-        nameOf(grant.principal),
+        grant.principal.name,
         grant.connection,
         grant.state ?? '',
         relativeTime(grant.until, now),

@@ -36,7 +36,7 @@ export const command = define({
         nameOf(review.requester),
         review.connection,
         relativeTime(review.createdAt, now),
-        review.text ?? `access${review.reason === undefined ? '' : `: ${review.reason}`}`,
+        review.text || `access${review.reason === undefined ? '' : `: ${review.reason}`}`,
       ]);
       return table(['id', 'state', 'who', 'connection', 'asked', 'what'], rows, {
         ...(context.io.terminal.stdout ? { width: context.io.columns } : {}),

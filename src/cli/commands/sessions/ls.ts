@@ -8,7 +8,12 @@ import { relativeTime, table } from '../../text.ts';
 
 export const command = define({
   options: {
-    state: { value: 'STATE', choices: ['open', 'ended', 'all'], default: 'all', help: 'only those in this state' },
+    state: {
+      value: 'STATE',
+      choices: ['open', 'ended', 'interrupted', 'all'],
+      default: 'all',
+      help: 'only those in this state',
+    },
     connection: { value: 'NAME', help: 'only those on this connection' },
     principal: { value: 'WHO', help: 'only those of this subject or e-mail' },
     limit: { value: 'N', default: '50', help: 'the latest N' },

@@ -30,8 +30,14 @@ export const command = define({
         ['denied', session.denied?.toString()],
         ['sent', bytes(session.fromClient)],
         ['received', bytes(session.toClient)],
-        ['digest', session.digest],
+        ['recording', recording(session)],
       ]),
     );
   },
 });
+
+function recording({ recording: kept }: SessionItem): string | undefined {
+  if (kept === undefined) return undefined;
+  const lines = kept.lines === undefined ? '' : `${kept.lines} lines, `;
+  return `${lines}${byteSize(kept.bytes)}, ${kept.sealed ? `sealed as ${kept.digest}` : 'not sealed yet'}`;
+}
