@@ -324,9 +324,9 @@ export class TunnelStream implements ByteStream, FrameSink, Watched {
   }
 
   #told(code: number, reason: string): HoopctlError {
-    const why = reason === '' ? `close code ${code}` : reason;
-    return this.#masks
-      ? peerError('gateway_error', `the gateway closed the stream: ${why}`)
-      : peerError('client_gone', `the client closed the stream: ${why}`);
+    const peer = this.#masks ? 'the gateway' : 'the client';
+    const why =
+      reason !== '' ? `closed the stream: ${reason}` : code === CLOSE.cut ? 'cut the stream' : `closed: ${code}`;
+    return peerError(this.#masks ? 'gateway_error' : 'client_gone', `${peer} ${why}`);
   }
 }
