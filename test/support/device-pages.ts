@@ -164,13 +164,14 @@ export interface Person {
 
 /**
  * Walks a device flow's pages to their end as that person would: confirm the code, log in, consent. Returns the last
- * page. With `answer: 'abort'` the person presses the button that refuses.
+ * page. With `answer: 'abort'` the person presses
+ * the button that refuses; `code` is what is typed where the address does not carry it.
  */
 export async function confirmDevice(
   browser: Browser,
   verificationUri: string,
   person: Person,
-  answer: 'confirm' | 'abort' = 'confirm',
+  { code = '', answer = 'confirm' }: { code?: string; answer?: 'confirm' | 'abort' } = {},
 ): Promise<Page> {
   let page = await browser.open(verificationUri);
   for (let step = 0; step < 12; step++) {
@@ -182,7 +183,8 @@ export async function confirmDevice(
       if (type === 'password') {
         values[name] = person.password;
         login = true;
-      } else if (/^(login|username|user|name|email|account)$/i.test(name)) values[name] = person.name;
+      } else if (name === 'user_code' && type !== 'hidden') values[name] = code;
+      else if (/^(login|username|user|name|email|account)$/i.test(name)) values[name] = person.name;
     }
     const refuses = Object.keys(form.inputs).find((name) => /^(abort|cancel|deny)$/i.test(name));
     if (answer === 'abort' && refuses !== undefined && !login) values[refuses] = 'yes';

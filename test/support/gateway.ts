@@ -273,16 +273,22 @@ export class Client {
     return JSON.parse((await this.runOk([...args, '--json'])).stdout) as T;
   }
 
-  /** Device flow, the browser played. */
+  /** Device flow, the browser played: `url` is the issuer's page, with the code in it. */
   async login(args: readonly string[] = []): Promise<Running> {
-    const login = this.start(['login', this.gateway.url, '--ca-file', this.gateway.caFile, ...args]);
-    const [uri] = await login.waitFor(/https?:\/\/\S+user_code=[\w-]+/);
-    const ca = readFileSync(this.gateway.caFile, 'utf8');
-    const page = await confirmDevice(new Browser({ ca }), uri as string, this.person);
+    const login = this.start(['login', this.gateway.url, '--json', ...args]);
+    const [line] = await login.waitFor(/^\{"verification".*\}$/m, 'stderr');
+    const { verification } = JSON.parse(line) as { verification: { url: string; completeUrl?: string; code: string } };
+    const page = await confirmDevice(this.browser(), verification.completeUrl ?? verification.url, this.person, {
+      code: verification.code,
+    });
     if (page.status >= 400) throw new Error(`the issuer's page says ${page.status}:\n${page.body}`);
     const { code } = await login.exited;
-    if (code !== 0) throw new Error(`login failed with ${code}:\n${login.output}`);
+    if (code !== 0) throw new Error(`login failed with ${code}:\n${login.output}\n${page.body}`);
     return login;
+  }
+
+  browser(): Browser {
+    return new Browser({ ca: readFileSync(this.gateway.caFile, 'utf8') });
   }
 
   /** `hoopctl connect`, ready. `names`: `prod-db` or `prod-db=PORT`. */
