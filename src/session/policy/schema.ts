@@ -174,7 +174,7 @@ export const actionSchema = z
           .describe('Keeps so many first and last characters, never more than half; word form: the last 4.'),
         fixed: z.string().max(200).optional().describe('This text, whatever the value.'),
         hash: z
-          .strictObject({ length: z.int().min(8).max(52).default(16) })
+          .strictObject({ length: z.int().min(8).max(51).default(16) })
           .optional()
           .describe('A keyed hash (HMAC-SHA-256, base 32) of so many characters; equal values stay equal.'),
         generalise: z

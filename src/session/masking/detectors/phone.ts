@@ -3,8 +3,9 @@
 
 import { type Detector, isAlphanumeric, isBlank, isDash, isDigit, type Span } from './detector.ts';
 
-/** Scratch for one search: the lengths of the groups of digits. */
+/** Scratch for one search: the lengths of the groups of digits, and where each ends. */
 const groups: number[] = [];
+const ends: number[] = [];
 
 export const phone: Detector = {
   name: 'phone',
@@ -19,7 +20,7 @@ export const phone: Detector = {
     if (text.length < start + 9 || !isDigit(text.charCodeAt(start + 1))) return undefined;
     if (isAlphanumeric(before) || before === 46 || before === 43) return undefined;
     const digit = text.charCodeAt(start);
-    if (digit === 48) return trunk(text, at, bracket);
+    if (digit === 48) return isDash(before) && isDigit(text.charCodeAt(at - 2)) ? undefined : trunk(text, at, bracket);
     if (digit < 50 || digit > 57 || !isDigit(text.charCodeAt(start + 2)) || isDigit(text.charCodeAt(start + 3)))
       return undefined;
     return northAmerican(text, at, bracket);
@@ -62,6 +63,7 @@ function afterSeparators(text: string, from: number): number | undefined {
 /** Reads groups of digits from `at` into `groups`, at most `most` of them; the end of the last. */
 function readGroups(text: string, at: number, most: number): number {
   groups.length = 0;
+  ends.length = 0;
   let position = at;
   let end = at;
   while (groups.length < most) {
@@ -69,6 +71,7 @@ function readGroups(text: string, at: number, most: number): number {
     while (isDigit(text.charCodeAt(position)) && position - start < 16) position++;
     groups.push(position - start);
     end = position;
+    ends.push(end);
     const next = afterSeparators(text, position);
     if (next === undefined) break;
     position = next;
@@ -95,11 +98,20 @@ function northAmerican(text: string, at: number, bracket: boolean): Span | undef
 /** `030 1234567`, `(030) 1234567`, `01 23 45 67 89`, `0049 30 1234567`. */
 function trunk(text: string, at: number, bracket: boolean): Span | undefined {
   const start = bracket ? at + 1 : at;
-  const end = readGroups(text, start, 7);
-  if (groups.length < 2 || isDigit(text.charCodeAt(end))) return undefined;
-  const total = groups.reduce((sum, length) => sum + length, 0);
-  const pairs = groups.length === 5 && groups.every((length) => length === 2);
-  if (groups[0] === 2) return pairs ? { start: at, end } : undefined;
-  if (groups[0]! < 3 || groups[0]! > 6 || total < 9 || total > 17) return undefined;
-  return { start: at, end };
+  readGroups(text, start, 7);
+  if (groups[0] === 2) {
+    const pairs = groups.length >= 5 && groups.slice(0, 5).every((length) => length === 2);
+    return pairs ? { start: at, end: ends[4]! } : undefined;
+  }
+  if (groups[0]! < 3 || groups[0]! > 6) return undefined;
+  // What follows the number may be digits too: the longest that is no longer than numbers are.
+  const most = text.charCodeAt(start + 1) === 48 ? 17 : 13;
+  let total = groups[0]!;
+  let end: number | undefined;
+  for (let i = 1; i < groups.length; i++) {
+    total += groups[i]!;
+    if (total > most) break;
+    if (total >= 9) end = ends[i];
+  }
+  return end === undefined ? undefined : { start: at, end };
 }

@@ -1,0 +1,134 @@
+import { RE2JS } from 're2js';
+import { expect, test } from 'vitest';
+import { type Action, applyAction, compareActions, reveals } from '../../../../src/session/masking/actions.ts';
+import { DETECTORS, type DetectorName } from '../../../../src/session/masking/detectors/index.ts';
+import { columnMask, detectorMask } from '../../../../src/session/masking/mask.ts';
+
+const key = Buffer.alloc(32, 7);
+const apply = (action: Action, value: string) => applyAction(action, key)(value);
+
+test.each<[Action, string, string | null]>([
+  [{ kind: 'null' }, 'secret', null],
+  [{ kind: 'full' }, 'secret', '***'],
+  [{ kind: 'full' }, '', '***'],
+  [{ kind: 'fixed', text: 'REDACTED' }, 'secret', 'REDACTED'],
+  [{ kind: 'fixed', text: '' }, 'secret', ''],
+  [{ kind: 'partial', first: 0, last: 4 }, '123-45-6789', '*******6789'],
+  [{ kind: 'partial', first: 2, last: 2 }, 'abcdefgh', 'ab****gh'],
+  [{ kind: 'partial', first: 2, last: 2 }, 'abcdefg', '*******'],
+  [{ kind: 'partial', first: 0, last: 4 }, '1234', '****'],
+  [{ kind: 'partial', first: 0, last: 0 }, 'abc', '***'],
+  [{ kind: 'partial', first: 1, last: 1 }, '👍abc👎', '👍***👎'],
+  [{ kind: 'partial', first: 0, last: 4 }, '', ''],
+  [{ kind: 'email' }, 'alice@example.com', '***@example.com'],
+  [{ kind: 'email' }, 'write to alice@example.com now', '***'],
+  [{ kind: 'email' }, 'secret', '***'],
+  [{ kind: 'generalise' }, '4711', '4000'],
+  [{ kind: 'generalise' }, '0', '0'],
+  [{ kind: 'generalise' }, '-4711.5', '-4000'],
+  [{ kind: 'generalise', step: 500 }, '4711.99', '4500'],
+  [{ kind: 'generalise', step: 500 }, '-1', '-500'],
+  [{ kind: 'generalise', step: 500 }, '-500', '-500'],
+  [{ kind: 'generalise', step: 500 }, '499', '0'],
+  [{ kind: 'generalise' }, '2024-05-17', '2024-01-01'],
+  [{ kind: 'generalise', date: 'month' }, '2024-05-17 12:33:44.5+02', '2024-05-01 00:00:00+02'],
+  [{ kind: 'generalise', date: 'hour' }, '2024-05-17T12:33:44Z', '2024-05-17T12:00:00Z'],
+  [{ kind: 'generalise' }, 'not a number', '***'],
+])('%j of %j is %j', (action, value, expected) => {
+  expect(apply(action, value)).toBe(expected);
+});
+
+test('a hash is keyed, deterministic and of the length asked for', () => {
+  const one = apply({ kind: 'hash', length: 16 }, 'alice');
+  expect(one).toMatch(/^[0-9a-z]{16}$/);
+  expect(apply({ kind: 'hash', length: 16 }, 'alice')).toBe(one);
+  expect(apply({ kind: 'hash', length: 51 }, 'alice')).toMatch(new RegExp(`^${one}[0-9a-z]{35}$`));
+  expect(apply({ kind: 'hash', length: 16 }, 'alicf')).not.toBe(one);
+  expect(applyAction({ kind: 'hash', length: 16 }, Buffer.alloc(32, 8))('alice')).not.toBe(one);
+});
+
+test('digits keeps the format and nothing else, the same each time', () => {
+  const value = 'AB-12 34/ö5 xyz';
+  const masked = apply({ kind: 'digits' }, value)!;
+  expect(masked).toMatch(/^[A-Z]{2}-\d\d \d\d\/x\d [a-z]{3}$/);
+  expect(apply({ kind: 'digits' }, value)).toBe(masked);
+  expect(masked).not.toBe(value);
+  const long = '1234567890'.repeat(20);
+  expect(apply({ kind: 'digits' }, long)).toMatch(/^\d{200}$/);
+});
+
+test('actions are ordered by what they reveal', () => {
+  const shuffled: Action[] = [
+    { kind: 'partial', first: 4, last: 4 },
+    { kind: 'email' },
+    { kind: 'hash', length: 32 },
+    { kind: 'partial', first: 0, last: 4 },
+    { kind: 'null' },
+    { kind: 'digits' },
+    { kind: 'fixed', text: 'x' },
+    { kind: 'hash', length: 16 },
+    { kind: 'generalise' },
+    { kind: 'full' },
+  ];
+  expect(shuffled.sort(compareActions)).toEqual([
+    { kind: 'null' },
+    { kind: 'full' },
+    { kind: 'fixed', text: 'x' },
+    { kind: 'hash', length: 16 },
+    { kind: 'hash', length: 32 },
+    { kind: 'digits' },
+    { kind: 'generalise' },
+    { kind: 'email' },
+    { kind: 'partial', first: 0, last: 4 },
+    { kind: 'partial', first: 4, last: 4 },
+  ]);
+  expect(shuffled.map(reveals)).toEqual([false, false, false, true, true, true, true, true, true, true]);
+});
+
+const detect = (action: Action, names: DetectorName[], patterns: string[] = [], name = 'pii') => ({
+  name,
+  action,
+  detectors: names.map((one) => DETECTORS[one]),
+  patterns: patterns.map((pattern) => RE2JS.compile(pattern)),
+});
+
+test('a detector mask replaces only what it found', () => {
+  const mask = detectorMask([detect({ kind: 'partial', first: 0, last: 4 }, ['credit-card', 'email'])], key);
+  expect({ name: mask.name, by: mask.by }).toEqual({ name: 'pii', by: 'detector' });
+  expect(mask.text('pay 4111 1111 1111 1111 for bob@example.com, ok')).toBe(
+    'pay ***************1111 for ***********.com, ok',
+  );
+  const clean = 'nothing here 12';
+  expect(mask.text(clean)).toBe(clean);
+});
+
+test('what overlaps becomes one find with the strictest action, whatever the order of the masks', () => {
+  const url = 'postgres://u:secret@host.example/db';
+  const masks = [detect({ kind: 'email' }, ['email'], [], 'a'), detect({ kind: 'full' }, ['url-password'], [], 'b')];
+  expect(detectorMask(masks, key).text(url)).toBe('postgres://u:***/db');
+  expect(detectorMask([...masks].reverse(), key).text(url)).toBe('postgres://u:***/db');
+  expect(detectorMask(masks, key).name).toBe('a, b');
+});
+
+test('a find under a null mask makes the whole value NULL', () => {
+  const mask = detectorMask([detect({ kind: 'null' }, ['us-ssn'])], key);
+  expect(mask.text('ssn 123-45-6789 and more')).toBeNull();
+  expect(mask.text('no ssn')).toBe('no ssn');
+});
+
+test("users' own patterns find beside the built-in detectors", () => {
+  const mask = detectorMask([detect({ kind: 'full' }, ['ip'], ['EMP-\\d+', 'x*'])], key);
+  expect(mask.text('EMP-12 at 10.0.0.1, EMP-7 yy')).toBe('*** at ***, *** yy');
+  expect(mask.text('xx y')).toBe('*** y');
+});
+
+test('a pattern that would backtrack for ever is matched in linear time', () => {
+  const mask = detectorMask([detect({ kind: 'full' }, [], ['^(a+)+$'])], key);
+  const evil = `${'a'.repeat(50_000)}!`;
+  expect(mask.text(evil)).toBe(evil);
+});
+
+test('a column mask changes every value', () => {
+  const mask = columnMask('pii', 'column', { kind: 'full' }, key);
+  expect([mask.name, mask.by, mask.text('x'), mask.text('')]).toEqual(['pii', 'column', '***', '***']);
+});
