@@ -32,6 +32,8 @@ export interface ClientOptions {
   /** Tunnels kept open ahead of need, per connection. */
   readonly spares?: number;
   readonly retryMs?: number;
+  /** Gives up opening; has no meaning afterwards. */
+  readonly signal?: AbortSignal;
   onEvent?(event: ClientEvent): void;
 }
 
@@ -118,7 +120,7 @@ export async function openClient(options: ClientOptions): Promise<Client> {
   });
   const client = new Client([], status, parts);
   try {
-    await Promise.all(parts.map(({ pool }) => pool.probe()));
+    await Promise.all(parts.map(({ pool }) => pool.probe(options.signal)));
     const connections: OpenConnection[] = [];
     for (const part of parts) connections.push(await open(part, options, tell));
     return new Client(connections, status, parts);

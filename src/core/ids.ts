@@ -32,6 +32,14 @@ export function newGrantId(): string {
   return `g-${base32(randomBytes(8))}`;
 }
 
+/**
+ * The id of one run of a client (`connect`, `exec`): `run-` + 10 random characters. Made by the client, so no more than a
+ * label that its sessions share; nothing is ever found or overwritten by it.
+ */
+export function newRunId(): string {
+  return `run-${base32(randomBytes(10))}`;
+}
+
 /** A secret of 256 bits, URL-safe. */
 export function newSecret(): string {
   return randomBytes(32).toString('base64url');

@@ -1,0 +1,112 @@
+// `hoopctl connect NAME[=PORT]…`: local ports to connections, for as long as it runs.
+
+import type { Client } from '../../client/client.ts';
+import type { ClientEvent } from '../../client/events.ts';
+import { type HealthServer, serveHealth } from '../../client/health.ts';
+import { parseDuration } from '../../core/clock.ts';
+import { userError } from '../../core/errors.ts';
+import { command as define } from '../command.ts';
+import type { Context, SignalReason } from '../context.ts';
+import { exitCodeOfSignal } from '../exit.ts';
+import { clientLine } from '../lines.ts';
+import { assertDistinct, parsePort, parseWanted, reach, type Wanted } from '../reach.ts';
+
+export const command = define({
+  options: {
+    reason: { value: 'TEXT', help: 'why, for reviewers and the record' },
+    port: { value: 'PORT', help: 'the local port of the one connection; 0: any free one, for all of them' },
+    bind: { value: 'ADDRESS', default: '127.0.0.1', help: 'the local address' },
+    allowNonLoopback: {
+      trusted: true,
+      help: 'let --bind name an address that others can reach: whoever does acts as you',
+    },
+    healthPort: { value: 'PORT', help: 'serve /healthz and /readyz there; 0: any free one' },
+    drain: { value: 'DURATION', default: '0s', help: 'when ended, let open connections end for this long' },
+  },
+  arguments: [{ name: 'names', many: true, help: 'NAME or NAME=PORT', complete: 'connections' }],
+  notes: `The port of a connection is the same on every run. On a terminal a live view is shown, otherwise lines on stderr;
+--json prints events on stdout, one a line, beginning with one "ready" for each connection. A connection that is
+refused or breaks closes one local socket, never the port; while the gateway is away, new ones wait for ten seconds.
+Exit codes: 0 ended with q, 130 and 143 ended by SIGINT and SIGTERM, others as of every verb.`,
+  signals: 'own',
+  run: async (values, context) => {
+    const wanted = withPort(values.names.map(parseWanted), values.port);
+    assertDistinct(wanted);
+    assertAddress(values.bind, values.allowNonLoopback);
+    const drainMs = parseDuration(values.drain);
+    if (drainMs === undefined) throw userError('usage', `--drain is '${values.drain}', expected a duration such as 5s`);
+    const healthPort = values.healthPort === undefined ? undefined : parsePort(values.healthPort, '--health-port');
+    const show = await teller(context);
+    const { client, gateway } = await reach(context, wanted, {
+      reason: values.reason,
+      bind: values.bind,
+      onEvent: show,
+    });
+    let health: HealthServer | undefined;
+    try {
+      if (healthPort !== undefined) {
+        health = await serveHealth(client, values.bind, healthPort);
+        if (context.json) await context.print({ type: 'health', port: health.port }, () => '');
+        else if (!live(context)) context.io.say(`health: http://${values.bind}:${health.port}/readyz`);
+      }
+      return await until(context, client, gateway);
+    } finally {
+      await client.close(context.signal.aborted ? drainMs : 0);
+      await health?.close();
+    }
+  },
+});
+
+/** `--port` for one connection, or 0 for all of them. Errors: usage. */
+function withPort(wanted: readonly Wanted[], text: string | undefined): Wanted[] {
+  if (text === undefined) return [...wanted];
+  const port = parsePort(text, '--port');
+  if (port !== 0 && wanted.length > 1) {
+    throw userError('usage', `--port ${port} cannot be the port of ${wanted.length} connections`, {
+      fix: 'name the port of each: NAME=PORT',
+    });
+  }
+  return wanted.map(({ name, port: own }) => ({ name, port: own ?? port }));
+}
+
+/** Whoever reaches the port acts as this user, so that is this machine only unless said in so many words. */
+function assertAddress(address: string, allowed: boolean): void {
+  const loopback = /^127\.\d{1,3}\.\d{1,3}\.\d{1,3}$/.test(address) || address === '::1';
+  if (loopback || allowed) return;
+  throw userError('usage', `--bind ${address} would let others connect as you`, {
+    fix: 'leave it out, or add --allow-non-loopback if that is what you want',
+  });
+}
+
+/** Whether the live view is shown: both ways a terminal that can draw, and nothing asked for another form. */
+function live({ io, json }: Context): boolean {
+  return !json && io.interactive && io.terminal.stdout && io.env.TERM !== 'dumb';
+}
+
+async function teller(context: Context): Promise<(event: ClientEvent) => void> {
+  const { io } = context;
+  if (context.json) {
+    return (event) => {
+      void context.print({ at: new Date().toISOString(), ...event }, () => '').catch(() => {});
+    };
+  }
+  if (live(context)) return () => {};
+  const tell = clientLine();
+  return (event) => {
+    for (const line of tell(event)) io.say(line);
+  };
+}
+
+/** Waits for the user to end it; the exit code. */
+async function until(context: Context, client: Client, gateway: string): Promise<number> {
+  const { signal } = context;
+  if (live(context)) {
+    const { showConnect } = await import('../views/connect.tsx');
+    return showConnect(context, client.status, gateway);
+  }
+  await new Promise<void>((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+  return exitCodeOfSignal((signal.reason as SignalReason).signal);
+}

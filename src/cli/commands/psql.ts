@@ -1,0 +1,5 @@
+// `hoopctl psql NAME [ARGS]`.
+
+import { shorthand } from '../shorthand.ts';
+
+export const command = shorthand('psql');

@@ -1,0 +1,95 @@
+// Opening connections for a verb: describe them, confirm access, listen. What `connect`, `exec` and the shorthands share.
+
+import { join } from 'node:path';
+import { type Client, openClient } from '../client/client.ts';
+import type { ClientEvent } from '../client/events.ts';
+import { PortMemory } from '../client/ports.ts';
+import { userError } from '../core/errors.ts';
+import { newRunId } from '../core/ids.ts';
+import { route } from './api.ts';
+import type { Context } from './context.ts';
+import { nearestConnection } from './missing.ts';
+import type { ConnectionDetails } from './shapes.ts';
+
+/** A connection that the user asked for. */
+export interface Wanted {
+  readonly name: string;
+  /** The local port; 0: any; undefined: the stable one. */
+  readonly port: number | undefined;
+}
+
+export interface ReachOptions {
+  readonly reason?: string | undefined;
+  readonly bind?: string | undefined;
+  /** Tunnels to keep open ahead of need, per connection. */
+  readonly spares?: number;
+  onEvent?(event: ClientEvent): void;
+}
+
+export interface Reached {
+  readonly client: Client;
+  /** The label that all sessions of this run carry: `Hoopctl-Run`. */
+  readonly run: string;
+  readonly gateway: string;
+}
+
+/** Errors: no_such_connection, grant_needed, access_denied, login_needed, gateway_*, port_taken, not_supported. */
+export async function reach(context: Context, wanted: readonly Wanted[], options: ReachOptions): Promise<Reached> {
+  const api = await context.api();
+  const described = await Promise.all(wanted.map(({ name }) => describeOne(context, name)));
+  const run = newRunId();
+  const { access } = api;
+  const client = await openClient({
+    gateway: { url: access.url, ca: access.ca },
+    headers: async ({ renew }) => ({
+      ...(await access.headers({ ...(options.reason ? { reason: options.reason } : {}), renew })),
+      'hoopctl-run': run,
+    }),
+    connections: described.map((found, i) => ({
+      name: found.name,
+      protocol: found.protocol,
+      described: found.described,
+      port: wanted[i]!.port,
+    })),
+    memory: new PortMemory(join(context.paths.config, 'ports.json'), access.url),
+    signal: context.signal,
+    ...(options.bind === undefined ? {} : { bind: options.bind }),
+    ...(options.spares === undefined ? {} : { spares: options.spares }),
+    ...(options.onEvent === undefined ? {} : { onEvent: options.onEvent }),
+  });
+  return { client, run, gateway: access.url };
+}
+
+async function describeOne(context: Context, name: string): Promise<ConnectionDetails> {
+  const api = await context.api();
+  const found = await nearestConnection(context, name, () =>
+    api.call<ConnectionDetails>(route`connections/${name}`, { signal: context.signal }),
+  );
+  if (found.access === 'grant') {
+    throw userError('grant_needed', `access to '${name}' has to be asked for`, {
+      fix: `run 'hoopctl request ${name} --for 1h --reason TEXT'`,
+    });
+  }
+  return found;
+}
+
+/** `NAME` or `NAME=PORT`. Errors: usage. */
+export function parseWanted(text: string): Wanted {
+  const match = /^(.+)=([^=]*)$/.exec(text);
+  if (match === null) return { name: text, port: undefined };
+  return { name: match[1]!, port: parsePort(match[2]!, `'${text}'`) };
+}
+
+/** Errors: usage, naming where it stands. */
+export function parsePort(text: string, where: string): number {
+  const port = Number(text);
+  if (/^\d{1,5}$/.test(text) && port < 65_536) return port;
+  throw userError('usage', `${where}: '${text}' is not a port, expected 0 to 65535`);
+}
+
+/** No name twice. Errors: usage. */
+export function assertDistinct(wanted: readonly Wanted[]): void {
+  const names = wanted.map(({ name }) => name);
+  const twice = names.find((name, i) => names.indexOf(name) !== i);
+  if (twice !== undefined) throw userError('usage', `'${twice}' is named twice`);
+}

@@ -1,0 +1,43 @@
+// A verb named after a tool: `hoopctl TOOL NAME [ARGS]` runs the tool that the connection's protocol names for itself.
+
+import { userError } from '../core/errors.ts';
+import { exitCodeOfChildError, runChild } from './child.ts';
+import { type Command, command as define } from './command.ts';
+import { childEnvironment } from './environment.ts';
+import { parseWanted, reach } from './reach.ts';
+import { troubleTeller } from './trouble.ts';
+
+/** The verb for one tool, e.g. `psql`. */
+export function shorthand(tool: string): Command {
+  return define({
+    options: { reason: { value: 'TEXT', help: 'why, for reviewers and the record' } },
+    arguments: [
+      { name: 'name', help: 'the connection', complete: 'connections' },
+      { name: 'args', many: true, optional: true, help: `arguments for ${tool}` },
+    ],
+    notes: `Options of hoopctl go before NAME, everything behind it is ${tool}'s: hoopctl ${tool} --reason TEXT prod-db …
+The same as 'hoopctl exec NAME -- ${tool} ARGS', with its exit codes.`,
+    passThrough: true,
+    signals: 'child',
+    exitCode: exitCodeOfChildError,
+    run: async ({ name, args, reason }, context) => {
+      const { client, run } = await reach(context, [parseWanted(name)], {
+        reason,
+        onEvent: troubleTeller(context.io),
+      });
+      try {
+        context.signal.throwIfAborted();
+        const [program, ...leading] = client.connections[0]!.local.command ?? [];
+        if (program !== tool) {
+          throw userError('usage', `'${name}' is not reached with ${tool}`, {
+            fix: `use 'hoopctl ${program ?? 'connect'} ${name}'`,
+          });
+        }
+        const env = childEnvironment(context.io.env, client.connections, run, context.globals.agent);
+        return await runChild(context.io, { command: program, args: [...leading, ...(args ?? [])], env });
+      } finally {
+        await client.close();
+      }
+    },
+  });
+}
