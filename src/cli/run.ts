@@ -14,8 +14,8 @@ import { renderError } from './render.ts';
 import type { Resolved } from './settings.ts';
 
 const NOTES = `
-Every option --some-name can be set as HOOPCTL_SOME_NAME, in .hoopctl.yaml of the project or in your own
-config.json (settings); the earlier wins. Exit codes: 0 ok, 1 failed, 2 usage, 3 denied by policy, 4 login
+Every option can also be set in the environment (--ca-file as HOOPCTL_CA_FILE), in .hoopctl.yaml of the project
+or in your own config.json (settings); the earlier wins. Exit codes: 0 ok, 1 failed, 2 usage, 3 denied by policy, 4 login
 needed, 5 approval pending or timed out, 130 and 143 for signals.`;
 
 /** The exit code. Never throws. */
@@ -105,7 +105,8 @@ async function perform(
     if (command.signals === 'own' && signal === 'SIGHUP') return;
     signals++;
     context.abort.abort({ signal } satisfies SignalReason);
-    if (command.signals !== 'own' || signals > 1) interrupt(exitCodeOfSignal(signal));
+    if (command.signals === undefined || (command.signals === 'own' && signals > 1))
+      interrupt(exitCodeOfSignal(signal));
   });
   try {
     const done = command.run(values, context);
