@@ -54,9 +54,9 @@ export async function recover(options: RecoveryOptions): Promise<Recovered> {
 function changeOf(one: Salvaged, now: number): SessionChange {
   const last = one.lastAt === undefined ? Number.NaN : Date.parse(one.lastAt);
   return {
-    state: 'interrupted',
+    state: one.outcome === 'complete' ? 'ended' : 'interrupted',
     endedAt: Number.isNaN(last) ? now : last,
-    endCode: 'internal',
+    endCode: one.outcome === 'complete' ? 'client_closed' : 'internal',
     endMessage: one.outcome === 'sealed' ? INTERRUPTED : one.message,
     sealed: one.digest !== undefined,
     ...(one.digest === undefined ? {} : { digest: one.digest }),

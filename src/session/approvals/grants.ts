@@ -1,15 +1,20 @@
 // Grants in force: who may reach what until when. Refuses to know: how one is asked for (approvals.ts), live sessions.
 
 import type { Clock } from '../../core/clock.ts';
-import { userError } from '../../core/errors.ts';
+import { asHoopctlError, userError } from '../../core/errors.ts';
+import type { Log } from '../../core/log.ts';
 import { displayName, type Principal } from '../identity/principal.ts';
 import type { AuditLog } from '../recorder/log.ts';
 import type { Grant, GrantFilter, GrantStore } from './types.ts';
+
+const POLL_MS = 1000;
 
 export interface GrantsOptions {
   readonly grants: GrantStore;
   readonly audit: AuditLog;
   readonly clock: Clock;
+  readonly log: Log;
+  readonly pollMs?: number;
   /** Cuts the live sessions that run on it: told when it is revoked, here or by another process. */
   readonly revoked: (grant: Grant) => void;
 }
@@ -17,10 +22,25 @@ export interface GrantsOptions {
 export class Grants {
   readonly #options: GrantsOptions;
   #polledAt: number;
+  #timer: NodeJS.Timeout | undefined;
 
   constructor(options: GrantsOptions) {
     this.#options = options;
     this.#polledAt = options.clock.now();
+  }
+
+  /** Looks every second for what other processes revoked, until `stop`. */
+  start(): void {
+    this.#timer ??= setInterval(() => {
+      this.poll().catch((thrown: unknown) => {
+        this.#options.log.error({}, `cannot look for revoked grants: ${asHoopctlError(thrown).message}`);
+      });
+    }, this.#options.pollMs ?? POLL_MS).unref();
+  }
+
+  stop(): void {
+    clearInterval(this.#timer);
+    this.#timer = undefined;
   }
 
   /**
@@ -56,7 +76,7 @@ export class Grants {
     return grant;
   }
 
-  /** Looks for what other processes revoked. */
+  /** One look. A revocation is told twice at times: overlapping, so that none is missed. */
   async poll(): Promise<void> {
     const since = this.#polledAt - 1000;
     this.#polledAt = this.#options.clock.now();

@@ -1,0 +1,30 @@
+// One gateway for one data directory. The lock is the operating system's, through SQLite: it ends with the process,
+// however that ends, and no stale file ever has to be removed. Refuses to know: what the directory is for.
+
+import { closeSync, openSync } from 'node:fs';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { userError } from '../core/errors.ts';
+import { privateDirectory } from './files.ts';
+
+export interface DirectoryLock {
+  release(): void;
+}
+
+/** Takes it or throws `conflict`: another process has it. */
+export function lockDirectory(directory: string): DirectoryLock {
+  privateDirectory(directory);
+  const path = join(directory, 'lock');
+  closeSync(openSync(path, 'a', 0o600));
+  const file = new DatabaseSync(path, { timeout: 0 });
+  try {
+    file.exec('pragma journal_mode = delete; begin exclusive');
+  } catch (thrown) {
+    file.close();
+    throw userError('conflict', `cannot use the data directory "${directory}": another gateway is running on it`, {
+      fix: 'stop the other one, or give this one its own --data',
+      cause: thrown,
+    });
+  }
+  return { release: () => file.close() };
+}

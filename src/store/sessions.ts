@@ -1,0 +1,121 @@
+// The index of sessions. Refuses to know: live sessions, recordings.
+
+import type { Principal } from '../session/identity/principal.ts';
+import type { SessionChange, SessionFilter, SessionRecord, SessionStore } from '../session/records.ts';
+import { asking, type Database, optional, orNull } from './database.ts';
+import type { SessionRow } from './tables.ts';
+
+const DEFAULT_LIMIT = 100;
+
+export class Sessions implements SessionStore {
+  readonly #db: Database;
+
+  constructor(db: Database) {
+    this.#db = db;
+  }
+
+  async add(record: SessionRecord): Promise<void> {
+    await asking(`keep session ${record.id}`, () => this.#db.insertInto('sessions').values(toRow(record)).execute());
+  }
+
+  async update(id: string, change: SessionChange): Promise<void> {
+    const values: Partial<SessionRow> = {
+      ended_at: change.endedAt,
+      state: change.state,
+      end_code: change.endCode,
+      end_message: change.endMessage,
+      operations: change.operations,
+      denied: change.denied,
+      from_client: change.fromClient,
+      to_client: change.toClient,
+      bytes: change.bytes,
+      lines: change.lines,
+      digest: change.digest,
+      sealed: change.sealed === undefined ? undefined : Number(change.sealed),
+    };
+    if (Object.values(values).every((value) => value === undefined)) return;
+    await asking(`change session ${id}`, () =>
+      this.#db.updateTable('sessions').set(values).where('id', '=', id).execute(),
+    );
+  }
+
+  get(id: string): Promise<SessionRecord | undefined> {
+    return asking(`look up session ${id}`, async () => {
+      const row = await this.#db.selectFrom('sessions').selectAll().where('id', '=', id).executeTakeFirst();
+      return row === undefined ? undefined : toRecord(row);
+    });
+  }
+
+  list(filter: SessionFilter = {}): Promise<readonly SessionRecord[]> {
+    const { state, connection, who, owner, before, limit } = filter;
+    let query = this.#db.selectFrom('sessions').selectAll();
+    if (state !== undefined) query = query.where('state', '=', state);
+    if (connection !== undefined) query = query.where('connection', '=', connection);
+    if (who !== undefined) query = query.where(({ or, eb }) => or([eb('subject', '=', who), eb('email', '=', who)]));
+    if (owner !== undefined) query = query.where('issuer', '=', owner.issuer).where('subject', '=', owner.subject);
+    if (before !== undefined) query = query.where('started_at', '<', before);
+    return asking('list the sessions', async () => {
+      const rows = await query
+        .orderBy('started_at', 'desc')
+        .orderBy('id', 'desc')
+        .limit(limit ?? DEFAULT_LIMIT)
+        .execute();
+      return rows.map(toRecord);
+    });
+  }
+}
+
+function toRow(record: SessionRecord): SessionRow {
+  return {
+    id: record.id,
+    issuer: record.principal.issuer,
+    subject: record.principal.subject,
+    email: orNull(record.principal.email),
+    principal: JSON.stringify(record.principal),
+    connection: record.connection,
+    protocol: record.protocol,
+    client: record.client,
+    via: orNull(record.via),
+    reason: orNull(record.reason),
+    grant_id: orNull(record.grant),
+    started_at: record.startedAt,
+    ended_at: orNull(record.endedAt),
+    state: record.state,
+    end_code: orNull(record.endCode),
+    end_message: orNull(record.endMessage),
+    operations: record.operations,
+    denied: record.denied,
+    from_client: record.fromClient,
+    to_client: record.toClient,
+    bytes: record.bytes,
+    lines: orNull(record.lines),
+    digest: orNull(record.digest),
+    sealed: Number(record.sealed),
+  };
+}
+
+function toRecord(row: SessionRow): SessionRecord {
+  return {
+    id: row.id,
+    principal: JSON.parse(row.principal) as Principal,
+    connection: row.connection,
+    protocol: row.protocol,
+    client: row.client,
+    ...optional('via', row.via),
+    ...optional('reason', row.reason),
+    ...optional('grant', row.grant_id),
+    startedAt: row.started_at,
+    ...optional('endedAt', row.ended_at),
+    state: row.state as SessionRecord['state'],
+    ...optional('endCode', row.end_code),
+    ...optional('endMessage', row.end_message),
+    operations: row.operations,
+    denied: row.denied,
+    fromClient: row.from_client,
+    toClient: row.to_client,
+    bytes: row.bytes,
+    ...optional('lines', row.lines),
+    ...optional('digest', row.digest),
+    sealed: row.sealed === 1,
+  };
+}

@@ -1,0 +1,136 @@
+// The tables, as kysely sees them. Only types that every database has: text, integers (booleans are 0 and 1, times are
+// milliseconds since the epoch), JSON as text. Refuses to know: what any of it means.
+
+export interface Tables {
+  users: UserRow;
+  service_accounts: ServiceAccountRow;
+  revocations: RevocationRow;
+  revoked_tokens: { jti: string; expires_at: number };
+  oidc: OidcRow;
+  key_values: { key: string; value: string; expires_at: number | null };
+  reviews: ReviewRow;
+  review_decisions: ReviewDecisionRow;
+  grants: GrantRow;
+  sessions: SessionRow;
+  log_outbox: { id: string; at: number; kind: string; fields: string };
+  schema_migrations: { name: string; at: number };
+}
+
+export interface UserRow {
+  name: string;
+  email: string | null;
+  groups: string;
+  password: string;
+  created_at: number;
+}
+
+export interface ServiceAccountRow {
+  name: string;
+  groups: string;
+  description: string | null;
+  secret: string;
+  created_at: number;
+  rotated_at: number;
+}
+
+export interface RevocationRow {
+  issuer: string;
+  subject: string;
+  reason: string | null;
+  revoked_by: string;
+  at: number;
+}
+
+export interface OidcRow {
+  model: string;
+  id: string;
+  payload: string;
+  grant_id: string | null;
+  user_code: string | null;
+  uid: string | null;
+  account_id: string | null;
+  consumed_at: number | null;
+  expires_at: number | null;
+}
+
+export interface ReviewRow {
+  id: string;
+  kind: string;
+  state: string;
+  issuer: string;
+  subject: string;
+  principal: string;
+  connection: string;
+  session: string | null;
+  operation: number | null;
+  rule: string | null;
+  message: string | null;
+  body: string;
+  params: string | null;
+  digest: string;
+  policy: string;
+  reviewers: string;
+  reason: string | null;
+  grant_ms: number | null;
+  created_at: number;
+  expires_at: number;
+  decided_at: number | null;
+  outcome: string | null;
+  changed_at: number;
+  /** Counts changes; writing it takes the row's lock before anything is read. */
+  revision: number;
+}
+
+export interface ReviewDecisionRow {
+  review: string;
+  /** From 0, in the order of deciding. */
+  position: number;
+  verdict: string;
+  person: string;
+  email: string | null;
+  decided_by: string;
+  reason: string | null;
+  at: number;
+}
+
+export interface GrantRow {
+  id: string;
+  issuer: string;
+  subject: string;
+  actor: string | null;
+  principal: string;
+  connection: string;
+  review: string;
+  starts_at: number;
+  ends_at: number;
+  revoked_at: number | null;
+  revoked_by: string | null;
+  revoked_reason: string | null;
+}
+
+export interface SessionRow {
+  id: string;
+  issuer: string;
+  subject: string;
+  email: string | null;
+  principal: string;
+  connection: string;
+  protocol: string;
+  client: string;
+  via: string | null;
+  reason: string | null;
+  grant_id: string | null;
+  started_at: number;
+  ended_at: number | null;
+  state: string;
+  end_code: string | null;
+  end_message: string | null;
+  operations: number;
+  denied: number;
+  from_client: number;
+  to_client: number;
+  bytes: number;
+  lines: number | null;
+  digest: string | null;
+  sealed: number;
+}
