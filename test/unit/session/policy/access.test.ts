@@ -1,0 +1,53 @@
+import { expect, test } from 'vitest';
+import type { Principal } from '../../../../src/session/identity/principal.ts';
+import type { Who } from '../../../../src/session/policy/schema.ts';
+import { compileWho } from '../../../../src/session/policy/who.ts';
+import { agent, alice, job, policyOf, prod, stage } from './fixture.ts';
+
+test.each<[string, Who | undefined, Principal, boolean]>([
+  ['everybody', undefined, alice, true],
+  ['a group', { groups: ['dba'] }, alice, true],
+  ['no group of theirs', { groups: ['ops'] }, alice, false],
+  ['a group by wildcard', { groups: ['eng*'] }, alice, true],
+  ['a group in other case', { groups: ['DBA'] }, alice, false],
+  ['an e-mail address, case ignored', { emails: ['*@example.COM'] }, alice, true],
+  ['an e-mail address of one who has none', { emails: ['*'] }, job, false],
+  ['a kind', { kinds: ['agent', 'workload'] }, agent, true],
+  ['an actor', { actors: ['cl*'] }, agent, true],
+  ['an actor where none acts', { actors: ['*'] }, alice, false],
+  ['a claim', { claims: { repository: 'acme/*', ref: ['x', 'refs/heads/main'] } }, job, true],
+  ['a claim that differs', { claims: { repository: 'acme/*', ref: 'x' } }, job, false],
+  ['a claim that is not there', { claims: { toString: '*' } }, job, false],
+  ['every condition at once', { groups: ['dba'], issuers: ['ci'] }, alice, false],
+  ['a subject and an issuer', { subjects: ['u-1'], issuers: ['corp'] }, alice, true],
+])('who: %s', (_, who, principal, expected) => {
+  expect(compileWho(who)(principal)).toBe(expected);
+});
+
+test('there is no access without a line that gives it', () => {
+  const policy = policyOf({ access: [{ who: { groups: ['dba'] }, to: { labels: { env: 'prod' } } }] });
+  expect([
+    policy.access(alice, prod),
+    policy.access(alice, stage),
+    policy.access(job, prod),
+    policy.access(alice, { name: 'other-db', labels: { env: 'prod' } }),
+  ]).toEqual([{ access: 'open' }, { access: 'none' }, { access: 'none' }, { access: 'none' }]);
+});
+
+test('lines add up: open before a grant, the grant that asks for least before others, in any order', () => {
+  const grant = (max: string, count: number, ...groups: string[]) => ({
+    who: { groups: ['agents'] },
+    to: { names: ['prod-db'] },
+    grant: { max, reviewers: { groups, count } },
+  });
+  const lines = [grant('8h', 2, 'dba'), grant('1h', 1, 'dba'), grant('2h', 1, 'ops'), grant('2h', 1, 'lead')];
+  for (const access of [lines, [...lines].reverse()]) {
+    expect(policyOf({ access }).access(agent, prod)).toEqual({
+      access: 'grant',
+      maxMs: 7_200_000,
+      reviewers: { groups: ['lead'], count: 1 },
+    });
+  }
+  const open = { who: { kinds: ['agent'] }, to: { labels: { team: ['a', 'b'] } } };
+  expect(policyOf({ access: [...lines, open] }).access(agent, prod)).toEqual({ access: 'open' });
+});
