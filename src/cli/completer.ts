@@ -2,7 +2,6 @@
 // Refuses to know: shells (commands/completion.ts).
 
 import { type Argument, type Command, flagName, type Node, type Options } from './command.ts';
-import { TREE } from './commands/index.ts';
 import type { Context } from './context.ts';
 import { GLOBAL_OPTIONS } from './globals.ts';
 import { type NameKind, rememberedNames, rememberNames } from './names.ts';
@@ -22,7 +21,7 @@ const STALE_MS = 60_000;
 export async function complete(
   context: Context,
   words: readonly string[],
-  tree: readonly Node[] = TREE,
+  tree: readonly Node[],
 ): Promise<Candidate[]> {
   const current = words.at(-1) ?? '';
   const before = words.slice(0, -1);

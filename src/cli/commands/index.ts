@@ -90,8 +90,13 @@ const RUN: readonly Node[] = [
   ]),
   leaf('doctor', 'find out why something does not work', () => import('./doctor.ts')),
   leaf('completion', 'print a completion script for a shell', () => import('./completion.ts')),
-  leaf('__complete', 'answer a completion script', () => import('./complete.ts'), true),
+  leaf('__complete', 'answer a completion script', loadComplete, true),
 ];
+
+async function loadComplete() {
+  const { completeIn } = await import('./complete.ts');
+  return { command: completeIn(TREE) };
+}
 
 export const TREE: readonly Node[] = [...IDENTITY, ...USE, ...RECORD, ...RUN];
 
