@@ -4,7 +4,7 @@ import type { Protocol } from './contract.ts';
 
 const PROTOCOLS = {
   postgres: async () => (await import('./postgres/index.ts')).postgres,
-} satisfies Record<string, () => Promise<Protocol<never>>>;
+} satisfies Record<string, () => Promise<{ readonly name: string }>>;
 
 export function protocolNames(): readonly string[] {
   return Object.keys(PROTOCOLS);

@@ -10,6 +10,8 @@ export interface Limits {
   readonly passed: Limit;
   /** One message that has to be whole in memory: a statement, a bind, a row to be masked. */
   readonly inspected: Limit;
+  /** The password message of a native client: a token (PG_MAX_AUTH_TOKEN_LENGTH). */
+  readonly password: Limit;
   /** The startup packet, as PostgreSQL bounds it (MAX_STARTUP_PACKET_LENGTH). */
   readonly startup: Limit;
   /** From the first byte to a session, like `authentication_timeout`. */
@@ -31,6 +33,7 @@ export interface Limits {
 export const DEFAULT_LIMITS: Limits = {
   passed: limit('message_bytes', 'bytes', 1024 * MIB + 64),
   inspected: limit('inspected_message_bytes', 'bytes', 64 * MIB),
+  password: limit('password_bytes', 'bytes', 65_535),
   startup: limit('startup_bytes', 'bytes', 10_000),
   startupTime: limit('startup_ms', 'ms', 60_000),
   targetTime: limit('target_login_ms', 'ms', 15_000),

@@ -20,7 +20,7 @@ import {
   statementNotice,
   unreadableNotice,
 } from './refusal.ts';
-import { Target } from './states.ts';
+import { Client, Target } from './states.ts';
 import type { TargetSide } from './target.ts';
 
 /** One request on its way through decision, wait and plan. */
@@ -247,7 +247,8 @@ export class Decider {
       this.#target.tell(noticeResponse({ severity: 'NOTICE', code: '00000', message }));
     }
     void hold.settled.then((verdict) => {
-      if (core.ended !== undefined) return;
+      // Gone meanwhile: what was held is not sent, and nobody is there for an answer.
+      if (core.ended !== undefined || core.client === Client.closed) return;
       core.waiting = undefined;
       core.decided = true;
       this.#verdict(request, running, verdict);
@@ -293,7 +294,7 @@ export class Decider {
     }
     core.waiting = { for: 'plan' };
     const settle = (then: () => void) => {
-      if (core.ended !== undefined) return;
+      if (core.ended !== undefined || core.client === Client.closed) return;
       core.waiting = undefined;
       then();
       core.options.wake();

@@ -56,6 +56,24 @@ export class Machine {
     return this.#core.queue.length > 0;
   }
 
+  /** The server has said goodbye with an error of its own. */
+  get farewell(): boolean {
+    return this.#target.fatal;
+  }
+
+  /** Part of a client's message was passed and the rest was not. */
+  get clientMidFrame(): boolean {
+    return this.#client.frames.midFrame;
+  }
+
+  /** The client will send no more: Terminate for it, behind what it has sent, unless it broke off inside a message. */
+  hangUp(terminate: Buffer): void {
+    const core = this.#core;
+    if (core.client === Client.closed) return;
+    if (!this.clientMidFrame) core.toTarget.add(terminate);
+    core.client = Client.closed;
+  }
+
   /** Whether an operation was decided since the last call: then `toTarget` may be written only from `recorded`. */
   takeDecided(): boolean {
     const { decided } = this.#core;

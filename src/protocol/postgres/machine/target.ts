@@ -28,6 +28,8 @@ export class TargetSide {
   readonly frames: FrameReader;
   /** ReadyForQuery's last status: the transaction as the server told it. */
   status = IDLE;
+  /** The server said goodbye. */
+  fatal = false;
   readonly #core: Core;
   readonly #rows: Rows;
   /** Ours, for the client, at the next boundary between messages. */
@@ -261,6 +263,7 @@ export class TargetSide {
   ): void {
     const core = this.#core;
     const fatal = fields.get('V') === 'FATAL' || fields.get('V') === 'PANIC';
+    this.fatal ||= fatal;
     if (head?.refusal !== undefined && !fatal) {
       core.toClient.add(errorResponse(head.refusal));
       head.refusal = undefined;
@@ -292,6 +295,7 @@ export class TargetSide {
   #unasked(type: number, buffer: Buffer, start: number, end: number): void {
     const core = this.#core;
     if (type === Back.ParameterStatus) this.#parameter(buffer, start, end);
+    if (type === Back.ErrorResponse) this.fatal = true;
     if (core.masked && type === Back.NotificationResponse) {
       core.toClient.add(withoutPayload(buffer, start, end));
       return;

@@ -1,0 +1,81 @@
+// The PostgreSQL protocol as the rest of the program sees it. Light: a user's machine loads this for `local` alone, so
+// the parser, the machine and the login are loaded when they are first used.
+
+import { userError } from '../../core/errors.ts';
+import type { LocalAccess, Protocol } from '../contract.ts';
+import { type PostgresConfig, schema } from './schema.ts';
+import { VOCABULARY } from './sql/vocabulary.ts';
+
+function coverage(config: PostgresConfig): readonly string[] {
+  const allowed = (what: 'replication' | 'function-call') => config.options.allow.includes(what);
+  return [
+    'inspected: every statement of the simple and the extended protocol, with its bind values; COPY in and out',
+    'inspected: what a statement does, on which relations, which functions it calls; several in one message are decided together',
+    'refused where rules or masks apply: text that does not parse, client_encoding other than UTF8, standard_conforming_strings off',
+    'refused: GSSAPI encryption, protocol versions before 3.0, message types that are not of protocol 3',
+    allowed('function-call')
+      ? 'passes as an opaque call: FunctionCall (refused all the same where masks apply)'
+      : 'refused: FunctionCall (options.allow: [function-call])',
+    allowed('replication')
+      ? 'passes unseen: replication connections, as bytes (refused all the same where masks apply)'
+      : 'refused: replication connections (options.allow: [replication])',
+    'masked: columns of results and of COPY TO STDOUT; texts of errors and notices, payloads of notifications where masks apply',
+    'not seen: what a function, trigger, rule or DO block does inside the server, and data that COPY FROM STDIN brings',
+  ];
+}
+
+function describe(config: PostgresConfig): Readonly<Record<string, string>> {
+  const { database, databases } = config.target;
+  const further = databases === '*' ? 'any' : databases.join(', ');
+  return { database, user: config.credentials.user, ...(further === '' ? {} : { databases: further }) };
+}
+
+function local(
+  connection: string,
+  described: Readonly<Record<string, string>>,
+  host: string,
+  port: number,
+): LocalAccess {
+  const database = described.database ?? connection;
+  // The server's user is the gateway's business; any name does here, and one that is shown in prompts reads best.
+  const user = described.user ?? 'hoopctl';
+  const literal = host.includes(':') ? `[${host}]` : host;
+  const url = `postgres://${encodeURIComponent(user)}@${literal}:${port}/${encodeURIComponent(database)}?sslmode=disable`;
+  return {
+    environment: {
+      PGHOST: host,
+      PGPORT: String(port),
+      PGUSER: user,
+      PGDATABASE: database,
+      PGSSLMODE: 'disable',
+      DATABASE_URL: url,
+    },
+    url,
+    facts: { host, port: String(port), user, database },
+    command: ['psql'],
+  };
+}
+
+export const postgres: Protocol<PostgresConfig> = {
+  name: 'postgres',
+  vocabulary: VOCABULARY,
+  schema,
+  capabilities: () => ({ mask: true, hold: true, notify: true, refuse: true, inspect: true }),
+  coverage,
+  describe,
+  local,
+  async analyse(text) {
+    const { sqlParts } = await import('./parts.ts');
+    const { analyser } = await sqlParts();
+    const { facts, error } = analyser.analyse(Buffer.from(text));
+    if (error === undefined) return facts;
+    const at = error.position === undefined ? '' : ` at character ${error.position}`;
+    throw userError('usage', `the text does not parse as PostgreSQL${at}: ${error.message}`, {
+      fix: 'correct the SQL',
+    });
+  },
+  async serve(visitor, services) {
+    const [{ serve }, { sqlParts }] = await Promise.all([import('./serve.ts'), import('./parts.ts')]);
+    await serve(visitor, services, sqlParts);
+  },
+};

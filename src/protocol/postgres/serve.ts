@@ -1,0 +1,236 @@
+// One client from its first byte to its last: door → session → target → conversation.
+// Refuses to know: what is decided, how a message looks.
+
+import { asHoopctlError, HoopctlError, peerError, userError } from '../../core/errors.ts';
+import type { ByteStream } from '../../core/stream.ts';
+import type { Services, Session, Target, Visitor } from '../contract.ts';
+import type { ColumnPlanner, SqlParts } from './analysis.ts';
+import { Driver } from './driver.ts';
+import { type Limits, limitsOf } from './limits.ts';
+import { Machine } from './machine/machine.ts';
+import { isUtf8 } from './machine/reading.ts';
+import { pipe } from './pipe.ts';
+import type { PostgresConfig } from './schema.ts';
+import { cancels, type Registration } from './startup/cancel.ts';
+import { Door, type Greeting } from './startup/door.ts';
+import {
+  chooseDatabase,
+  connectionAndDatabase,
+  guardProblem,
+  namesPinned,
+  upstreamParameters,
+  wantsReplication,
+} from './startup/parameters.ts';
+import { connectSide } from './startup/side.ts';
+import { type Connected, cancelTarget, connectTarget } from './startup/target.ts';
+import { AUTHENTICATION_OK, backendKeyData } from './wire/backend.ts';
+import { Code } from './wire/startup.ts';
+
+type Startup = Extract<Greeting, { kind: 'session' }>;
+
+export async function serve(visitor: Visitor, services: Services, sql: () => Promise<SqlParts>): Promise<void> {
+  const limits = limitsOf(services);
+  const door = new Door(visitor, limits);
+  const late = setTimeout(() => {
+    door.inbox.fail(peerError('limit_exceeded', `the client did not log in within ${limits.startupTime.value} ms`));
+  }, limits.startupTime.value);
+  let session: Session | undefined;
+  try {
+    const greeting = await door.greet();
+    if (greeting.kind === 'cancel') {
+      await cancels.cancel(greeting.key);
+      door.stream.end();
+      return;
+    }
+    const opened = await open(visitor, door, greeting);
+    session = opened.session;
+    clearTimeout(late);
+    const ready = prepare(session, opened.target as Target<PostgresConfig>, greeting, opened.asked);
+    const parts = sql();
+    parts.catch(() => {});
+    const conversation = new Conversation(session, ready.target, limits, door);
+    await conversation.run(greeting, ready, await parts);
+  } catch (thrown) {
+    const error = asHoopctlError(thrown);
+    if (error.fault === 'ours') services.log.error({ err: error, session: session?.id }, 'a conversation failed');
+    session?.end({ code: error.code, message: error.message });
+    door.refuse(session === undefined ? error : withSession(error, session.id));
+  } finally {
+    clearTimeout(late);
+    closeLater(door.stream, limits.closing.value);
+  }
+}
+
+function withSession(error: HoopctlError, session: string): HoopctlError {
+  const { fix, rule, details } = error;
+  return new HoopctlError(error.fault, error.code, error.message, { fix, rule, details, session, cause: error });
+}
+
+/** A peer that does not close after our farewell is cut off. */
+function closeLater(stream: ByteStream, ms: number): void {
+  const timer = setTimeout(() => stream.destroy(), ms);
+  stream.onClose = () => clearTimeout(timer);
+}
+
+async function open(visitor: Visitor, door: Door, { parameters }: Startup) {
+  const application = parameters.get('application_name');
+  const user = parameters.get('user');
+  const asked = parameters.get('database');
+  if (visitor.via === 'tunnel') return { ...(await visitor.open({ user, application })), asked };
+  const { connection, database } = connectionAndDatabase(asked ?? user);
+  const secret = await door.secret();
+  const opened = await visitor.open({ user, connection, secret, application });
+  return { ...opened, asked: database };
+}
+
+interface Ready {
+  readonly target: Target<PostgresConfig>;
+  readonly database: string;
+  readonly replication: boolean;
+}
+
+/** What can be refused before the target is troubled. */
+function prepare(
+  session: Session,
+  target: Target<PostgresConfig>,
+  { parameters }: Startup,
+  asked: string | undefined,
+): Ready {
+  const { config } = target;
+  const masked = session.masking.columns || session.masking.values;
+  const database = chooseDatabase(config, target.connection, asked);
+  const replication = wantsReplication(parameters);
+  if (replication && (masked || !config.options.allow.includes('replication'))) {
+    throw userError('not_supported', `a replication connection is refused on "${target.connection}"`, {
+      fix: masked ? 'its rows cannot be masked' : 'have options.allow: [replication] set for the connection',
+    });
+  }
+  const problem = session.ruled || masked ? guardProblem(parameters) : undefined;
+  if (problem !== undefined) throw problem;
+  return { target, database, replication };
+}
+
+class Conversation {
+  readonly #session: Session;
+  readonly #target: Target<PostgresConfig>;
+  readonly #limits: Limits;
+  readonly #door: Door;
+  #machine: Machine | undefined;
+
+  constructor(session: Session, target: Target<PostgresConfig>, limits: Limits, door: Door) {
+    this.#session = session;
+    this.#target = target;
+    this.#limits = limits;
+    this.#door = door;
+  }
+
+  async run(greeting: Startup, ready: Ready, sql: SqlParts): Promise<void> {
+    const session = this.#session;
+    const connected = await this.#connect(greeting, ready);
+    const registration = cancels.register(greeting.version >= Code.v32 ? 32 : 4, () => this.#cancel(connected, true));
+    try {
+      this.#checkSettings(connected);
+      const fromClient = this.#door.inbox.release();
+      const client = this.#door.stream;
+      const { closing } = this.#limits;
+      client.write(welcome(connected, registration));
+      if (ready.replication) {
+        session.note('replication', { inspected: false });
+        await pipe(session, client, connected.stream, fromClient, connected.rest, closing.value);
+        return;
+      }
+      let driver: Driver | undefined;
+      this.#machine = new Machine({
+        session,
+        analyser: sql.analyser,
+        masker: sql.masker,
+        planner: this.#planner(sql, ready),
+        limits: this.#limits,
+        allowFunctionCall: ready.target.config.options.allow.includes('function-call'),
+        namesPinned: namesPinned(greeting.parameters),
+        wake: () => driver?.wake(),
+      });
+      driver = new Driver({
+        session,
+        client,
+        target: connected.stream,
+        machine: this.#machine,
+        cancel: () => this.#cancel(connected, false),
+        closingMs: closing.value,
+      });
+      driver.start(fromClient, connected.rest);
+      await driver.done;
+    } finally {
+      registration.release();
+      connected.stream.destroy();
+    }
+  }
+
+  async #connect(greeting: Startup, { database, target }: Ready): Promise<Connected> {
+    const session = this.#session;
+    const { user, password } = await target.credentials();
+    const parameters = upstreamParameters(greeting.parameters, {
+      user: user ?? target.config.credentials.user,
+      database,
+      principal: session.principal,
+      guarded: this.#guarded,
+      tellPrincipal: target.config.options.applicationName,
+    });
+    const left = new AbortController();
+    this.#door.inbox.onClosed = () => left.abort();
+    try {
+      return await connectTarget(
+        target,
+        parameters,
+        password,
+        this.#limits,
+        AbortSignal.any([session.signal, left.signal]),
+      );
+    } catch (thrown) {
+      if (!session.signal.aborted) throw thrown;
+      const reason = session.signal.reason as { code?: HoopctlError['code']; message?: string } | undefined;
+      throw peerError(reason?.code ?? 'session_killed', reason?.message ?? 'the session ended');
+    } finally {
+      this.#door.inbox.onClosed = undefined;
+    }
+  }
+
+  get #guarded(): boolean {
+    const { ruled, masking } = this.#session;
+    return ruled || masking.columns || masking.values;
+  }
+
+  /** INVARIANT: rules and masks read SQL as this server does; where they cannot, there is no session. */
+  #checkSettings({ settings }: Connected): void {
+    if (!this.#guarded) return;
+    const encoding = settings.get('client_encoding') ?? 'UTF8';
+    const strings = settings.get('standard_conforming_strings') ?? 'on';
+    if (strings === 'on' && isUtf8(encoding)) return;
+    throw peerError(
+      'not_supported',
+      `the target reads SQL with client_encoding "${encoding}" and standard_conforming_strings "${strings}"`,
+      {
+        fix: "set them to UTF8 and on for the gateway's user (ALTER ROLE … SET)",
+      },
+    );
+  }
+
+  #planner(sql: SqlParts, { target, database }: Ready): ColumnPlanner | undefined {
+    const { masking } = this.#session;
+    if (!masking.columns && !masking.values) return undefined;
+    const key = JSON.stringify([target.connection, database, target.config.credentials.user]);
+    return sql.planner({ key, connect: (signal) => connectSide(target, database, signal, this.#limits) });
+  }
+
+  /** CancelRequest of the client, or the end of the session: what waits is cancelled here, what runs at the server. */
+  async #cancel({ key }: Connected, asked: boolean): Promise<void> {
+    if (asked) this.#session.note('cancel', {});
+    if (this.#machine?.cancel('the client cancelled')) return;
+    if (key !== undefined) await cancelTarget(this.#target, key, this.#limits);
+  }
+}
+
+/** Everything up to ReadyForQuery, with key data of our own. */
+function welcome({ messages, ready }: Connected, key: Registration): Buffer {
+  return Buffer.concat([AUTHENTICATION_OK, ...messages, backendKeyData(key.process, key.secret), ready]);
+}
