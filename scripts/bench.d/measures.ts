@@ -64,7 +64,7 @@ export async function idleSessions(count: number): Promise<number> {
   });
   try {
     const client = await gateway.user('alice', { groups: ['engineering'] });
-    const connect = await client.connect('idle');
+    const connect = await client.connect('idle', [], { quiet: true });
     const open = async (many: number) => {
       const opened: WireClient[] = [];
       while (opened.length < many) {

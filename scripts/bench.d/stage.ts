@@ -125,7 +125,7 @@ export async function buildStage(): Promise<Stage> {
     env: { BENCH_PASSWORD: server.password },
   });
   const client = await gateway.user('alice', { groups: ['engineering'] });
-  const connect = await client.connect(['bench', 'masked']);
+  const connect = await client.connect(['bench', 'masked'], [], { quiet: true });
   const local = (name: string) => plain('127.0.0.1', connect.ports[name] as number, 'alice', '', 'bench');
   return {
     server,

@@ -99,7 +99,12 @@ describe("a CI's token", () => {
     const token = await issuer.mint({ ...JOB, aud: 'hoopctl-gateway' });
     const file = join(admin.home, 'ci.jwt');
     writeFileSync(file, `${token}\n`);
-    for (const env of [{ HOOPCTL_TOKEN: token }, { HOOPCTL_TOKEN_FILE: file }, { HOOPCTL_ID_TOKEN: token }]) {
+    const ways: Record<string, string>[] = [
+      { HOOPCTL_TOKEN: token },
+      { HOOPCTL_TOKEN_FILE: file },
+      { HOOPCTL_ID_TOKEN: token },
+    ];
+    for (const env of ways) {
       const { me, done } = await asJob(env);
       expect(JSON.parse(me.stdout), me.stderr).toMatchObject({
         principal: { kind: 'workload', issuer: 'ci', groups: ['deployers'], subject: JOB.sub },
