@@ -291,31 +291,37 @@ export class Client {
     return new Browser({ ca: readFileSync(this.gateway.caFile, 'utf8') });
   }
 
-  /** `hoopctl connect`, ready. `names`: `prod-db` or `prod-db=PORT`. */
+  /**
+   * `hoopctl connect`, ready. `names`: `prod-db` or `prod-db=PORT`. `quiet`: as on a terminal's stderr, without an event
+   * line for every operation.
+   */
   async connect(
     names: string | readonly string[],
     args: readonly string[] = [],
-    env: Record<string, string> = {},
+    options: { env?: Record<string, string>; quiet?: boolean } = {},
   ): Promise<Connected> {
     const list = typeof names === 'string' ? [names] : names;
     const wanted = await Promise.all(
       list.map(async (name) => (name.includes('=') ? name : `${name}=${await freePort()}`)),
     );
-    const connect = this.start(['connect', ...wanted, '--json', ...args], { env });
+    const form = options.quiet === true ? [] : ['--json'];
+    const connect = this.start(['connect', ...wanted, ...form, ...args], { env: options.env });
     const ports: Record<string, number> = {};
     for (const entry of wanted) {
-      const name = entry.split('=')[0] as string;
-      const pattern = new RegExp(
-        `^\\{.*"connection":"${name}".*"port":(\\d+).*$|^\\{.*"port":(\\d+).*"connection":"${name}".*$`,
-        'm',
-      );
-      const match = await connect.waitFor(pattern, 'stdout');
-      ports[name] = Number(match[1] ?? match[2]);
+      const [name = '', port = ''] = entry.split('=');
+      ports[name] = Number(port);
+      await connect.waitFor(new RegExp(options.quiet === true ? `\\b${port}\\b` : `"port":${port}\\b`));
     }
     const stop = async () => {
       await connect.stop();
     };
-    return { process: connect, ports, port: Object.values(ports)[0] as number, stop, [Symbol.asyncDispose]: stop };
+    return {
+      process: connect,
+      ports,
+      port: Object.values(ports)[0] as number,
+      stop,
+      [Symbol.asyncDispose]: stop,
+    };
   }
 
   exec(

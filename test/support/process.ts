@@ -106,7 +106,14 @@ export async function runOk(command: string, args: readonly string[], options: R
   return done;
 }
 
-/** A long-running child. Its output is collected; `stop` ends it and everything in its process group. */
+const KEPT_OUTPUT = 8 << 20;
+
+/** The end of what a child printed: one that prints for minutes must not fill the memory of the tests. */
+function kept(output: string): string {
+  return output.length > 2 * KEPT_OUTPUT ? output.slice(-KEPT_OUTPUT) : output;
+}
+
+/** A long-running child. The last megabytes of its output are kept; `stop` ends it and everything in its process group. */
 export class Running {
   readonly child: ChildProcess;
   readonly command: string;
@@ -125,11 +132,11 @@ export class Running {
     this.child.stdin!.on('error', () => {});
     if (options.input !== undefined) this.child.stdin!.end(options.input);
     this.child.stdout!.on('data', (chunk: Buffer) => {
-      this.#stdout += chunk.toString();
+      this.#stdout = kept(this.#stdout + chunk.toString());
       this.#wake();
     });
     this.child.stderr!.on('data', (chunk: Buffer) => {
-      this.#stderr += chunk.toString();
+      this.#stderr = kept(this.#stderr + chunk.toString());
       this.#wake();
     });
     this.exited = new Promise((resolve) => {
