@@ -99,14 +99,16 @@ async function teller(context: Context): Promise<(event: ClientEvent) => void> {
 
 /** Waits for the user to end it; the exit code. */
 async function until(context: Context, client: Client, gateway: string): Promise<number> {
-  const { signal } = context;
+  const { io, signal } = context;
   if (live(context)) {
     const { showConnect } = await import('../views/connect.tsx');
     return showConnect(context, client.status, gateway);
   }
-  await new Promise<void>((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener('abort', () => resolve(), { once: true });
+  return new Promise((resolve) => {
+    const end = () => resolve(exitCodeOfSignal((signal.reason as SignalReason).signal));
+    if (signal.aborted) end();
+    signal.addEventListener('abort', end, { once: true });
+    // A verb with signals of its own is not ended by it; but nobody is left to see what these ports are for.
+    io.onSignal(['SIGHUP'], (name) => resolve(exitCodeOfSignal(name)));
   });
-  return exitCodeOfSignal((signal.reason as SignalReason).signal);
 }

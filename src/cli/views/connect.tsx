@@ -68,9 +68,9 @@ function Connection({ connection, columns }: { connection: ConnectionState; colu
   return (
     <Box flexDirection="column" marginTop={1} marginBottom={1}>
       <Text>
-        <Text bold>{name}</Text> {oneLine([`${host}:${port}`, ...known].join('  '), columns)}
+        <Text bold>{name}</Text> {oneLine([`${host}:${port}`, ...known].join(', '), columns)}
       </Text>
-      <Text wrap="truncate-end"> {url}</Text>
+      <Text wrap="truncate-end">{`  ${url}`}</Text>
       <Text dimColor>
         {'  '}
         {counts}
