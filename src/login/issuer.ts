@@ -5,7 +5,7 @@ import { hostname } from 'node:os';
 import type * as OpenId from 'openid-client';
 import { HoopctlError, peerError, userError } from '../core/errors.ts';
 import type { IssuerRef } from './gateways.ts';
-import { isLoopback, send, type Trust } from './http.ts';
+import { assertTransport, isLoopback, send, type Trust } from './http.ts';
 
 /** Tokens as an issuer gave them. */
 export interface IssuerTokens {
@@ -39,8 +39,9 @@ const TOLERANCE_S = 60;
 
 /** Discovers the issuer. Errors: gateway_unreachable, gateway_error. `trust` is for issuers on the gateway's own origin. */
 export async function openIssuer(ref: IssuerRef, gatewayUrl: string, trust: Trust): Promise<Issuer> {
-  const openid = await import('openid-client');
   const url = new URL(ref.issuer);
+  assertTransport(url);
+  const openid = await import('openid-client');
   const transport = new Transport(url.origin === new URL(gatewayUrl).origin ? trust : {});
   const insecure = url.protocol === 'http:' && isLoopback(url.hostname);
   const execute = insecure ? [openid.allowInsecureRequests] : [];
