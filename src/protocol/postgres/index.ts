@@ -3,6 +3,7 @@
 
 import { userError } from '../../core/errors.ts';
 import type { LocalAccess, Protocol } from '../contract.ts';
+import './limits.ts';
 import { type PostgresConfig, schema } from './schema.ts';
 import { VOCABULARY } from './sql/vocabulary.ts';
 
@@ -30,6 +31,13 @@ function describe(config: PostgresConfig): Readonly<Record<string, string>> {
   return { database, user: config.credentials.user, ...(further === '' ? {} : { databases: further }) };
 }
 
+/** libpq's variables that would lead a client past the local port, or carry a password that nobody asked for. */
+const ELSEWHERE = [
+  ...['PGHOSTADDR', 'PGSERVICE', 'PGSERVICEFILE', 'PGPASSWORD', 'PGPASSFILE', 'PGREQUIREAUTH', 'PGREQUIREPEER'],
+  ...['PGSSLNEGOTIATION', 'PGREQUIRESSL', 'PGSSLCERT', 'PGSSLKEY', 'PGCHANNELBINDING', 'PGGSSENCMODE'],
+  ...['PGTARGETSESSIONATTRS', 'PGLOADBALANCEHOSTS'],
+];
+
 function local(
   connection: string,
   described: Readonly<Record<string, string>>,
@@ -50,6 +58,7 @@ function local(
       PGSSLMODE: 'disable',
       DATABASE_URL: url,
     },
+    unset: ELSEWHERE,
     url,
     facts: { host, port: String(port), user, database },
     command: ['psql'],

@@ -20,22 +20,26 @@ export class Writer {
   }
 
   int16(value: number): this {
-    this.#buffer.writeInt16BE(value, this.#room(2));
+    const at = this.#room(2);
+    this.#buffer.writeInt16BE(value, at);
     return this;
   }
 
   int32(value: number): this {
-    this.#buffer.writeInt32BE(value, this.#room(4));
+    const at = this.#room(4);
+    this.#buffer.writeInt32BE(value, at);
     return this;
   }
 
   uint32(value: number): this {
-    this.#buffer.writeUInt32BE(value, this.#room(4));
+    const at = this.#room(4);
+    this.#buffer.writeUInt32BE(value, at);
     return this;
   }
 
   bytes(bytes: Uint8Array): this {
-    this.#buffer.set(bytes, this.#room(bytes.length));
+    const at = this.#room(bytes.length);
+    this.#buffer.set(bytes, at);
     return this;
   }
 
@@ -59,6 +63,7 @@ export class Writer {
     return this.#buffer.subarray(0, this.#at);
   }
 
+  /** Where the next `length` bytes go. May replace the buffer: take it before the buffer is named. */
   #room(length: number): number {
     const at = this.#at;
     const need = at + length;

@@ -75,7 +75,7 @@ export async function startHarness(options: HarnessOptions): Promise<Harness> {
     }),
   };
   const services: Services = {
-    log: silentLog,
+    log: process.env.DEBUG === undefined ? silentLog : { ...silentLog, error: console.error, warn: console.error },
     limit: (bound) => ({ ...bound, value: options.limits?.[bound.name] ?? bound.value }),
   };
   const server = createServer((socket) => {

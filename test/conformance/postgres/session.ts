@@ -41,7 +41,7 @@ export class FakeSession implements Session {
   readonly rows: { id: number; part: number; values: readonly (string | null)[] }[] = [];
   readonly notes: { kind: string; fields: object }[] = [];
   readonly holds: { settle: (verdict: Verdict) => void; cancelled: string | undefined }[] = [];
-  readonly columns: (readonly ResultColumn[])[] = [];
+  readonly planned: (readonly ResultColumn[])[] = [];
   ended: SessionEnd | undefined;
   readonly #abort = new AbortController();
   readonly #options: FakeSessionOptions;
@@ -120,7 +120,7 @@ export class FakeSession implements Session {
   }
 
   masks(_id: number, _part: number, columns: readonly ResultColumn[]): readonly (Mask | null)[] {
-    this.columns.push(columns);
+    this.planned.push(columns);
     return columns.map((column) => this.#options.mask?.(column) ?? null);
   }
 

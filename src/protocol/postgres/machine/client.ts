@@ -168,6 +168,7 @@ export class ClientSide {
       formats,
       hold: false,
       described: false,
+      description: undefined,
       fields: undefined,
       running: undefined,
     };
@@ -181,7 +182,7 @@ export class ClientSide {
     const core = this.#core;
     const { portal, name } = decodeNamed(buffer, start, end, 'Describe');
     const entry = new Expected(portal ? Target.describe : Target.describeStatement);
-    if (portal && core.masked) {
+    if (portal) {
       const found = this.decider.portal(name);
       if (found === AMBIGUOUS) {
         this.#answersFirst();
@@ -207,6 +208,7 @@ export class ClientSide {
       formats: [],
       hold: false,
       described: false,
+      description: undefined,
       fields: undefined,
       running: undefined,
     };

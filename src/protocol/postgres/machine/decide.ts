@@ -40,7 +40,6 @@ interface Pending {
   readonly portalName: string;
 }
 
-const NO_FORMATS: readonly number[] = [];
 const FUNCTION_CALL: Facts = {
   does: ['call'],
   relations: [],
@@ -234,8 +233,7 @@ export class Decider {
     const core = this.#core;
     const { id, decision } = core.session.decide({ kind, text, params, parts });
     core.decided = true;
-    const { formats } = request.portal ?? { formats: NO_FORMATS };
-    const running = new Running(id, request.analysis, formats, request.sources);
+    const running = new Running(id, request.analysis, request.sources, request.portal);
     if (decision.verdict === 'hold') this.#hold(request, running, decision);
     else this.#verdict(request, running, decision);
   }

@@ -12,6 +12,8 @@ export interface Source {
   readonly part: number;
 }
 
+const NO_FORMATS: readonly number[] = [];
+
 /** A decided operation while its results come: of a Query as a whole, or of a portal over all its Executes. */
 export class Running {
   readonly id: OperationId;
@@ -20,11 +22,15 @@ export class Running {
   readonly sources: readonly Source[] | undefined;
   /** Result formats as in Bind. */
   readonly formats: readonly number[];
+  /** Whose it is, in the extended query. */
+  readonly portal: Portal | undefined;
   part = 0;
   rows = 0;
   bytes = 0;
   /** Rows of this part are decoded for the recording. */
   wanted = true;
+  /** The RowDescription of the rows that come, as it came, for their names in the recording. */
+  description: Buffer | undefined;
   /** Masked sessions: the fields of the rows that come. */
   fields: readonly Field[] | undefined;
   /** Masked sessions: decided masks for `fields`; undefined before. */
@@ -37,11 +43,12 @@ export class Running {
   /** The last outcome has been told. */
   over = false;
 
-  constructor(id: OperationId, analysis: Analysis, formats: readonly number[], sources: readonly Source[] | undefined) {
+  constructor(id: OperationId, analysis: Analysis, sources: readonly Source[] | undefined, portal: Portal | undefined) {
     this.id = id;
     this.analysis = analysis;
-    this.formats = formats;
     this.sources = sources;
+    this.portal = portal;
+    this.formats = portal?.formats ?? NO_FORMATS;
   }
 
   /** On to the next part of a Query. */
@@ -50,6 +57,7 @@ export class Running {
     this.rows = 0;
     this.bytes = 0;
     this.wanted = true;
+    this.description = undefined;
     this.fields = undefined;
     this.masks = undefined;
     this.masking = false;
@@ -74,6 +82,8 @@ export interface Portal {
   readonly hold: boolean;
   /** A Describe of it was sent, by the client or by us: its fields will be known before its rows. */
   described: boolean;
+  /** RowDescription as it came. */
+  description: Buffer | undefined;
   fields: readonly Field[] | undefined;
   /** Set once an Execute of it was decided and sent. */
   running: Running | undefined;

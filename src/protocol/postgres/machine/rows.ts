@@ -4,11 +4,11 @@
 import { asHoopctlError, ourError, peerError } from '../../../core/errors.ts';
 import type { Mask, ResultColumn } from '../../contract.ts';
 import type { RowSink } from '../analysis.ts';
-import { copyColumnCount, rowValues } from '../wire/backend.ts';
+import { columnNames, copyColumnCount, rowValues } from '../wire/backend.ts';
 import { copyData } from '../wire/frontend.ts';
 import { HEADER } from '../wire/types.ts';
 import type { Core } from './core.ts';
-import type { Portal, Running } from './expected.ts';
+import type { Running } from './expected.ts';
 
 const NOTHING_PROVEN = (name: string): ResultColumn => ({ name, origins: undefined, textual: false });
 
@@ -29,9 +29,9 @@ export class Rows {
    * Makes sure that the masks of the rows to come are known. False: the catalogue has to be read; the target waits, and
    * the same row is looked at again.
    */
-  planned(running: Running, portal: Portal | undefined): boolean {
+  planned(running: Running): boolean {
     if (!this.#core.masked || running.masks !== undefined) return true;
-    running.fields ??= portal?.fields;
+    running.fields ??= running.portal?.fields;
     const { fields } = running;
     if (fields === undefined) throw peerError('protocol_violation', 'the target sent rows without describing them');
     const { analysis, part } = running.source();
@@ -83,9 +83,17 @@ export class Rows {
 
   #record(running: Running, buffer: Buffer, start: number, end: number): void {
     const bound = this.#core.options.limits.recordedRow;
+    if (running.rows === 1) this.#names(running);
     const values =
       end - start > bound.value ? [`(a row of ${end - start} bytes)`] : rowValues(buffer, start, end, running.formats);
     this.#core.session.row(running.id, running.part, values);
+  }
+
+  #names(running: Running): void {
+    const { session } = this.#core;
+    const description = running.description ?? running.portal?.description;
+    if (session.columns === undefined || description === undefined) return;
+    session.columns(running.id, running.part, columnNames(description));
   }
 
   /** A row too long to be whole in memory passes in pieces, when nothing has to be masked in it. */

@@ -116,8 +116,7 @@ export class TargetSide {
   #dataRow(head: Expected, buffer: Buffer, start: number, end: number): void {
     const running = head.running!;
     const { frames } = this;
-    if (running.fields === undefined && head.portal !== undefined) running.fields = head.portal.fields;
-    if (!this.#rows.planned(running, head.portal)) {
+    if (!this.#rows.planned(running)) {
       frames.unread();
       return;
     }
@@ -191,6 +190,11 @@ export class TargetSide {
   }
 
   #described(head: Expected, buffer: Buffer, start: number, end: number): void {
+    const { running, portal } = head;
+    const description = buffer.subarray(start, end);
+    if (head.state === Target.queryRows) {
+      if (running !== undefined) running.description = description;
+    } else if (portal !== undefined) portal.description = description;
     if (!this.#core.masked) return;
     if (head.state === Target.queryRows) head.running!.fields = decodeRowDescription(buffer, start, end);
     else if (head.portal !== undefined) {
@@ -228,6 +232,7 @@ export class TargetSide {
       formats: [],
       hold: declared.hold,
       described: false,
+      description: undefined,
       fields: undefined,
       running: undefined,
     });

@@ -128,6 +128,17 @@ export function decodeRowDescription(buffer: Buffer, start: number, end: number,
   return fields;
 }
 
+/** The names alone. */
+export function columnNames(message: Buffer): string[] {
+  const reader = new Reader(message, HEADER, message.length, 'RowDescription');
+  const names: string[] = [];
+  for (let left = reader.uint16(); left > 0; left--) {
+    names.push(reader.string());
+    reader.bytes(18);
+  }
+  return names;
+}
+
 // DataRow: Byte1('D') Int32 Int16(n) n × { Int32(length, -1 for NULL) Byte(length) }
 
 /** The values as the recording shows them; `formats` as in Bind. */
