@@ -150,7 +150,7 @@ describe("a CI's token", () => {
     const token = await issuer.mint({ ...JOB, aud: 'hoopctl-gateway' });
     const client = await WireClient.connect({
       port: stage.gateway.nativePort as number,
-      user: JOB.sub,
+      user: 'ci',
       database: 'app',
       password: token,
       ca: readFileSync(stage.gateway.caFile, 'utf8'),

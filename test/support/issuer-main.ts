@@ -28,8 +28,8 @@ const provider = new Provider(issuer, {
     },
   ],
   features: { deviceFlow: { enabled: true }, devInteractions: { enabled: true }, revocation: { enabled: true } },
-  claims: { openid: ['sub'], email: ['email', 'email_verified'], profile: ['name'], groups: ['groups'] },
-  scopes: ['openid', 'email', 'profile', 'groups', 'offline_access'],
+  claims: { openid: ['sub'], email: ['email', 'email_verified'], profile: ['name', 'groups'] },
+  scopes: ['openid', 'email', 'profile', 'offline_access'],
   // Otherwise claims of scopes would be at the userinfo endpoint only.
   conformIdTokenClaims: false,
   rotateRefreshToken: true,
