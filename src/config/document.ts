@@ -59,7 +59,7 @@ export function openDocument(text: string, file: string): Valid<ConfigDocument> 
     return whole(`the document has ${text.length} characters, expected at most ${CONFIG_LENGTH.value}`);
   }
   try {
-    const yaml = parseYaml(text, { lineCounter: lines, prettyErrors: false, logLevel: 'silent', strict: true });
+    const yaml = parseYaml(text, { lineCounter: lines, prettyErrors: false, logLevel: 'error', strict: true });
     const problems = [...yaml.errors, ...yaml.warnings].map((error) =>
       at(error.pos[0], yamlMessage(error.code, error.message)),
     );

@@ -18,11 +18,13 @@ export interface Watching {
 
 /**
  * Calls `onChange` after the file's content may have changed. A file that vanishes is not told; one that comes back is.
- * Does not keep the process alive.
+ * Does not keep the process alive. Start it before the file is read, so that no change falls between the two.
  */
 export function watchFile(path: string, onChange: () => void, options: WatchOptions = {}): Watching {
   const { debounceMs = 200, pollMs = 5000 } = options;
+  /** As last told, and as last seen: only a further change restarts the wait, not a further look. */
   let known = fingerprint(path);
+  let seen = known;
   let pending: NodeJS.Timeout | undefined;
   let stopped = false;
 
@@ -31,10 +33,13 @@ export function watchFile(path: string, onChange: () => void, options: WatchOpti
     const now = fingerprint(path);
     if (stopped || now === undefined || now === known) return;
     known = now;
+    seen = now;
     onChange();
   };
   const look = () => {
-    if (stopped || fingerprint(path) === known) return;
+    const now = stopped ? seen : fingerprint(path);
+    if (now === seen) return;
+    seen = now;
     clearTimeout(pending);
     pending = setTimeout(settle, debounceMs).unref();
   };
