@@ -23,6 +23,8 @@ export interface ReachOptions {
   readonly bind?: string | undefined;
   /** Tunnels to keep open ahead of need, per connection. */
   readonly spares?: number;
+  /** What the gateway tells of sessions: every operation, or only what was refused or waits (the default). */
+  readonly watch?: 'all' | 'notable';
   onEvent?(event: ClientEvent): void;
 }
 
@@ -44,6 +46,7 @@ export async function reach(context: Context, wanted: readonly Wanted[], options
     headers: async ({ renew }) => ({
       ...(await access.headers({ ...(options.reason ? { reason: options.reason } : {}), renew })),
       'hoopctl-run': run,
+      'hoopctl-events': options.watch ?? 'notable',
     }),
     connections: described.map((found, i) => ({
       name: found.name,

@@ -23,7 +23,10 @@ export interface AcceptedTunnel {
   readonly started: Promise<void>;
   /** Resolves once, when the tunnel is gone, with the error where there was one. Independent of `stream.onClose`. */
   readonly closed: Promise<Error | undefined>;
-  /** Sends an event after the bytes written so far. Does nothing on a closed tunnel. */
+  /**
+   * Sends an event after the bytes written so far; operations and reviews a little later, with the bytes that follow.
+   * Operations are left out while the client does not read. Does nothing on a closed tunnel.
+   */
   sendEvent(event: TunnelEvent): void;
 }
 
@@ -33,6 +36,9 @@ export interface AcceptOptions {
   /** How long it may stay unused. */
   readonly unstarted?: Limit;
 }
+
+/** Bytes queued towards a client beyond which it gets no more operations to look at. */
+const MAX_QUEUED = 64 * 1024;
 
 /** What is wrong with an upgrade request as a tunnel's (RFC 6455 §4.2.1); undefined when it is one. Answer 400. */
 export function checkUpgrade(request: IncomingMessage): HoopctlError | undefined {
@@ -78,7 +84,11 @@ export function acceptTunnel(
     };
   });
   void stream.closed.then(() => clearTimeout(timer));
-  return { stream, started, closed: stream.closed, sendEvent: (event) => stream.sendMessage(event) };
+  const sendEvent = (event: TunnelEvent) => {
+    if (event.type === 'operation' && stream.queued > MAX_QUEUED) return;
+    stream.sendMessage(event, event.type === 'session' || event.type === 'end');
+  };
+  return { stream, started, closed: stream.closed, sendEvent };
 }
 
 /**

@@ -180,40 +180,41 @@ export class FrameReader {
 }
 
 /**
- * Writes the header of an unfragmented frame at the start of `target` and returns its size.
+ * Writes the header of an unfragmented frame into `target` and returns its size.
  *
  * A client's frames carry the masking key 0, so that the payload need not be rewritten on either side. Every receiver
  * reads that; §5.3 asks for unpredictable keys so that a page cannot make a browser send chosen bytes through a proxy
  * that does not understand WebSocket (§10.3), which inside TLS, from a client that is no browser, there is none of.
  */
-export function writeHeader(target: Buffer, opcode: number, length: number, masked: boolean): number {
+export function writeHeader(target: Buffer, at: number, opcode: number, length: number, masked: boolean): number {
   const mask = masked ? 0x80 : 0;
   let size = 2;
-  target[0] = 0x80 | opcode;
+  target[at] = 0x80 | opcode;
   if (length < 126) {
-    target[1] = mask | length;
+    target[at + 1] = mask | length;
   } else if (length < 65_536) {
-    target[1] = mask | 126;
-    target[2] = length >>> 8;
-    target[3] = length & 255;
+    target[at + 1] = mask | 126;
+    target[at + 2] = length >>> 8;
+    target[at + 3] = length & 255;
     size = 4;
   } else {
-    target[1] = mask | 127;
-    target.writeUInt32BE(Math.floor(length / 2 ** 32), 2);
-    target.writeUInt32BE(length >>> 0, 6);
+    target[at + 1] = mask | 127;
+    target.writeUInt32BE(Math.floor(length / 2 ** 32), at + 2);
+    target.writeUInt32BE(length >>> 0, at + 6);
     size = 10;
   }
-  if (masked) {
-    target.fill(0, size, size + 4);
-    size += 4;
-  }
-  return size;
+  if (!masked) return size;
+  target[at + size] = 0;
+  target[at + size + 1] = 0;
+  target[at + size + 2] = 0;
+  target[at + size + 3] = 0;
+  return size + 4;
 }
 
 /** A whole small frame in one buffer. */
 export function frame(opcode: number, payload: Buffer, masked: boolean): Buffer {
   const out = Buffer.allocUnsafe(MAX_HEADER + payload.length);
-  const size = writeHeader(out, opcode, payload.length, masked);
+  const size = writeHeader(out, 0, opcode, payload.length, masked);
   payload.copy(out, size);
   return out.subarray(0, size + payload.length);
 }

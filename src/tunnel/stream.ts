@@ -5,13 +5,10 @@ import type { Socket } from 'node:net';
 import { HoopctlError, peerError } from '../core/errors.ts';
 import type { ByteStream } from '../core/stream.ts';
 import { parseMessage, type TunnelControl, type TunnelEvent } from './events.ts';
-import { closePayload, FrameReader, type FrameSink, frame, MAX_HEADER, OPCODE, writeHeader } from './frames.ts';
+import { closePayload, FrameReader, type FrameSink, OPCODE } from './frames.ts';
 import { type KeepAlive, sharedKeepAlive, type Watched } from './keepalive.ts';
+import { FrameSender } from './sender.ts';
 
-/** Up to here a frame is copied behind its header, so that it leaves in one piece; above, both are gathered by `writev`. */
-const COPY_BYTES = 16 * 1024;
-/** Writes of one turn of the event loop become one frame, up to here. */
-const GATHER_BYTES = 64 * 1024;
 /** How long a closing tunnel waits for its peer and its queue before the socket is cut, ms. */
 const LINGER_MS = 2000;
 
@@ -24,32 +21,27 @@ const TURN = Promise.resolve();
 export class TunnelStream implements ByteStream, FrameSink, Watched {
   onEnd: (() => void) | undefined;
   onClose: ((error: Error | undefined) => void) | undefined;
-  onDrain: (() => void) | undefined;
   /** Gateway's half: the client has taken the tunnel into use. Called once. */
   onStart: (() => void) | undefined;
   readonly remote: string;
   /** Resolves once with what `onClose` gets. */
   readonly closed: Promise<Error | undefined>;
   heard = true;
-  sent = true;
   silent = 0;
   quiet = 0;
 
   readonly #socket: Socket;
-  readonly #masks: boolean;
+  readonly #half: 'client' | 'gateway';
   readonly #reader: FrameReader;
   readonly #keepAlive: KeepAlive;
-  readonly #flush = () => this.#send();
+  readonly #sender: FrameSender;
   #onData: ((chunk: Buffer) => void) | undefined;
   #onEvent: ((event: TunnelEvent) => void) | undefined;
   #early: TunnelEvent[] = [];
   /** Read and not yet delivered, because delivery stopped inside a chunk. */
   #rest: Buffer | undefined;
-  #pending: Buffer[] = [];
-  #pendingBytes = 0;
   #paused = false;
   #started = false;
-  #stalled = false;
   #peerEnded = false;
   #endTold = false;
   #wroteEnd = false;
@@ -59,7 +51,8 @@ export class TunnelStream implements ByteStream, FrameSink, Watched {
   /** `head`: bytes that came behind the handshake. The socket is read, written and closed here only from now on. */
   constructor(socket: Socket, half: 'client' | 'gateway', head: Buffer, keepAlive: KeepAlive = sharedKeepAlive) {
     this.#socket = socket;
-    this.#masks = half === 'client';
+    this.#half = half;
+    this.#sender = new FrameSender(socket, half === 'client');
     this.#reader = new FrameReader(this, half === 'gateway');
     this.#keepAlive = keepAlive;
     this.remote = `${socket.remoteAddress ?? 'local'}:${socket.remotePort ?? 0}`;
@@ -70,7 +63,6 @@ export class TunnelStream implements ByteStream, FrameSink, Watched {
     socket.setTimeout?.(0);
     socket.setNoDelay?.(true);
     socket.on('data', (chunk: Buffer) => this.#receive(chunk));
-    socket.on('drain', () => this.#drained());
     socket.on('end', () => this.#gone());
     socket.on('error', (error: Error) => {
       this.#failure ??= this.#closing ? undefined : this.#broken(error);
@@ -177,18 +169,11 @@ export class TunnelStream implements ByteStream, FrameSink, Watched {
   }
 
   framePing(payload: Buffer): void {
-    this.#control(OPCODE.pong, payload);
+    this.#sender.control(OPCODE.pong, payload);
   }
 
   ping(): void {
-    this.#control(OPCODE.ping, NOTHING);
-  }
-
-  /** A peer that does not read what we send gets neither ping nor pong: its queue must not grow (§5.5.3 allows it). */
-  #control(opcode: number, payload: Buffer): void {
-    if (this.#closing || this.#socket.writableLength >= GATHER_BYTES) return;
-    this.#socket.write(frame(opcode, payload, this.#masks));
-    this.sent = true;
+    this.#sender.control(OPCODE.ping, NOTHING);
   }
 
   frameClose(code: number, reason: string): void {
@@ -222,26 +207,32 @@ export class TunnelStream implements ByteStream, FrameSink, Watched {
   // -- Writing ---------------------------------------------------------------------------------------------------------
 
   get queued(): number {
-    return this.#socket.writableLength + this.#pendingBytes;
+    return this.#sender.queued;
+  }
+
+  get sent(): boolean {
+    return this.#sender.sent;
+  }
+
+  set sent(value: boolean) {
+    this.#sender.sent = value;
+  }
+
+  get onDrain(): (() => void) | undefined {
+    return this.#sender.onDrain;
+  }
+
+  set onDrain(handler: (() => void) | undefined) {
+    this.#sender.onDrain = handler;
   }
 
   write(chunk: Buffer): boolean {
-    if (this.#closing || this.#wroteEnd) return false;
-    if (this.#pendingBytes === 0) void TURN.then(this.#flush);
-    this.#pending.push(chunk);
-    this.#pendingBytes += chunk.length;
-    if (this.#pendingBytes >= GATHER_BYTES) this.#send();
-    if (!this.#stalled && this.queued < GATHER_BYTES) return true;
-    this.#stalled = true;
-    return false;
+    return !this.#wroteEnd && this.#sender.write(chunk);
   }
 
-  /** Sends an event or a control word behind the bytes written so far. */
-  sendMessage(message: TunnelEvent | TunnelControl): void {
-    if (this.#closing) return;
-    this.#send();
-    this.#socket.write(frame(OPCODE.text, Buffer.from(JSON.stringify(message)), this.#masks));
-    this.sent = true;
+  /** Sends an event or a control word behind the bytes written so far; if not `urgent`, with the bytes that follow. */
+  sendMessage(message: TunnelEvent | TunnelControl, urgent = true): void {
+    this.#sender.text(JSON.stringify(message), urgent);
   }
 
   end(): void {
@@ -256,49 +247,16 @@ export class TunnelStream implements ByteStream, FrameSink, Watched {
     else this.#close(CLOSE.failed, error);
   }
 
-  #send(): void {
-    const bytes = this.#pendingBytes;
-    if (bytes === 0) return;
-    const chunks = this.#pending;
-    this.#pending = [];
-    this.#pendingBytes = 0;
-    this.sent = true;
-    const socket = this.#socket;
-    if (bytes <= COPY_BYTES) {
-      const whole = Buffer.allocUnsafe(MAX_HEADER + bytes);
-      let at = writeHeader(whole, OPCODE.binary, bytes, this.#masks);
-      for (const chunk of chunks) {
-        whole.set(chunk, at);
-        at += chunk.length;
-      }
-      socket.write(whole.subarray(0, at));
-    } else {
-      const header = Buffer.allocUnsafe(MAX_HEADER);
-      socket.cork();
-      socket.write(header.subarray(0, writeHeader(header, OPCODE.binary, bytes, this.#masks)));
-      for (const chunk of chunks) socket.write(chunk);
-      socket.uncork();
-    }
-    if (this.#stalled && !socket.writableNeedDrain) this.#drained();
-  }
-
-  #drained(): void {
-    if (!this.#stalled || this.queued >= GATHER_BYTES) return;
-    this.#stalled = false;
-    this.onDrain?.();
-  }
-
   // -- Closing ---------------------------------------------------------------------------------------------------------
 
   /** Says goodbye with a close frame, and cuts the socket when the peer has answered or the linger time is over. */
   #close(code: number, error?: Error): void {
     if (this.#closing) return;
     this.#failure ??= error;
-    this.#send();
     this.#closing = true;
     this.#keepAlive.delete(this);
     const reason = error instanceof HoopctlError ? `${error.code}: ${error.message}` : '';
-    this.#socket.end(frame(OPCODE.close, closePayload(code, reason), this.#masks));
+    this.#sender.end(closePayload(code, reason));
     // A paused socket would never see the peer's end.
     this.#rest = undefined;
     this.#socket.resume();
@@ -318,15 +276,16 @@ export class TunnelStream implements ByteStream, FrameSink, Watched {
 
   #broken(cause?: Error): HoopctlError {
     const why = cause === undefined ? '' : `: ${cause.message}`;
-    return this.#masks
+    return this.#half === 'client'
       ? peerError('gateway_unreachable', `the connection to the gateway broke${why}`, { cause })
       : peerError('client_gone', `the connection of the client broke${why}`, { cause });
   }
 
   #told(code: number, reason: string): HoopctlError {
-    const peer = this.#masks ? 'the gateway' : 'the client';
+    const client = this.#half === 'client';
+    const peer = client ? 'the gateway' : 'the client';
     const why =
       reason !== '' ? `closed the stream: ${reason}` : code === CLOSE.cut ? 'cut the stream' : `closed: ${code}`;
-    return peerError(this.#masks ? 'gateway_error' : 'client_gone', `${peer} ${why}`);
+    return peerError(client ? 'gateway_error' : 'client_gone', `${peer} ${why}`);
   }
 }

@@ -40,6 +40,7 @@ Exit codes: 0 ended with q, 130 and 143 ended by SIGINT and SIGTERM, others as o
     const { client, gateway } = await reach(context, wanted, {
       reason: values.reason,
       bind: values.bind,
+      watch: context.json || live(context) ? 'all' : 'notable',
       onEvent: show,
     });
     let health: HealthServer | undefined;
