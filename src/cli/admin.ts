@@ -65,7 +65,7 @@ export const ADMIN_OPTIONS = {
 export async function openAdmin(context: Context, data: string | undefined): Promise<Admin> {
   if (data === undefined) return apiAdmin(await context.api(), context.signal);
   const { localAdmin } = await import('./admin-local.ts');
-  return localAdmin(data);
+  return localAdmin(data, `${context.io.user} on this machine`);
 }
 
 function apiAdmin(api: Api, signal: AbortSignal): Admin {

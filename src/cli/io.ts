@@ -1,5 +1,6 @@
 // The process as a value: the only file besides main.ts that touches it. Tests make another one.
 
+import { userInfo } from 'node:os';
 import type { Readable, Writable } from 'node:stream';
 
 export interface Io {
@@ -12,6 +13,8 @@ export interface Io {
   readonly platform: NodeJS.Platform;
   readonly pid: number;
   readonly nodeVersion: string;
+  /** The operating system's name of who runs this. */
+  readonly user: string;
   /** Undefined where users have no number. */
   readonly uid: number | undefined;
   /** Program and arguments that start another hoopctl. */
@@ -40,6 +43,15 @@ function isCi(env: Io['env']): boolean {
   return env.CI !== undefined && env.CI !== '' && env.CI !== '0' && env.CI !== 'false';
 }
 
+function userName(env: Io['env']): string {
+  try {
+    return userInfo().username;
+  } catch {
+    // A user without an entry, as in some containers.
+    return env.USER ?? 'somebody';
+  }
+}
+
 /** The Io of this process. */
 export function processIo(process: NodeJS.Process): Io {
   const { stdin, stdout, stderr, env } = process;
@@ -54,6 +66,9 @@ export function processIo(process: NodeJS.Process): Io {
     platform: process.platform,
     pid: process.pid,
     nodeVersion: process.versions.node,
+    get user() {
+      return userName(env);
+    },
     uid: process.getuid?.(),
     self: [process.execPath, process.argv[1] ?? ''],
     get columns() {

@@ -1,0 +1,84 @@
+// Administration on a gateway's own data directory, without its API: for the first administrator, and for when nobody can
+// log in. Works while the gateway runs; what was done goes into the gateway's log when that next looks.
+
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { systemClock } from '../core/clock.ts';
+import { userError } from '../core/errors.ts';
+import { openStore } from '../store/index.ts';
+import type { Admin } from './admin.ts';
+
+/** The names of the two issuers that the gateway itself is, as its API knows them. */
+const LOCAL = 'local';
+const SERVICE_ACCOUNTS = 'service-accounts';
+
+/** `by`: who sits at this machine. The directory has to be there: a mistyped one would get users nobody ever sees. */
+export async function localAdmin(directory: string, by: string): Promise<Admin> {
+  if (!existsSync(join(directory, 'store.db'))) {
+    throw userError('not_found', `'${directory}' is no gateway's data directory`, {
+      fix: "give the --data of 'hoopctl serve', and start that once first",
+    });
+  }
+  const store = await openStore({ directory, clock: systemClock });
+  const note = (action: string, fields: object): Promise<void> =>
+    store.outbox.push('admin', { action, by, local: true, ...fields });
+  const missing = (what: string, name: string) => userError('not_found', `there is no ${what} '${name}'`);
+  return {
+    async addUser(user) {
+      const added = await store.users.create(user);
+      await store.revocations.remove(LOCAL, user.name);
+      await note('user added', { name: user.name, groups: user.groups });
+      return added;
+    },
+    users: () => store.users.list(),
+    async setPassword(name, password) {
+      await store.users.setPassword(name, password);
+      await store.oidc.revokeByAccountId(name);
+      await note('user password set', { name });
+    },
+    async setGroups(name, groups) {
+      await store.users.setGroups(name, groups);
+      await note('user groups set', { name, groups });
+    },
+    async removeUser(name) {
+      if (!(await store.users.remove(name))) throw missing('user', name);
+      await store.oidc.revokeByAccountId(name);
+      await store.revocations.add({ issuer: LOCAL, subject: name, reason: 'user removed', by, at: Date.now() });
+      await note('user removed', { name });
+    },
+    async addAccount(wanted) {
+      const { account, secret } = await store.serviceAccounts.add(wanted);
+      await store.revocations.remove(SERVICE_ACCOUNTS, account.name);
+      await note('service account added', { name: account.name, groups: account.groups });
+      return { ...account, secret };
+    },
+    accounts: () => store.serviceAccounts.list(),
+    async rotateAccount(name) {
+      const { account, secret } = await store.serviceAccounts.rotate(name);
+      await note('service account rotated', { name });
+      return { ...account, secret };
+    },
+    async removeAccount(name) {
+      if (!(await store.serviceAccounts.remove(name))) throw missing('service account', name);
+      await store.revocations.add({
+        issuer: SERVICE_ACCOUNTS,
+        subject: name,
+        reason: 'service account removed',
+        by,
+        at: Date.now(),
+      });
+      await note('service account removed', { name });
+    },
+    async revoke(issuer, subject, reason) {
+      await note('revoke', { issuer, subject, reason });
+      await store.revocations.add({ issuer, subject, by, at: Date.now(), ...(reason === undefined ? {} : { reason }) });
+      return undefined;
+    },
+    revocations: () => store.revocations.list(),
+    async unrevoke(issuer, subject) {
+      if (!(await store.revocations.remove(issuer, subject))) throw missing('revocation of', subject);
+      await note('unrevoke', { issuer, subject });
+    },
+    [Symbol.asyncDispose]: () => store.close(),
+  };
+}

@@ -1,0 +1,86 @@
+// `hoopctl policy explain --as … --to … STATEMENT`: what would be decided, and why. Offline.
+
+import { userError } from '../../../core/errors.ts';
+import { nearest } from '../../../core/nearest.ts';
+import type { PolicyTest } from '../../../session/policy/schema.ts';
+import { command as define } from '../../command.ts';
+import { DEFAULT_FILE, needDocument } from '../../document.ts';
+import { painter } from '../../paint.ts';
+import { readStdin } from '../../prompt.ts';
+import { printable } from '../../text.ts';
+
+type As = PolicyTest['as'];
+
+export const command = define({
+  options: {
+    config: { value: 'FILE', default: DEFAULT_FILE, help: 'the configuration' },
+    as: {
+      value: 'KEY=VALUE',
+      many: true,
+      help: 'who asks: group=, email=, subject=, kind=, actor=, issuer=, claim.NAME=; may be repeated',
+    },
+    to: { value: 'NAME', help: 'the connection' },
+    at: { value: 'TIME', help: 'when, ISO 8601 (default: now)' },
+    reason: { value: 'TEXT', help: "the session's reason" },
+  },
+  arguments: [{ name: 'statement', help: 'what is asked, - for standard input' }],
+  notes: `hoopctl policy explain --as group=agents --as actor=claude --to prod-db "drop table t"
+
+Exit code 0 whatever the verdict is.`,
+  run: async ({ config, as, to, at, reason, statement }, context) => {
+    const { explanationLines } = await import('../../../session/policy/explain.ts');
+    const { testPrincipal } = await import('../../../session/policy/tests.ts');
+    const { connections, policy } = await needDocument(context, config);
+    const connection = connections.get(to ?? '');
+    if (connection === undefined) throw noSuch(to, [...connections.keys()]);
+    const now = at === undefined ? Date.now() : Date.parse(at);
+    if (Number.isNaN(now)) throw userError('usage', `--at is '${at}', expected a time such as 2026-01-05T09:00:00Z`);
+    const text = statement === '-' ? await readStdin(context.io) : statement;
+    const parts = await connection.protocol.analyse(text);
+    const explanation = policy.explain({
+      principal: testPrincipal(parseAs(as)),
+      connection: { name: connection.name, labels: connection.labels },
+      parts,
+      text,
+      now,
+      ...(reason === undefined ? {} : { reason }),
+    });
+    const paint = await painter(context.io);
+    await context.print(explanation, () => {
+      const verdict = explanation.access.access === 'none' ? 'deny' : explanation.verdict.verdict;
+      return [paint(verdict), ...explanationLines(explanation).map(printable)].map((line) => `${line}\n`).join('');
+    });
+  },
+});
+
+function noSuch(name: string | undefined, known: readonly string[]) {
+  if (name === undefined) return userError('usage', '--to is missing', { fix: `name one of: ${known.join(', ')}` });
+  const near = nearest(name, known);
+  const fix = near === undefined ? `the configuration has: ${known.join(', ') || 'none'}` : `did you mean '${near}'?`;
+  return userError('no_such_connection', `the configuration has no connection '${name}'`, { fix });
+}
+
+const KINDS = ['person', 'workload', 'agent'] as const;
+
+export function parseAs(pairs: readonly string[]): As {
+  const as: { -readonly [K in keyof As]: As[K] } & { groups: string[]; claims: Record<string, string> } = {
+    groups: [],
+    claims: {},
+  };
+  for (const pair of pairs) {
+    const [, key = '', value = ''] = /^([^=]+)=(.*)$/s.exec(pair) ?? [];
+    if (key === 'group' || key === 'groups') as.groups.push(...value.split(',').filter((group) => group !== ''));
+    else if (key === 'email' || key === 'subject' || key === 'actor' || key === 'issuer') as[key] = value;
+    else if (key === 'kind') {
+      const kind = KINDS.find((one) => one === value);
+      if (kind === undefined) throw userError('usage', `--as kind is '${value}', expected one of ${KINDS.join(', ')}`);
+      as.kind = kind;
+    } else if (key.startsWith('claim.')) as.claims[key.slice(6)] = value;
+    else
+      throw userError(
+        'usage',
+        `--as is '${pair}', expected group=, email=, subject=, kind=, actor=, issuer= or claim.NAME=`,
+      );
+  }
+  return as;
+}

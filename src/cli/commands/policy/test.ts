@@ -1,0 +1,30 @@
+// `hoopctl policy test FILE`: the document's own tests, each with why it failed.
+
+import { command as define } from '../../command.ts';
+import { DEFAULT_FILE, needDocument } from '../../document.ts';
+import { painter } from '../../paint.ts';
+import { oneLine, plural, printable } from '../../text.ts';
+
+export const command = define({
+  arguments: [
+    { name: 'file', optional: true, help: `the configuration (default: ${DEFAULT_FILE})`, complete: 'files' },
+  ],
+  notes: 'Exit code 1 when a test failed.',
+  run: async ({ file = DEFAULT_FILE }, context) => {
+    const { tests } = await needDocument(context, file);
+    const failed = tests.filter((test) => !test.passed);
+    const paint = await painter(context.io);
+    await context.print({ ok: failed.length === 0, tests }, () => {
+      const lines = tests.map((result) => {
+        const { as, to, run, expect } = result.test;
+        const who = oneLine(JSON.stringify(as));
+        const head = `${paint(result.passed ? 'pass' : 'fail')}  ${who} on ${to}: ${oneLine(run, 80)} → ${expect}\n`;
+        if (result.passed) return head;
+        return head + [result.problem ?? '', ...result.why].map((line) => `      ${printable(line)}\n`).join('');
+      });
+      const sum = failed.length === 0 ? 'all pass' : `${failed.length} fail`;
+      return `${lines.join('')}${plural(tests.length, 'test')}, ${sum}\n`;
+    });
+    return failed.length === 0 ? 0 : 1;
+  },
+});

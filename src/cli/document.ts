@@ -1,0 +1,34 @@
+// A gateway's configuration read offline, for `policy` and `serve`.
+
+import { readFileSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import { userError } from '../core/errors.ts';
+import type { Configuration, ReadResult } from '../gateway/configuration.ts';
+import type { Context } from './context.ts';
+
+/** What is read where no file is named. */
+export const DEFAULT_FILE = 'gateway.yaml';
+
+/** Everything that is in the file, or everything that is wrong with it. Errors: config_unreadable. */
+export async function readDocument(context: Context, file: string): Promise<ReadResult> {
+  const path = resolve(context.io.cwd, file);
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8');
+  } catch (error) {
+    throw userError('config_unreadable', `cannot read '${file}': ${(error as Error).message}`, {
+      fix: "name the gateway's configuration file",
+      cause: error,
+    });
+  }
+  const { readConfiguration } = await import('../gateway/configuration.ts');
+  return readConfiguration(text, { file, directory: dirname(path), now: Date.now() });
+}
+
+/** As `readDocument`; every problem as one error. Errors: config_invalid. */
+export async function needDocument(context: Context, file: string): Promise<Configuration> {
+  const read = await readDocument(context, file);
+  if (read.configuration !== undefined) return read.configuration;
+  const { configurationError } = await import('../gateway/configuration.ts');
+  throw configurationError(read.problems, file);
+}
