@@ -9,8 +9,17 @@ export interface Limit {
   readonly value: number;
 }
 
+/** Every limit that a loaded module has declared, by name: the configuration may override these and no others. */
+const declared = new Map<string, Limit>();
+
 export function limit(name: string, unit: Limit['unit'], value: number): Limit {
-  return { name, unit, value };
+  const bound = { name, unit, value };
+  if (!declared.has(name)) declared.set(name, bound);
+  return bound;
+}
+
+export function declaredLimits(): ReadonlyMap<string, Limit> {
+  return declared;
 }
 
 /** The error of a limit that a peer went over; carries the limit's name, the bound and the value seen. */

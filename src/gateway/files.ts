@@ -1,7 +1,7 @@
-// Small files that have to be right: written whole or not at all, readable by us alone, watched for change.
+// Small files that have to be right: written whole or not at all, readable by us alone.
 
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { HoopctlError } from '../core/errors.ts';
 
@@ -41,30 +41,4 @@ function failed(action: string, path: string, error: unknown): HoopctlError {
     fix: 'check that the directory exists, has room and belongs to the user that runs the gateway',
     cause: error,
   });
-}
-
-/**
- * Calls back when one of the files has another time, size or identity than before, also when a symbolic link was turned
- * to another file (as Kubernetes updates volumes). By asking now and then: file-system events miss such turns.
- * Returns the way to stop it.
- */
-export function watchFiles(paths: readonly string[], onChange: () => void, intervalMs = 1000): () => void {
-  let before = paths.map(fingerprint).join();
-  const timer = setInterval(() => {
-    const now = paths.map(fingerprint).join();
-    if (now === before) return;
-    before = now;
-    onChange();
-  }, intervalMs);
-  timer.unref();
-  return () => clearInterval(timer);
-}
-
-function fingerprint(path: string): string {
-  try {
-    const { mtimeMs, size, ino } = statSync(path);
-    return `${mtimeMs}:${size}:${ino}`;
-  } catch {
-    return 'gone';
-  }
 }

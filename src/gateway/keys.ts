@@ -103,6 +103,16 @@ function parse(text: string, path: string): readonly StoredKey[] {
   });
 }
 
+/** The key of masks that hash: 32 random bytes, the same for as long as the gateway's data. */
+export function maskKey(directory: string): Uint8Array {
+  const path = join(directory, 'mask.key');
+  const text = readIfThere(path);
+  if (text !== undefined) return Buffer.from(text.trim(), 'base64url');
+  const key = randomBytes(32);
+  writePrivate(path, `${key.toString('base64url')}\n`);
+  return key;
+}
+
 /** Secrets that sign the embedded issuer's cookies. */
 export function cookieSecrets(directory: string): readonly string[] {
   const path = join(directory, 'cookies.json');

@@ -3,6 +3,7 @@
 
 import { spawn } from 'node:child_process';
 import { readFile, stat } from 'node:fs/promises';
+import { resolve } from 'node:path';
 import { kill } from 'node:process';
 import { type Clock, systemClock } from '../core/clock.ts';
 import { type HoopctlError, ourError } from '../core/errors.ts';
@@ -17,6 +18,8 @@ export const credentialsBytesLimit: Limit = limit('credentials_bytes', 'bytes', 
 
 export interface CredentialsOptions {
   readonly environment: Readonly<Record<string, string | undefined>>;
+  /** What relative paths of files are relative to. */
+  readonly directory?: string;
   readonly log: Log;
   readonly clock?: Clock;
   /** How long a command's stdout is kept, in ms. Default 60 s. */
@@ -71,7 +74,8 @@ export class CredentialResolver {
     return reference.from === 'file' ? this.#file(reference.path) : this.#command(reference.command);
   }
 
-  async #file(path: string): Promise<string> {
+  async #file(written: string): Promise<string> {
+    const path = resolve(this.#options.directory ?? '', written);
     const facts = await stat(path);
     if (facts.size > credentialsBytesLimit.value) throw new Error(`file is over ${credentialsBytesLimit.name}`);
     if ((facts.mode & 0o004) !== 0 && !this.#warned.has(path)) {

@@ -4,10 +4,11 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { join } from 'node:path';
 import { createSecureContext, type SecureContext } from 'node:tls';
+import { watchFile } from '../../config/watch.ts';
 import type { Clock } from '../../core/clock.ts';
 import { userError } from '../../core/errors.ts';
 import type { Log } from '../../core/log.ts';
-import { readIfThere, watchFiles, writePrivate } from '../files.ts';
+import { readIfThere, writePrivate } from '../files.ts';
 import { createAuthority, issueServerCertificate, stillGood } from './authority.ts';
 
 export interface CertificatesOptions {
@@ -54,7 +55,10 @@ export class Certificates {
     } else {
       const { cert, key } = options.given;
       certificates.#use(readGiven(cert, key));
-      certificates.#stop = watchFiles([cert, key], () => certificates.#reload(cert, key), options.watchMs);
+      const watching = [cert, key].map((path) =>
+        watchFile(path, () => certificates.#reload(cert, key), { pollMs: options.watchMs ?? 5000 }),
+      );
+      certificates.#stop = () => watching.forEach((one) => void one.stop());
     }
     return certificates;
   }

@@ -7,9 +7,11 @@ import { type ClaimConditions, checkActor, personFrom, unmetConditions, wireName
 import { claimedIssuer, MAX_TOKEN_LENGTH, refused, verifyJwt } from './jwt.ts';
 import type { IssuerKeys } from './keys.ts';
 import type { Principal } from './principal.ts';
-import type { Revoked } from './revoked.ts';
 import type { ServiceAccountStore } from './stores.ts';
 import { GatewayTokens, type VerifiedToken } from './tokens.ts';
+
+/** The configured name of the embedded issuer. */
+export const LOCAL_ISSUER = 'local';
 
 /** The `issuer` of every service account's principal. */
 export const SERVICE_ACCOUNTS = 'service-accounts';
@@ -40,12 +42,18 @@ export interface Trust {
   readonly workloads: readonly TrustedWorkload[];
 }
 
+/** What is revoked, at hand: every request asks. */
+export interface RevocationList {
+  revoked(issuer: string, subject: string): boolean;
+  tokenRevoked(jti: string): boolean;
+}
+
 export interface AuthenticatorOptions {
   readonly tokens: GatewayTokens;
   /** The configuration in force; asked at each token. */
   readonly trust: () => Trust;
   readonly serviceAccounts: ServiceAccountStore;
-  readonly revoked: Revoked;
+  readonly revocations: RevocationList;
   readonly clock: Clock;
 }
 
@@ -140,7 +148,15 @@ export class Authenticator {
     if (agent !== undefined && principal.actor === undefined) {
       principal = { ...principal, kind: 'agent', actor: checkActor(agent) };
     }
-    this.#options.revoked.check(principal, found.jti);
+    const { revocations } = this.#options;
+    if (found.jti !== undefined && revocations.tokenRevoked(found.jti)) {
+      throw userError('token_invalid', 'token refused: it was revoked', { fix: 'log in again with "hoopctl login"' });
+    }
+    if (revocations.revoked(principal.issuer, principal.subject)) {
+      throw userError('principal_revoked', `"${principal.subject}" of issuer "${principal.issuer}" was revoked`, {
+        fix: "ask the gateway's administrator",
+      });
+    }
     return { ...found, principal };
   }
 

@@ -48,8 +48,8 @@ export interface GatewayTokensOptions {
   /** The gateway's public URL: `iss`. */
   readonly issuer: string;
   readonly clock: Clock;
-  readonly accessToken?: Limit;
-  readonly connectionToken?: Limit;
+  /** The limit in force; left out: as declared. */
+  readonly limit?: (declared: Limit) => Limit;
 }
 
 export class GatewayTokens {
@@ -63,7 +63,7 @@ export class GatewayTokens {
 
   /** A token for the API and tunnels. */
   issue(principal: Principal): Promise<IssuedToken> {
-    const ttl = (this.#options.accessToken ?? accessTokenLimit).value;
+    const ttl = this.#limit(accessTokenLimit).value;
     return this.#sign(principal, ttl, ACCESS_TYPE, {});
   }
 
@@ -74,7 +74,7 @@ export class GatewayTokens {
     ttlMs: number,
     reason: string | undefined,
   ): Promise<IssuedToken> {
-    const bound = this.#options.connectionToken ?? connectionTokenLimit;
+    const bound = this.#limit(connectionTokenLimit);
     if (ttlMs > bound.value || ttlMs < 1000) {
       throw userError(
         'limit_exceeded',
@@ -101,6 +101,10 @@ export class GatewayTokens {
   /** Whether it says to be a connection token: to tell its holder what it is not good for. */
   static looksLikeConnectionToken(token: string): boolean {
     return claimedType(token) === CONNECTION_TYPE;
+  }
+
+  #limit(declared: Limit): Limit {
+    return this.#options.limit?.(declared) ?? declared;
   }
 
   async #sign(principal: Principal, ttlMs: number, typ: string, more: Record<string, string>): Promise<IssuedToken> {

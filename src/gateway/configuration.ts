@@ -1,0 +1,232 @@
+// A configuration document → everything that the gateway does by it, or every problem with its line and column.
+// Refuses to know: where the text comes from, when it is read again (reload.ts).
+
+import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { z } from 'zod';
+import { openDocument } from '../config/document.ts';
+import { jsonSchema } from '../config/json-schema.ts';
+import { formatProblems, type Path, type Problem } from '../config/problem.ts';
+import { userError } from '../core/errors.ts';
+import { declaredLimits, type Limit } from '../core/limits.ts';
+import { nearest } from '../core/nearest.ts';
+import type { Protocol } from '../protocol/contract.ts';
+import { loadProtocol, protocolNames } from '../protocol/index.ts';
+import { type CompiledPolicy, compilePolicy } from '../session/policy/compile.ts';
+import type { PolicyDocument } from '../session/policy/schema.ts';
+import { runTests, type TestResult } from '../session/policy/tests.ts';
+import type { RowLimits } from '../session/recorder/recording.ts';
+import {
+  type Address,
+  CONNECTION_KEYS,
+  type ConnectionCommon,
+  documentSchema,
+  type GatewayDocument,
+} from './document.ts';
+import './limits.ts';
+
+/** A connection as configured. */
+export interface Connection {
+  readonly name: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly protocol: Protocol;
+  /** What the protocol's schema made of its part. */
+  readonly config: unknown;
+  readonly recording: RowLimits;
+  readonly maxAgeMs: number | undefined;
+  readonly address: { readonly host: string; readonly port: number; readonly caFile?: string };
+  /** As written: literals and references, never resolved here. */
+  readonly credentials: Readonly<Record<string, unknown>>;
+}
+
+export interface Configuration {
+  /** SHA-256 of the text, hex. */
+  readonly version: string;
+  readonly listen: { readonly gateway: Address | undefined; readonly native: ReadonlyMap<string, Address> };
+  readonly publicUrl: string | undefined;
+  readonly tls: { readonly cert: string; readonly key: string } | undefined;
+  readonly identity: GatewayDocument['identity'] & { readonly embedded: boolean };
+  readonly roles: PolicyDocument['roles'];
+  readonly connections: ReadonlyMap<string, Connection>;
+  readonly policy: CompiledPolicy;
+  readonly tests: readonly TestResult[];
+  /** The tests that fail, at their places in the document. */
+  readonly failures: readonly Problem[];
+  readonly stopGraceMs: number;
+  /** The limit in force: the document's, or the one declared. */
+  limit(bound: Limit): Limit;
+}
+
+export interface ReadOptions {
+  /** For messages, and what relative paths are relative to. */
+  readonly file: string;
+  readonly directory: string;
+  /** Milliseconds since the epoch, for tests of the policy that name no moment. */
+  readonly now: number;
+  /** The gateway's key for masks; left out in an offline check. */
+  readonly maskKey?: Uint8Array;
+  /** Left out: every one of the registry. */
+  readonly protocols?: readonly Protocol[];
+}
+
+export type ReadResult =
+  | { readonly configuration: Configuration; readonly problems?: undefined }
+  | { readonly problems: readonly Problem[]; readonly configuration?: undefined };
+
+/** Every protocol of the registry, loaded. */
+export async function allProtocols(): Promise<readonly Protocol[]> {
+  const loaded = await Promise.all(protocolNames().map(loadProtocol));
+  return loaded.filter((one) => one !== undefined);
+}
+
+/** What `hoopctl policy schema` prints. */
+export async function configurationJsonSchema(): Promise<Record<string, unknown>> {
+  return jsonSchema(documentSchema(await allProtocols()), 'hoopctl gateway configuration');
+}
+
+/** Reads the text; a failing test of the policy does not count as a problem here (`tests`). */
+export async function readConfiguration(written: string, options: ReadOptions): Promise<ReadResult> {
+  const protocols = options.protocols ?? (await allProtocols());
+  const opened = openDocument(written, options.file);
+  if (opened.problems !== undefined) return opened;
+  const document = opened.value;
+  const checked = document.check(documentSchema(protocols));
+  if (checked.problems !== undefined) return checked;
+  const value = checked.value as GatewayDocument;
+  const problems: Problem[] = [];
+  const report = (path: Path, message: string) => problems.push(document.problem(path, message));
+  checkFiles(value, options.directory, report);
+  checkLimits(value, report);
+  const connections = connectionsOf(value, protocols, options.directory, report);
+  const version = createHash('sha256').update(written).digest('hex');
+  const compiled = compilePolicy(value, {
+    version,
+    connections: connections.map((one) => ({
+      name: one.name,
+      labels: one.labels,
+      vocabulary: one.protocol.vocabulary,
+      capabilities: one.protocol.capabilities(one.config),
+    })),
+    ...(options.maskKey === undefined ? {} : { maskKey: options.maskKey }),
+  });
+  for (const problem of compiled.problems ?? []) report(problem.path, problem.message);
+  if (problems.length > 0 || compiled.policy === undefined) return { problems };
+  const byName = new Map(connections.map((one) => [one.name, one]));
+  const analyse = (connection: string, run: string) => byName.get(connection)!.protocol.analyse(run);
+  const tests = await runTests(compiled.policy, value.tests, connections, analyse, options.now);
+  const failures = tests
+    .filter((one) => !one.passed)
+    .map((one) => document.problem(['tests', one.index], `fails: ${one.problem}`));
+  return { configuration: { ...compose(value, version, byName, compiled.policy, options.directory), tests, failures } };
+}
+
+function compose(
+  value: GatewayDocument,
+  version: string,
+  connections: ReadonlyMap<string, Connection>,
+  policy: CompiledPolicy,
+  directory: string,
+): Omit<Configuration, 'tests' | 'failures'> {
+  const { gateway, ...native } = value.listen as Record<string, Address | undefined>;
+  const limits = new Map(Object.entries(value.limits));
+  const { identity } = value;
+  return {
+    version,
+    listen: {
+      gateway,
+      native: new Map(Object.entries(native).filter((entry): entry is [string, Address] => entry[1] !== undefined)),
+    },
+    publicUrl: value.publicUrl,
+    tls: value.tls && { cert: resolve(directory, value.tls.cert), key: resolve(directory, value.tls.key) },
+    identity: {
+      issuers: identity.issuers.map((one) => withPath(one, directory)),
+      workloads: identity.workloads.map((one) => withPath(one, directory)),
+      embedded: identity.embedded ?? identity.issuers.length === 0,
+    },
+    roles: value.roles,
+    connections,
+    policy,
+    stopGraceMs: value.stop.grace,
+    limit(bound) {
+      const configured = limits.get(bound.name);
+      return configured === undefined ? bound : { ...bound, value: configured };
+    },
+  };
+}
+
+function withPath<T extends { caFile?: string | undefined }>(one: T, directory: string): T {
+  return one.caFile === undefined ? one : { ...one, caFile: resolve(directory, one.caFile) };
+}
+
+type Report = (path: Path, message: string) => void;
+
+/** Every target is dialled by host and port; how it is spoken to is the protocol's matter. */
+const targetShape = z.looseObject({
+  target: z.looseObject({ host: z.string(), port: z.number(), caFile: z.string().optional() }),
+  credentials: z.record(z.string(), z.unknown()).default({}),
+});
+
+function connectionsOf(
+  value: GatewayDocument,
+  protocols: readonly Protocol[],
+  directory: string,
+  report: Report,
+): Connection[] {
+  const found: Connection[] = [];
+  for (const [name, written] of Object.entries(value.connections)) {
+    const common = written as unknown as ConnectionCommon;
+    const config = Object.fromEntries(Object.entries(written).filter(([key]) => !CONNECTION_KEYS.includes(key)));
+    const parsed = targetShape.safeParse(config);
+    if (!parsed.success) {
+      report(['connections', name, 'target'], 'has no host and port, expected both');
+      continue;
+    }
+    const { target, credentials } = parsed.data;
+    const caFile = target.caFile === undefined ? undefined : resolve(directory, target.caFile);
+    if (caFile !== undefined && !existsSync(caFile)) {
+      report(['connections', name, 'target', 'caFile'], `is "${target.caFile}", which does not exist`);
+    }
+    found.push({
+      name,
+      labels: common.labels,
+      protocol: protocols.find((one) => one.name === common.protocol)!,
+      config,
+      recording: common.recording,
+      maxAgeMs: common.session.maxAge,
+      address: { host: target.host, port: target.port, ...(caFile === undefined ? {} : { caFile }) },
+      credentials,
+    });
+  }
+  return found;
+}
+
+function checkFiles(value: GatewayDocument, directory: string, report: Report): void {
+  const check = (path: Path, file: string | undefined) => {
+    if (file !== undefined && !existsSync(resolve(directory, file))) report(path, `is "${file}", which does not exist`);
+  };
+  check(['tls', 'cert'], value.tls?.cert);
+  check(['tls', 'key'], value.tls?.key);
+  value.identity.issuers.forEach((one, i) => void check(['identity', 'issuers', i, 'caFile'], one.caFile));
+  value.identity.workloads.forEach((one, i) => void check(['identity', 'workloads', i, 'caFile'], one.caFile));
+}
+
+function checkLimits(value: GatewayDocument, report: Report): void {
+  const known = declaredLimits();
+  for (const name of Object.keys(value.limits)) {
+    if (known.has(name)) continue;
+    const near = nearest(name, known.keys());
+    report(
+      ['limits', name],
+      `is no limit, ${near === undefined ? `expected one of ${[...known.keys()].sort().join(', ')}` : `did you mean "${near}"?`}`,
+    );
+  }
+}
+
+/** All of them as one error: config_invalid. */
+export function configurationError(problems: readonly Problem[], file: string): Error {
+  const many = problems.length === 1 ? '1 problem' : `${problems.length} problems`;
+  return userError('config_invalid', `${file} has ${many}:\n${formatProblems(problems)}`, {
+    fix: `correct the file; check it with: hoopctl policy check ${file}`,
+  });
+}

@@ -1,0 +1,50 @@
+// Runs one protocol's conversation with one client, so that nothing that goes wrong in it reaches another.
+
+import { asHoopctlError } from '../core/errors.ts';
+import type { Protocol, Services, Session, Visitor } from '../protocol/contract.ts';
+import type { Parts } from './parts.ts';
+
+/** Resolves when it is over; never rejects. Whatever the protocol left open is closed. */
+export async function converse(parts: Parts, protocol: Protocol, visitor: Visitor): Promise<void> {
+  let session: Session | undefined;
+  let stream = visitor.stream;
+  const services: Services = {
+    log: parts.log,
+    limit: (bound) => parts.configuration().limit(bound),
+  };
+  const watched: Visitor = {
+    stream,
+    via: visitor.via,
+    connection: visitor.connection,
+    ...(visitor.startTls === undefined
+      ? {}
+      : {
+          startTls: async (options) => {
+            stream = await visitor.startTls!(options);
+            return stream;
+          },
+        }),
+    async open(introduction) {
+      const opened = await visitor.open(introduction);
+      session = opened.session;
+      return opened;
+    },
+  };
+  try {
+    await protocol.serve(watched, services);
+    session?.end({ code: 'client_closed', message: 'the conversation is over' });
+  } catch (thrown) {
+    const error = asHoopctlError(thrown);
+    const fields = { session: session?.id, code: error.code, client: stream.remote };
+    if (error.fault === 'ours') {
+      const { stack } = error.cause instanceof Error ? error.cause : error;
+      parts.log.error({ ...fields, error: error.message, stack }, 'a conversation failed');
+      session?.end({ code: error.code, message: 'the gateway failed' });
+    } else {
+      parts.log.info({ ...fields, error: error.message }, 'a conversation was ended');
+      session?.end({ code: error.code, message: error.message });
+    }
+  } finally {
+    stream.destroy();
+  }
+}

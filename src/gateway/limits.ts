@@ -1,0 +1,21 @@
+// The gateway's own limits, and the place that loads all modules that declare one: the configuration may name only what is
+// declared.
+
+import { type Limit, limit } from '../core/limits.ts';
+import '../config/document.ts';
+import '../session/identity/tokens.ts';
+import '../session/recorder/reader.ts';
+import '../target/credentials.ts';
+import '../target/dial.ts';
+import '../tunnel/limits.ts';
+
+/** How long a native client may take until it has said who it is. */
+export const HANDSHAKE_MS: Limit = limit('handshake_ms', 'ms', 10_000);
+/** Native clients that have not said who they are, at once, per listener. */
+export const UNAUTHENTICATED: Limit = limit('unauthenticated_connections', 'count', 1000);
+/** Sessions of one principal at once. */
+export const SESSIONS_PER_PRINCIPAL: Limit = limit('sessions_per_principal', 'count', 2000);
+/** Sessions at once. */
+export const SESSIONS: Limit = limit('sessions', 'count', 10_000);
+/** The body of an API request. */
+export const REQUEST_BYTES: Limit = limit('request_bytes', 'bytes', 1024 * 1024);

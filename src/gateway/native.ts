@@ -1,0 +1,193 @@
+// Native listeners: clients that have no hoopctl. A protocol's own handshake says who it is; TLS is the gateway's.
+// Refuses to know: any protocol's bytes.
+
+import { once } from 'node:events';
+import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
+import { TLSSocket } from 'node:tls';
+import { type HoopctlError, peerError, userError } from '../core/errors.ts';
+import { SocketStream } from '../core/stream.ts';
+import type { Introduction, Protocol, Visitor } from '../protocol/contract.ts';
+import type { Certificates } from './certificates/certificates.ts';
+import { converse } from './conversation.ts';
+import type { Address } from './document.ts';
+import { HANDSHAKE_MS, UNAUTHENTICATED } from './limits.ts';
+import type { Parts } from './parts.ts';
+import type { SessionOpener } from './sessions.ts';
+
+export class NativeListener {
+  readonly protocol: Protocol;
+  readonly #parts: Parts;
+  readonly #opener: SessionOpener;
+  readonly #certificates: Certificates;
+  readonly #server: Server;
+  /** Clients that have not said who they are. */
+  readonly #strangers = new Set<SocketStream>();
+
+  constructor(parts: Parts, opener: SessionOpener, certificates: Certificates, protocol: Protocol) {
+    this.#parts = parts;
+    this.#opener = opener;
+    this.#certificates = certificates;
+    this.protocol = protocol;
+    // Half-open: a client that has sent its last byte still wants the answers.
+    this.#server = createServer({ allowHalfOpen: true, noDelay: true, keepAlive: true }, (socket) =>
+      this.#accept(socket),
+    );
+  }
+
+  /** Errors: port_taken, config_invalid. */
+  async listen(address: Address): Promise<void> {
+    await listenOn(this.#server, address);
+  }
+
+  get address(): AddressInfo {
+    return this.#server.address() as AddressInfo;
+  }
+
+  /** Accepts nobody any more; who has not said who it is goes. */
+  close(): void {
+    this.#server.close();
+    for (const stream of this.#strangers) stream.destroy();
+  }
+
+  #accept(socket: Socket): void {
+    const { limit } = this.#parts.configuration();
+    const bound = limit(UNAUTHENTICATED);
+    if (this.#strangers.size >= bound.value) {
+      this.#parts.log.warn({ client: socket.remoteAddress, limit: bound.name, max: bound.value }, 'client turned away');
+      socket.destroy();
+      return;
+    }
+    const stranger = new Stranger(new SocketStream(socket), this.#strangers);
+    const timeout = limit(HANDSHAKE_MS);
+    const timer = setTimeout(() => stranger.stream.destroy(), timeout.value);
+    const known = () => {
+      clearTimeout(timer);
+      stranger.forget();
+    };
+    void converse(this.#parts, this.protocol, this.#visitor(stranger, known)).finally(known);
+  }
+
+  #visitor(stranger: Stranger, known: () => void): Visitor {
+    return {
+      stream: stranger.stream,
+      via: 'native',
+      connection: undefined,
+      startTls: async ({ alpn, preread } = {}) => {
+        const before = stranger.stream;
+        stranger.become(await wrap(before, this.#certificates, alpn, preread));
+        return stranger.stream;
+      },
+      open: async (introduction) => {
+        const opened = await this.#open(introduction, stranger.stream.remote);
+        known();
+        return opened;
+      },
+    };
+  }
+
+  async #open(introduction: Introduction, client: string) {
+    const { user, connection, secret } = introduction;
+    if (!user || !connection || !secret) {
+      throw userError('login_needed', 'user, connection or password is missing', {
+        fix: 'give the connection as database name, and as password what "hoopctl token" prints',
+      });
+    }
+    const parts = this.#parts;
+    const found = await parts.authenticator.password(secret, user, connection).catch((error: HoopctlError) => {
+      parts.metrics.refused.inc({ code: error.code ?? 'internal' });
+      parts.audit.append('login', { ok: false, address: client, user, connection, code: error.code, via: 'native' });
+      throw error;
+    });
+    return this.#opener.open({
+      principal: found.principal,
+      connection,
+      protocol: this.protocol.name,
+      client,
+      via: 'native',
+      ...(found.reason === undefined ? {} : { reason: found.reason }),
+    });
+  }
+}
+
+/** A client before it is known; its stream changes when TLS begins. */
+class Stranger {
+  stream: SocketStream;
+  readonly #all: Set<SocketStream>;
+
+  constructor(stream: SocketStream, all: Set<SocketStream>) {
+    this.stream = stream;
+    this.#all = all;
+    all.add(stream);
+  }
+
+  become(stream: SocketStream): void {
+    this.#all.delete(this.stream);
+    this.stream = stream;
+    this.#all.add(stream);
+  }
+
+  forget(): void {
+    this.#all.delete(this.stream);
+  }
+}
+
+/** TLS as the server, with the certificate of this moment. Errors: protocol_violation. */
+async function wrap(
+  stream: SocketStream,
+  certificates: Certificates,
+  alpn: readonly string[] | undefined,
+  preread: Buffer | undefined,
+): Promise<SocketStream> {
+  const socket = stream.detach();
+  if (preread !== undefined && preread.length > 0) socket.unshift(preread);
+  const secure = new TLSSocket(socket, {
+    isServer: true,
+    secureContext: certificates.current.context,
+    ...(alpn === undefined ? {} : { ALPNProtocols: [...alpn] }),
+  });
+  return new Promise((resolve, reject) => {
+    const settle = () => {
+      secure.off('error', onError);
+      secure.off('close', onClose);
+      secure.off('secure', onSecure);
+    };
+    const onError = (error: Error) => {
+      settle();
+      secure.on('error', () => {});
+      secure.destroy();
+      socket.destroy();
+      reject(
+        peerError('protocol_violation', `TLS handshake with the client failed: ${error.message}`, { cause: error }),
+      );
+    };
+    const onClose = () => onError(new Error('the client went away'));
+    const onSecure = () => {
+      settle();
+      resolve(new SocketStream(secure));
+    };
+    secure.on('error', onError);
+    secure.on('close', onClose);
+    secure.on('secure', onSecure);
+  });
+}
+
+/** Errors: port_taken, config_invalid. */
+export async function listenOn(server: Server, address: Address): Promise<void> {
+  server.listen({ host: address.host, port: address.port });
+  try {
+    await once(server, 'listening');
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    const where = `${address.host}:${address.port}`;
+    if (code === 'EADDRINUSE') {
+      throw userError('port_taken', `cannot listen on ${where}: another program does`, {
+        fix: 'stop it, or choose another address with listen or --listen',
+        cause: error,
+      });
+    }
+    throw userError('config_invalid', `cannot listen on ${where}: ${code ?? String(error)}`, {
+      fix: 'choose an address of this machine with listen or --listen',
+      cause: error,
+    });
+  }
+}

@@ -1,0 +1,148 @@
+// Tunnels: an upgrade request → identity, access, and a visitor for the connection's protocol. A tunnel may lie in reserve
+// for long; a session begins when the client takes it into use, and everything is asked again then.
+
+import type { IncomingMessage } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { ourError, userError } from '../core/errors.ts';
+import type { Visitor } from '../protocol/contract.ts';
+import type { SessionEvent } from '../session/events.ts';
+import type { Authenticated } from '../session/identity/authenticator.ts';
+import { type AcceptedTunnel, acceptTunnel, checkUpgrade, refuse } from '../tunnel/accept.ts';
+import type { TunnelEvent } from '../tunnel/events.ts';
+import { requireReach } from './access.ts';
+import { errorBody, publicError, statusOf } from './api/errors.ts';
+import { decodeHeader } from './api/route.ts';
+import { converse } from './conversation.ts';
+import type { Parts } from './parts.ts';
+import type { SessionOpener } from './sessions.ts';
+
+const PATH = /^\/api\/v1\/connections\/([^/?]+)\/tunnel(?:\?|$)/;
+
+export class Tunnels {
+  readonly #parts: Parts;
+  readonly #opener: SessionOpener;
+  readonly #open = new Set<AcceptedTunnel>();
+  readonly #unused = new Set<AcceptedTunnel>();
+
+  constructor(parts: Parts, opener: SessionOpener) {
+    this.#parts = parts;
+    this.#opener = opener;
+  }
+
+  /** Answers an upgrade request; never throws. */
+  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    // Until the tunnel owns it: a socket that fails with nobody listening would end the process.
+    const ignore = () => {};
+    socket.on('error', ignore);
+    this.#enter(request, socket, head).catch((thrown: unknown) => {
+      const error = publicError(thrown, this.#parts.log, 'tunnel');
+      this.#parts.metrics.refused.inc({ code: error.code });
+      refuse(socket, statusOf(error), errorBody(error));
+    });
+  }
+
+  /** Closes those that no session uses; the others end with their sessions. */
+  closeUnused(): void {
+    for (const tunnel of this.#unused) tunnel.stream.destroy();
+  }
+
+  /** Closes all that are left. */
+  destroy(): void {
+    for (const tunnel of this.#open) tunnel.stream.destroy();
+  }
+
+  async #enter(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
+    const parts = this.#parts;
+    if (this.#opener.stopping) {
+      throw ourError('gateway_stopping', 'the gateway is stopping', { fix: 'connect again in a moment' });
+    }
+    const matched = PATH.exec(request.url ?? '');
+    if (matched === null)
+      throw userError('not_found', `there is nothing to upgrade at "${request.url?.slice(0, 200)}"`);
+    const name = decodeURIComponent(matched[1]!);
+    const problem = checkUpgrade(request);
+    if (problem !== undefined) throw problem;
+    const caller = await authenticate(parts, request);
+    const reason = decodeHeader(one(request.headers['hoopctl-reason']), 'Hoopctl-Reason');
+    const { connection } = await requireReach(parts, caller.principal, name);
+    const tunnel = acceptTunnel(request, socket, head);
+    this.#open.add(tunnel);
+    this.#unused.add(tunnel);
+    void tunnel.closed.then(() => {
+      this.#open.delete(tunnel);
+      this.#unused.delete(tunnel);
+    });
+    await tunnel.started;
+    this.#unused.delete(tunnel);
+    // A slow watcher of events costs its own tunnel only: they travel behind its bytes.
+    const quiet = one(request.headers['hoopctl-events']) === 'ends';
+    const { protocol } = connection;
+    await converse(
+      parts,
+      protocol,
+      this.#visitor(tunnel, caller, { connection: name, protocol: protocol.name, reason, quiet }),
+    );
+  }
+
+  #visitor(
+    tunnel: AcceptedTunnel,
+    caller: Authenticated,
+    asked: { connection: string; protocol: string; reason: string | undefined; quiet: boolean },
+  ): Visitor {
+    const { connection, protocol, reason, quiet } = asked;
+    return {
+      stream: tunnel.stream,
+      via: 'tunnel',
+      connection,
+      open: async () => {
+        const opened = await this.#opener.open({
+          principal: caller.principal,
+          connection,
+          protocol,
+          client: tunnel.stream.remote,
+          via: 'tunnel',
+          ...(reason === undefined ? {} : { reason }),
+          ending: (session, { code, message }) => tunnel.sendEvent({ type: 'end', session, code, message }),
+        });
+        const { id } = opened.session;
+        tunnel.sendEvent({ type: 'session', id });
+        if (!quiet) {
+          const stop = this.#parts.events.subscribe(id, (event) => {
+            const told = tunnelEvent(event);
+            if (told !== undefined) tunnel.sendEvent(told);
+          });
+          void tunnel.closed.then(stop);
+        }
+        return opened;
+      },
+    };
+  }
+}
+
+/** What the client is told of its session as it goes; its end is told by the session itself, earlier. */
+function tunnelEvent(event: SessionEvent): TunnelEvent | undefined {
+  if (event.type === 'operation') {
+    const { n, text, rule } = event;
+    const verdict = event.verdict === 'hold' ? 'review' : event.verdict;
+    return { type: 'operation', n, text, verdict, ...(rule === undefined ? {} : { rule }) };
+  }
+  if (event.type === 'review') return { type: 'review', id: event.id, rule: event.rule ?? '', state: event.state };
+  return undefined;
+}
+
+function one(header: string | string[] | undefined): string | undefined {
+  return Array.isArray(header) ? header[0] : header;
+}
+
+/** The bearer of a request. Errors: login_needed, and what the authenticator says. */
+export async function authenticate(
+  parts: Parts,
+  request: { readonly headers: IncomingMessage['headers'] },
+): Promise<Authenticated> {
+  const { authorization } = request.headers;
+  const token = authorization?.startsWith('Bearer ') ? authorization.slice(7).trim() : undefined;
+  if (!token) {
+    throw userError('login_needed', 'no token was given', { fix: 'log in with "hoopctl login"' });
+  }
+  return parts.authenticator.bearer(token, decodeHeader(one(request.headers['hoopctl-agent']), 'Hoopctl-Agent'));
+}
