@@ -3,7 +3,14 @@
 
 import { closeSync, openSync } from 'node:fs';
 import { DatabaseSync, type SQLInputValue } from 'node:sqlite';
-import { Kysely, SqliteDialect } from 'kysely';
+import {
+  type CompiledQuery,
+  type DatabaseConnection,
+  type Driver,
+  Kysely,
+  type QueryResult,
+  SqliteDialect,
+} from 'kysely';
 import { type HoopctlError, ourError } from '../core/errors.ts';
 import { migrate } from './migrations.ts';
 import type { Tables } from './tables.ts';
@@ -12,13 +19,16 @@ export type Database = Kysely<Tables>;
 
 /** How long a write waits for another process's, in ms. Writes are short; longer means that something is wrong. */
 const BUSY_MS = 5000;
+/** Of that, how long at a time inside SQLite, where nothing else in this process goes on. */
+const BLOCKING_MS = 5;
+const SQLITE_BUSY = 5;
 
 /** Opens, makes (mode 0600) and migrates it. Errors: `store_failed`. */
 export async function openDatabase(path: string, now: number): Promise<Database> {
   try {
     // Made before SQLite does, which would make it readable for others; its journal files take the same mode.
     closeSync(openSync(path, 'a', 0o600));
-    const db = new Kysely<Tables>({ dialect: new SqliteDialect({ database: wrap(openFile(path)) }) });
+    const db = new Kysely<Tables>({ dialect: new PatientDialect({ database: wrap(openFile(path)) }) });
     await migrate(db, now);
     return db;
   } catch (thrown) {
@@ -29,7 +39,35 @@ export async function openDatabase(path: string, now: number): Promise<Database>
 function openFile(path: string): DatabaseSync {
   const file = new DatabaseSync(path, { timeout: BUSY_MS });
   file.exec('pragma journal_mode = wal; pragma synchronous = normal; pragma foreign_keys = on;');
+  file.exec(`pragma busy_timeout = ${BLOCKING_MS}`);
   return file;
+}
+
+/** Waits for another process's write without stopping this one: a busy statement is tried again a little later. */
+class PatientDialect extends SqliteDialect {
+  override createDriver(): Driver {
+    const driver = super.createDriver();
+    const acquire = driver.acquireConnection.bind(driver);
+    driver.acquireConnection = async (options) => patient(await acquire(options));
+    return driver;
+  }
+}
+
+function patient(connection: DatabaseConnection): DatabaseConnection {
+  return {
+    streamQuery: (query, chunkSize) => connection.streamQuery(query, chunkSize),
+    async executeQuery<R>(query: CompiledQuery): Promise<QueryResult<R>> {
+      for (const until = performance.now() + BUSY_MS; ; ) {
+        try {
+          return await connection.executeQuery<R>(query);
+        } catch (thrown) {
+          // In a transaction too: ours write first, so that nothing was read that could be old by now.
+          if ((thrown as { errcode?: number }).errcode !== SQLITE_BUSY || performance.now() > until) throw thrown;
+          await new Promise((resolve) => setTimeout(resolve, BLOCKING_MS));
+        }
+      }
+    },
+  };
 }
 
 /** What kysely's dialect wants of a driver: parameters as an array, and whether a statement gives rows. */
