@@ -21,7 +21,7 @@ export async function settledReview(context: Context, review: ReviewItem, waitMs
       });
     }
     await new Promise<void>((resolve, reject) => {
-      const timer = setTimeout(resolve, POLL_MS);
+      const timer = setTimeout(resolve, Math.min(POLL_MS, Math.max(0, deadline - performance.now()) + 1));
       context.signal.addEventListener('abort', () => {
         clearTimeout(timer);
         reject(context.signal.reason);
