@@ -27,8 +27,6 @@ export interface PolicyVerdict {
   readonly message?: string;
   /** Review only. */
   readonly reviewers?: Reviewers;
-  /** Review only: what further review rules ask for that matched as well; each has to be met beside `reviewers`. */
-  readonly alsoReviewers?: readonly Reviewers[];
   /** Review only: how long the statement is held at most, in ms. */
   readonly waitMs?: number;
   /** Every rule that matched, for `explain` and the record. */

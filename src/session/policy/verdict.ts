@@ -1,7 +1,7 @@
 // Many rules that match, one verdict: deny, then review, then allow; the order of the rules never matters.
 
 import type { CompiledRule } from './rule.ts';
-import type { PolicyVerdict, Reviewers } from './types.ts';
+import type { PolicyVerdict } from './types.ts';
 
 /** A built-in refusal that applies. */
 export interface Refused {
@@ -31,26 +31,33 @@ export function combine(matched: readonly CompiledRule[], refused: readonly Refu
   return Object.freeze({ verdict: 'allow', ...(allowed === undefined ? {} : { rule: allowed.name }), matched: names });
 }
 
-/** The rule that asks for the most people speaks; what the others ask for has to be met too; the shortest wait holds. */
+/**
+ * One review has to satisfy every rule that asks for one: people of the groups that all of them name, as many as the most
+ * demanding wants, within the shortest wait. Without a common group nobody could approve for all: refused.
+ */
 function review(reviews: readonly CompiledRule[], matched: readonly string[]): PolicyVerdict {
   const ranked = [...reviews].sort(
     (a, b) => b.reviewers!.count - a.reviewers!.count || a.waitMs - b.waitMs || byName(a, b),
   );
   const first = ranked[0]!;
-  const further = new Map<string, Reviewers>();
-  for (const { reviewers } of ranked.slice(1)) further.set(reviewersKey(reviewers!), reviewers!);
-  further.delete(reviewersKey(first.reviewers!));
+  const groups = common(ranked.map((rule) => rule.reviewers!.groups));
+  if (groups.length === 0) {
+    const names = reviews.map((rule) => `"${rule.name}"`).join(' and ');
+    const message = `the rules ${names} hold it for review, and no group may approve for all of them`;
+    return { verdict: 'deny', rule: first.name, message, matched };
+  }
   return {
     verdict: 'review',
     rule: first.name,
     ...(first.message === undefined ? {} : { message: first.message }),
-    reviewers: first.reviewers!,
-    ...(further.size === 0 ? {} : { alsoReviewers: [...further.values()] }),
+    reviewers: { groups, count: first.reviewers!.count },
     waitMs: Math.min(...ranked.map((rule) => rule.waitMs)),
     matched,
   };
 }
 
-function reviewersKey(reviewers: Reviewers): string {
-  return JSON.stringify([[...reviewers.groups].sort(), reviewers.count]);
+/** What is in every list, in the order of the alphabet. */
+function common(lists: readonly (readonly string[])[]): readonly string[] {
+  const [first = [], ...others] = lists;
+  return [...new Set(first)].filter((item) => others.every((list) => list.includes(item))).sort();
 }

@@ -200,6 +200,15 @@ test('names outside ASCII and triggers at the edges of a text do not confuse the
   );
 });
 
+test('inside a token that was found none is looked for', () => {
+  const scanner = new Scanner([{ detector: DETECTORS['cloud-key'], tag: 1 }]);
+  const token = 'xoxb-'.repeat(1000);
+  expect(scanner.scan(`${token} ${token}`)).toEqual([
+    { start: 0, end: token.length, tag: 1 },
+    { start: token.length + 1, end: 2 * token.length + 1, tag: 1 },
+  ]);
+});
+
 test('a text made of triggers is scanned in linear time', () => {
   const names = Object.keys(DETECTORS) as DetectorName[];
   for (const unit of [

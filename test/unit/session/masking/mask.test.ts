@@ -110,6 +110,11 @@ test('what overlaps becomes one find with the strictest action, whatever the ord
   expect(detectorMask(masks, key).name).toBe('a, b');
 });
 
+test('finds that overlap in steps are replaced from the first to the last', () => {
+  const mask = detectorMask([detect({ kind: 'full' }, [], ['abc', 'bcd', 'de'])], key);
+  expect(mask.text('xabcdex')).toBe('x***x');
+});
+
 test('a find under a null mask makes the whole value NULL', () => {
   const mask = detectorMask([detect({ kind: 'null' }, ['us-ssn'])], key);
   expect(mask.text('ssn 123-45-6789 and more')).toBeNull();

@@ -32,6 +32,7 @@ test.each<[string, Rule['when'], Facts, boolean]>([
   ['a relation without its schema', { relations: ['s.t'] }, facts('select', { relations: reads('t') }), true],
   ['a relation in another schema', { relations: ['s.t'] }, facts('select', { relations: reads('x.t') }), false],
   ['a relation in other case', { relations: ['S."T"'] }, facts('select', { relations: reads('s.t') }), true],
+  ['a relation that is not the first', { relations: ['t'] }, facts('select', { relations: reads('u', 't') }), true],
   ['a relation by wildcard', { relations: ['audit_*'] }, facts('select', { relations: reads('a', 'audit_x') }), true],
   ['any relation', { relations: ['*'] }, facts('select'), false],
   ['a column', { columns: ['t.a'] }, facts('select', { relations: reads('t(a,b)') }), true],
@@ -132,29 +133,34 @@ test('the strictest verdict wins and says which rule it is', () => {
   expect(decide([], [facts('select')])).toEqual({ verdict: 'allow', matched: [] });
 });
 
-test('every review that matches has to be met, within the shortest wait', () => {
-  const review = (name: string, count: number, wait: string, ...groups: string[]): Draft => ({
-    name,
-    then: 'review',
-    reviewers: { groups, count },
-    wait,
-  });
+const review = (name: string, count: number, wait: string, ...groups: string[]): Draft => ({
+  name,
+  then: 'review',
+  reviewers: { groups, count },
+  wait,
+});
+
+test('one review satisfies every rule that asks for one: common groups, most people, shortest wait', () => {
   const rules = [
-    review('a', 1, '5m', 'dba'),
+    review('a', 1, '5m', 'ops', 'dba', 'lead'),
     review('b', 2, '1h', 'dba', 'ops'),
-    review('c', 1, '10m', 'security'),
-    review('d', 1, '10m', 'dba'),
+    review('c', 1, '10m', 'ops', 'dba'),
   ];
   expect(decide(rules, [facts('select')])).toEqual({
     verdict: 'review',
     rule: 'b',
     reviewers: { groups: ['dba', 'ops'], count: 2 },
-    alsoReviewers: [
-      { groups: ['dba'], count: 1 },
-      { groups: ['security'], count: 1 },
-    ],
     waitMs: 300_000,
-    matched: ['a', 'b', 'c', 'd'],
+    matched: ['a', 'b', 'c'],
+  });
+});
+
+test('reviews that no group may approve together are refused', () => {
+  expect(decide([review('b', 1, '5m', 'dba'), review('a', 1, '5m', 'security')], [facts('select')])).toEqual({
+    verdict: 'deny',
+    rule: 'a',
+    message: 'the rules "a" and "b" hold it for review, and no group may approve for all of them',
+    matched: ['a', 'b'],
   });
 });
 
@@ -282,6 +288,12 @@ test.each<[string, Draft, Facts, string]>([
   [
     'not when the schema is in doubt',
     { name: 'x', when: { functions: ['s.dblink'] }, then: 'allow' },
+    facts('select', { functions: ['dblink'] }),
+    'deny',
+  ],
+  [
+    'not when a review is not certain to mean it',
+    { name: 'x', when: { functions: ['s.dblink'] }, then: 'review', reviewers: { groups: ['dba'], count: 1 } },
     facts('select', { functions: ['dblink'] }),
     'deny',
   ],
