@@ -111,7 +111,8 @@ export interface ResultColumn {
    */
   readonly origins: readonly Origin[] | undefined;
   /**
-   * True when the value is that of its one origin, unchanged. Otherwise it is computed, and a mask that keeps part of a
+   * True when the value is that of one column, unchanged; `origins` are then its names (a view's, the table's, a
+   * partition's). Otherwise it is computed, and a mask that keeps part of a
    * value (partial, hash, …) would give the whole away piece by piece (`substr(ssn, 1, 4)`): it is then masked in full.
    */
   readonly direct?: boolean;

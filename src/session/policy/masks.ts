@@ -93,7 +93,7 @@ export class Masker {
   masks(columns: readonly ResultColumn[]): readonly (Mask | null)[] {
     return columns.map((column) => {
       if (column.origins === undefined) return this.#unproven ?? this.#detector;
-      return this.#declared(column.origins, column.direct === true && column.origins.length === 1) ?? this.#detector;
+      return this.#declared(column.origins, column.direct === true) ?? this.#detector;
     });
   }
 
