@@ -86,6 +86,11 @@ export interface Field {
 export interface PlanContext {
   /** Unqualified names still resolve as they do for a fresh session of this user: no statement with `names` was let through. */
   readonly namesPinned: boolean;
+  /**
+   * DDL ran in a transaction (also the implicit one of several statements in one text, or of a pipeline) that is not over:
+   * the catalogue cannot show it yet. Undefined: not known, and any DDL of the session counts.
+   */
+  readonly ddlPending?: boolean;
 }
 
 /** Used only where `session.masking` says that something may be masked. */
@@ -107,6 +112,18 @@ export interface ColumnPlanner {
    * the statement. Throws (or rejects with) HoopctlError 'denied' when they cannot be known.
    */
   copyColumns(
+    analysis: Analysis,
+    part: number,
+    context: PlanContext,
+  ): readonly ResultColumn[] | Promise<readonly ResultColumn[]>;
+
+  /**
+   * What a statement would store, or send where nothing masks it: INSERT … SELECT, CREATE TABLE AS, an UPDATE that copies a
+   * column into another, COPY … TO a file, a column given to set_config or to a function that is not known. Asked before
+   * the statement is forwarded: when `Session.masks` has a column mask for any of these, the statement is to be refused
+   * (42501). Empty: nothing. A rejection or throw is to be refused as well.
+   */
+  moved?(
     analysis: Analysis,
     part: number,
     context: PlanContext,

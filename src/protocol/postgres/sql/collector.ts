@@ -265,8 +265,9 @@ export class Collector {
   #change(type: string, node: Tree, scope: Scope): void {
     this.note(type === 'UpdateStmt' ? 'update' : 'delete');
     const where = node.whereClause;
-    if (this.#quiet === 0 && !isConditional(where)) this.unbounded = true;
-    this.#target(node, where !== undefined || hasReturning(node), list(node, 'targetList'));
+    if (this.#quiet === 0 && !refersToRow(where)) this.unbounded = true;
+    const assigned = list(node, 'targetList');
+    this.#target(node, where !== undefined || hasReturning(node) || refersToRow(assigned), assigned);
     this.#rest(node, scope, ['relation']);
   }
 
@@ -302,12 +303,12 @@ export function hasReturning(node: Tree): boolean {
   return node.returningClause !== undefined || node.returningList !== undefined;
 }
 
-/** Whether a WHERE depends on a row at all: `where true`, `where 1 = 1` and `where $1` do not. */
-export function isConditional(where: unknown): boolean {
-  if (Array.isArray(where)) return where.some(isConditional);
+/** Whether an expression depends on a row at all: `where true`, `where 1 = 1` and `where $1` do not. */
+export function refersToRow(where: unknown): boolean {
+  if (Array.isArray(where)) return where.some(refersToRow);
   if (!isTree(where)) return false;
   const node = unwrap(where);
   if (node !== undefined && (node[0] === 'ColumnRef' || node[0] === 'CurrentOfExpr')) return true;
-  for (const key in where) if (isConditional(where[key])) return true;
+  for (const key in where) if (refersToRow(where[key])) return true;
   return false;
 }

@@ -5,7 +5,7 @@
 // the planner then takes all columns of all relations. Deeper lineage (sub-queries, CTEs, set operations) goes in here.
 
 import type { Collector, Name } from './collector.ts';
-import { hasReturning } from './collector.ts';
+import { hasReturning, refersToRow } from './collector.ts';
 import type { Tree } from './parser.ts';
 import { hasOption } from './statements.ts';
 import { as, child, isTree, list, names, text, unwrap } from './tree.ts';
@@ -25,12 +25,21 @@ export interface Reference {
 
 /** One item of a select list. */
 export type Output =
-  /** `*` or `t.*`: as many columns as the relations have. */
-  | { readonly kind: 'star' }
+  /**
+   * `*` or `t.*`: as many columns as the relations have; `of` is the reference where it is one, undefined for `(f()).*`.
+   */
+  | { readonly kind: 'star'; readonly of: Reference | undefined }
   /** Every column that the item's expression refers to; `plain` when it is one reference and nothing else. */
   | { readonly kind: 'expression'; readonly references: readonly Reference[]; readonly plain: boolean }
   /** An item with a sub-query or window in it, not followed. */
   | { readonly kind: 'unknown' };
+
+export interface Simple {
+  readonly sources: readonly Source[];
+  readonly outputs: readonly Output[];
+  /** JOIN … USING or NATURAL: `*` shows the common columns once. */
+  readonly merges: boolean;
+}
 
 export interface Lineage {
   /**
@@ -45,7 +54,9 @@ export interface Lineage {
   /** Last parts of column references: each may also be a function called in the notation `row.function`. */
   readonly fields: readonly string[];
   /** One level over plain relations: its sources and outputs. */
-  readonly simple?: { readonly sources: readonly Source[]; readonly outputs: readonly Output[] };
+  readonly simple?: Simple;
+  /** How many columns the result has, where the text alone says so. */
+  readonly width: number | undefined;
   /**
    * Values that it stores, or sends where nothing masks them (INSERT … SELECT, CREATE TABLE AS, COPY to a file): those
    * of these columns of `written[0]`, or of every relation that it reads. What functions do with their arguments is
@@ -64,7 +75,9 @@ const UNKNOWN = new Set(['FetchStmt', 'ExecuteStmt', 'CallStmt', 'DoStmt']);
 /** @param type the statement's node type; `node` its body; `collector` has walked it. */
 export function lineageOf(type: string, node: Tree, collector: Collector): Lineage {
   const relations = [...collector.relations.values()];
-  const simple = simpleQuery(type, node, relations.length);
+  // COPY (query) and cursors return what their query returns.
+  const inner = type === 'CopyStmt' || type === 'DeclareCursorStmt' ? unwrap(node.query) : undefined;
+  const simple = simpleQuery(inner?.[0] ?? type, inner?.[1] ?? node, relations.length);
   return {
     result: resultOf(type, node),
     relations: relations.map(({ schema, name }) => ({ schema, name })),
@@ -72,6 +85,7 @@ export function lineageOf(type: string, node: Tree, collector: Collector): Linea
     operators: [...collector.operators],
     fields: [...collector.fields],
     ...(simple === undefined ? {} : { simple }),
+    width: widthOf(type, node),
     moves: movesOf(type, node, collector),
     read: relations.filter((relation) => relation.read).map(({ schema, name }) => ({ schema, name })),
     written: relations.filter((relation) => relation.written).map(({ schema, name }) => ({ schema, name })),
@@ -79,10 +93,14 @@ export function lineageOf(type: string, node: Tree, collector: Collector): Linea
 }
 
 function resultOf(type: string, node: Tree): Lineage['result'] {
-  if (type === 'ExplainStmt') return 'explain';
   if (CLEAN.has(type)) return 'clean';
   if (UNKNOWN.has(type)) return 'unknown';
-  if (type === 'CreateTableAsStmt' && as(node.query, 'ExecuteStmt') !== undefined) return 'unknown';
+  if (type === 'ExplainStmt' || type === 'CreateTableAsStmt') {
+    // Around an EXECUTE it is not known around what.
+    const inner = unwrap(node.query);
+    if (inner !== undefined && resultOf(inner[0], inner[1]) === 'unknown') return 'unknown';
+    return type === 'ExplainStmt' ? 'explain' : 'rows';
+  }
   return 'rows';
 }
 
@@ -102,10 +120,14 @@ function movesOf(type: string, node: Tree, collector: Collector): Lineage['moves
     case 'MergeStmt':
     case 'CreateTableAsStmt':
       return 'reads';
-    case 'CopyStmt':
-      return node.is_from !== true && (node.filename !== undefined || node.is_program === true) ? 'reads' : NOTHING;
+    case 'CopyStmt': {
+      if (node.is_from === true) return NOTHING;
+      if (node.filename !== undefined || node.is_program === true) return 'reads';
+      const inner = unwrap(node.query);
+      return inner === undefined ? NOTHING : movesOf(inner[0], inner[1], collector);
+    }
     case 'AlterTableStmt':
-      return list(node, 'cmds').some(convertsColumn) ? 'reads' : NOTHING;
+      return converted(list(node, 'cmds'));
     case 'ExplainStmt':
     case 'PrepareStmt':
     case 'DeclareCursorStmt': {
@@ -120,14 +142,18 @@ function movesOf(type: string, node: Tree, collector: Collector): Lineage['moves
 }
 
 /** ALTER COLUMN … TYPE … USING expression: other columns may go into this one. */
-function convertsColumn(command: unknown): boolean {
-  const node = as(command, 'AlterTableCmd');
-  return text(node, 'subtype') === 'AT_AlterColumnType' && readsColumns(node?.def);
+function converted(commands: readonly unknown[]): Lineage['moves'] {
+  const moved: Reference[] = [];
+  for (const command of commands) {
+    const node = as(command, 'AlterTableCmd');
+    if (text(node, 'subtype') === 'AT_AlterColumnType' && !addReferences(node?.def, moved)) return 'reads';
+  }
+  return moved.filter((reference) => reference.path.length > 0);
 }
 
 function insertMoves(node: Tree, collector: Collector): Lineage['moves'] {
   // INSERT … VALUES of constants and parameters reads nothing but its own row, in ON CONFLICT.
-  if (collector.relations.size > 1 || readsColumns(node.selectStmt)) return 'reads';
+  if (collector.relations.size > 1 || refersToRow(node.selectStmt)) return 'reads';
   return assigned(list(child(node, 'onConflictClause'), 'targetList'));
 }
 
@@ -147,14 +173,6 @@ function assigned(items: readonly unknown[]): Lineage['moves'] {
   return moved;
 }
 
-function readsColumns(value: unknown): boolean {
-  if (Array.isArray(value)) return value.some(readsColumns);
-  if (!isTree(value)) return false;
-  if (child(value, 'ColumnRef') !== undefined) return true;
-  for (const key in value) if (readsColumns(value[key])) return true;
-  return false;
-}
-
 function simpleQuery(type: string, node: Tree, relationCount: number): Lineage['simple'] {
   if (type === 'SelectStmt') return simpleSelect(node);
   const returning = child(node, 'returningClause');
@@ -165,7 +183,7 @@ function simpleQuery(type: string, node: Tree, relationCount: number): Lineage['
   const source = target === undefined ? undefined : sourceOf(target);
   return source === undefined
     ? undefined
-    : { sources: [source], outputs: list(returning, 'exprs').map((item) => outputOf(item)) };
+    : { sources: [source], outputs: list(returning, 'exprs').map((item) => outputOf(item)), merges: false };
 }
 
 function simpleSelect(node: Tree): Lineage['simple'] {
@@ -173,7 +191,29 @@ function simpleSelect(node: Tree): Lineage['simple'] {
   if (!level || (node.op !== undefined && node.op !== 'SETOP_NONE')) return undefined;
   const sources: Source[] = [];
   for (const item of list(node, 'fromClause')) if (!addSources(item, sources)) return undefined;
-  return { sources, outputs: list(node, 'targetList').map((item) => outputOf(item)) };
+  const outputs = list(node, 'targetList').map((item) => outputOf(item));
+  return { sources, outputs, merges: list(node, 'fromClause').some(mergesColumns) };
+}
+
+function mergesColumns(item: unknown): boolean {
+  const join = as(item, 'JoinExpr');
+  if (join === undefined) return false;
+  const own = join.isNatural === true || list(join, 'usingClause').length > 0;
+  return own || mergesColumns(join.larg) || mergesColumns(join.rarg);
+}
+
+/** The number of columns: that of the leftmost query of a set operation, when it has no `*`. */
+function widthOf(type: string, node: Tree): number | undefined {
+  if (type === 'CopyStmt' || type === 'DeclareCursorStmt') {
+    const inner = unwrap(node.query);
+    return inner === undefined ? undefined : widthOf(inner[0], inner[1]);
+  }
+  const left = type === 'SelectStmt' ? child(node, 'larg') : undefined;
+  if (left !== undefined) return widthOf('SelectStmt', left);
+  const rows = list(node, 'valuesLists');
+  if (rows.length > 0) return list(as(rows[0], 'List'), 'items').length;
+  const items = type === 'SelectStmt' ? list(node, 'targetList') : list(child(node, 'returningClause'), 'exprs');
+  return items.length === 0 || items.some((item) => outputOf(item).kind === 'star') ? undefined : items.length;
 }
 
 function addSources(item: unknown, sources: Source[]): boolean {
@@ -207,7 +247,9 @@ function outputOf(item: unknown): Output {
   const value = as(item, 'ResTarget')?.val;
   const column = as(value, 'ColumnRef');
   const reference = column === undefined ? undefined : referenceOf(column);
-  if (reference?.whole === true) return { kind: 'star' };
+  if (reference?.whole === true) return { kind: 'star', of: reference };
+  const selected = list(as(value, 'A_Indirection'), 'indirection');
+  if (as(selected.at(-1), 'A_Star') !== undefined) return { kind: 'star', of: undefined };
   if (reference !== undefined) return { kind: 'expression', references: [reference], plain: true };
   const references: Reference[] = [];
   return addReferences(value, references) ? { kind: 'expression', references, plain: false } : { kind: 'unknown' };

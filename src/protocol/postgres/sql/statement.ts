@@ -8,11 +8,13 @@ import { type Lineage, lineageOf } from './lineage.ts';
 import { followsLimit } from './normalise.ts';
 import type { Tree } from './parser.ts';
 import { readStatement } from './statements.ts';
-import { as, child, list, text, unwrap } from './tree.ts';
+import { as, child, list, names, text, unwrap } from './tree.ts';
 
 /** A StatementInfo of this analyser: with what the planner needs beside. */
 export interface AnalysedStatement extends StatementInfo {
   readonly lineage: Lineage;
+  /** COPY of a table: which, and its list of columns where it has one. */
+  readonly copiesTable?: { readonly schema?: string; readonly name: string; readonly columns?: readonly string[] };
 }
 
 /** A statement, and whether its facts hold for every text with the same normalised key. */
@@ -70,6 +72,7 @@ export function readOne(wrapped: Tree, sql: Uint8Array): ReadStatement {
     ...namedParts(type, node, sql),
     endsCursors: endsCursors(type, node),
     lineage: lineageOf(type, node, collector),
+    ...copiesTable(type, node),
   };
   return { info, shareable: SHAREABLE.has(type) && (limit === undefined || limit.inKey) };
 }
@@ -204,7 +207,7 @@ function namedParts(type: string, node: Tree, sql: Uint8Array): Partial<Statemen
       return { declare: { name: text(node, 'portalname') ?? '', hold, analysis: innerAnalysis(node, sql) } };
     }
     case 'ExecuteStmt':
-      return { execute: { name: text(node, 'name') ?? '' } };
+      return arePlain(list(node, 'params')) ? { execute: { name: text(node, 'name') ?? '' } } : {};
     case 'ExplainStmt':
     case 'CreateTableAsStmt': {
       const inner = unwrap(node.query);
@@ -234,6 +237,29 @@ function innerAnalysis(node: Tree, sql: Uint8Array): Analysis {
   if (query === undefined) return opaqueAnalysis('a statement without a body');
   const { info } = readOne(query, sql);
   return { facts: [info.facts], statements: [info] };
+}
+
+function copiesTable(type: string, node: Tree): Pick<AnalysedStatement, 'copiesTable'> {
+  const relation = type === 'CopyStmt' ? child(node, 'relation') : undefined;
+  const name = text(relation, 'relname');
+  if (name === undefined) return {};
+  const columns = names(list(node, 'attlist'));
+  const schema = text(relation, 'schemaname');
+  return { copiesTable: { schema, name, columns: columns.length === 0 ? undefined : columns } };
+}
+
+/**
+ * Parameters of EXECUTE that are values and nothing else. One that calls a function may carry anything into a statement
+ * that by itself returns only what it was given.
+ */
+function arePlain(values: readonly unknown[]): boolean {
+  return values.every((value) => {
+    const node = unwrap(value);
+    if (node === undefined) return false;
+    if (node[0] === 'A_Const' || node[0] === 'ParamRef' || node[0] === 'SQLValueFunction') return true;
+    if (node[0] === 'A_ArrayExpr') return arePlain(list(node[1], 'elements'));
+    return node[0] === 'TypeCast' && arePlain([node[1].arg]);
+  });
 }
 
 function endsCursors(type: string, node: Tree): boolean {

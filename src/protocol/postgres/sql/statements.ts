@@ -211,7 +211,10 @@ const STATEMENTS: Readonly<Record<string, Reader>> = {
   PrepareStmt: around('prepare', 'query'),
   ExecuteStmt: (collector, node, scope) => {
     collector.note('execute');
+    const before = collector.functions.size;
     collector.walk(list(node, 'params'), scope);
+    if (collector.functions.size > before)
+      collector.opaque = 'what a prepared statement makes of a function is not known';
   },
   DeallocateStmt: plain('deallocate'),
   DeclareCursorStmt: around('cursor', 'query'),

@@ -1,0 +1,353 @@
+// The columns of a result with their origins: the server's RowDescription, the statement and the catalogue joined.
+// Refuses to know: masks, sessions, values.
+//
+// Sound before precise: a column that is not followed has all columns of all relations of its statement as origins, and
+// one of a statement with anything unknown in it has none proven.
+
+import { peerError } from '../../../core/errors.ts';
+import type { ResultColumn } from '../../contract.ts';
+import type { Analysis, CatalogueSource, ColumnPlanner, Field, PlanContext } from '../analysis.ts';
+import { Catalogue, type CatalogueTimes } from '../catalogue/catalogue.ts';
+import type { Snapshot } from '../catalogue/snapshot.ts';
+import type { Lineage } from '../sql/lineage.ts';
+import type { AnalysedStatement } from '../sql/statement.ts';
+import {
+  type Names,
+  NOWHERE,
+  type OriginResolver,
+  type Origins,
+  OriginResolver as Resolver,
+  UNPROVEN,
+  union,
+} from './origins.ts';
+import type { TypeRegistry } from './types.ts';
+
+/** How deep views may lie upon views before nothing is proven. */
+const VIEW_DEPTH = 32;
+
+/** Plans kept of one statement: it is described alike nearly always. */
+const PLANS = 16;
+
+/** The catalogues of the process: sessions of one connection, database and user share one. */
+export class Catalogues {
+  readonly #catalogues = new Map<string, Shared>();
+  readonly #types: TypeRegistry;
+  readonly #times: CatalogueTimes | undefined;
+
+  constructor(types: TypeRegistry, times?: CatalogueTimes) {
+    this.#types = types;
+    this.#times = times;
+  }
+
+  planner(source: CatalogueSource): ColumnPlanner {
+    let shared = this.#catalogues.get(source.key);
+    if (shared === undefined) {
+      shared = new Shared(new Catalogue(source, this.#times), this.#types);
+      this.#catalogues.set(source.key, shared);
+    } else {
+      shared.catalogue.reachThrough(source);
+    }
+    return new Planner(shared);
+  }
+}
+
+/** What all planners of one key share: the catalogue, and the resolver of its snapshot with what it has followed. */
+class Shared {
+  readonly catalogue: Catalogue;
+  readonly #types: TypeRegistry;
+  #snapshot: Snapshot | undefined;
+  #resolver: OriginResolver | undefined;
+  #memo = new WeakMap<Lineage, Map<string, readonly ResultColumn[]>>();
+
+  constructor(catalogue: Catalogue, types: TypeRegistry) {
+    this.catalogue = catalogue;
+    this.#types = types;
+  }
+
+  get types(): TypeRegistry {
+    return this.#types;
+  }
+
+  resolver(snapshot: Snapshot): OriginResolver {
+    if (this.#resolver === undefined || this.#snapshot !== snapshot) {
+      this.#types.learn(snapshot.textTypes);
+      this.#snapshot = snapshot;
+      this.#resolver = new Resolver(snapshot, this.catalogue);
+      this.#memo = new WeakMap();
+    }
+    return this.#resolver;
+  }
+
+  /** Plans by their fields' signature; the same statement gives the same arrays, as long as the catalogue stays. */
+  memo(lineage: Lineage): Map<string, readonly ResultColumn[]> {
+    let plans = this.#memo.get(lineage);
+    if (plans === undefined) {
+      plans = new Map();
+      this.#memo.set(lineage, plans);
+    }
+    return plans;
+  }
+}
+
+type Plan<Result> = (resolver: OriginResolver) => Result;
+
+class Planner implements ColumnPlanner {
+  readonly #shared: Shared;
+  #ddlPending = false;
+  /** Tables that a reload has not brought: made by a transaction that is still open. */
+  readonly #unseen = new Set<number>();
+
+  constructor(shared: Shared) {
+    this.#shared = shared;
+  }
+
+  columns(
+    analysis: Analysis | undefined,
+    part: number,
+    fields: readonly Field[],
+    context: PlanContext,
+  ): readonly ResultColumn[] | Promise<readonly ResultColumn[]> {
+    const lineage = lineageOf(analysis, part);
+    if (lineage?.result === 'clean') return fields.map((field) => this.#column(field, NOWHERE));
+    const pending = this.#pending(context) || changesBefore(analysis, part);
+    const unknownTable = (snapshot: Snapshot) => this.#hasUnseen(snapshot, fields);
+    const plan: Plan<readonly ResultColumn[]> = (resolver) =>
+      this.#planned(resolver, lineage, fields, namesOf(context), pending);
+    return this.#with(plan, unknownTable);
+  }
+
+  copyColumns(
+    analysis: Analysis,
+    part: number,
+    context: PlanContext,
+  ): readonly ResultColumn[] | Promise<readonly ResultColumn[]> {
+    const lineage = lineageOf(analysis, part);
+    if (lineage === undefined) throw unknownCopy();
+    const { copiesTable } = analysis.statements[part] as AnalysedStatement;
+    if (this.#pending(context) || changesBefore(analysis, part)) throw unknownCopy();
+    const plan: Plan<readonly ResultColumn[]> =
+      copiesTable === undefined
+        ? (resolver) => this.#copyQuery(resolver, lineage, context)
+        : (resolver) => this.#copyTable(resolver, copiesTable, context);
+    return this.#with(plan, never);
+  }
+
+  moved(
+    analysis: Analysis,
+    part: number,
+    context: PlanContext,
+  ): readonly ResultColumn[] | Promise<readonly ResultColumn[]> {
+    const lineage = lineageOf(analysis, part);
+    // What cannot be read at all is opaque to policy, which refuses it where masks apply.
+    if (lineage === undefined) return [];
+    if (lineage.result === 'unknown') return lineage.moves === 'reads' ? [movedColumn(undefined)] : [];
+    const writes = lineage.written.length > 0 || lineage.moves === 'reads';
+    if (!writes && lineage.functions.length === 0 && lineage.operators.length === 0) return [];
+    const names = namesOf(context);
+    const pending = this.#pending(context) || changesBefore(analysis, part);
+    return this.#with((resolver) => this.#movedColumns(resolver, lineage, names, pending), never);
+  }
+
+  invalidate(): void {
+    this.#ddlPending = true;
+    this.#unseen.clear();
+    this.#shared.catalogue.invalidate();
+  }
+
+  /**
+   * DDL of this session that the side connection cannot see yet. When the machine does not say whether the transaction
+   * is over, it counts as open.
+   */
+  #pending(context: PlanContext): boolean {
+    if (this.#ddlPending && context.ddlPending === false) {
+      this.#ddlPending = false;
+      this.#unseen.clear();
+      this.#shared.catalogue.invalidate();
+    }
+    return this.#ddlPending || context.ddlPending === true;
+  }
+
+  #hasUnseen(snapshot: Snapshot, fields: readonly Field[]): boolean {
+    let reload = false;
+    for (const { tableOid } of fields) {
+      if (tableOid === 0 || snapshot.relations.has(tableOid) || this.#unseen.has(tableOid)) continue;
+      this.#unseen.add(tableOid);
+      reload = true;
+    }
+    return reload;
+  }
+
+  /** Runs a plan on a fresh snapshot, at once where that is possible; reads definitions of views as they turn out missing. */
+  #with<Result>(plan: Plan<Result>, needsReload: (snapshot: Snapshot) => boolean): Result | Promise<Result> {
+    const { catalogue } = this.#shared;
+    const snapshot = catalogue.current();
+    if (snapshot !== undefined && !needsReload(snapshot)) {
+      const { resolver, result } = this.#attempt(plan, snapshot);
+      if (resolver.missing.size === 0) return result;
+      return this.#complete(plan, snapshot);
+    }
+    // A table that the snapshot does not have is newer than it.
+    if (snapshot !== undefined) catalogue.invalidate();
+    return catalogue.load().then((loaded) => this.#complete(plan, loaded));
+  }
+
+  #attempt<Result>(plan: Plan<Result>, snapshot: Snapshot): { resolver: OriginResolver; result: Result } {
+    const resolver = this.#shared.resolver(snapshot);
+    resolver.missing.clear();
+    return { resolver, result: plan(resolver) };
+  }
+
+  async #complete<Result>(plan: Plan<Result>, snapshot: Snapshot): Promise<Result> {
+    const { catalogue } = this.#shared;
+    for (let depth = 0; depth < VIEW_DEPTH; depth++) {
+      const { resolver, result } = this.#attempt(plan, snapshot);
+      if (resolver.missing.size === 0) return result;
+      await catalogue.loadDefinitions(snapshot, [...resolver.missing]);
+    }
+    throw peerError('target_error', `views lie more than ${VIEW_DEPTH} deep upon each other`);
+  }
+
+  #planned(
+    resolver: OriginResolver,
+    lineage: Lineage | undefined,
+    fields: readonly Field[],
+    names: Names,
+    pending: boolean,
+  ): readonly ResultColumn[] {
+    if (lineage === undefined) return fields.map((field) => this.#column(field, UNPROVEN));
+    const memo = pending ? undefined : this.#shared.memo(lineage);
+    const key = memo === undefined ? '' : signature(fields, names);
+    const known = memo?.get(key);
+    if (known !== undefined) return known;
+    // What was stored just now may be what another column held.
+    const stored = this.#stored(resolver, lineage, names);
+    const followed = lineage.result === 'rows' && !pending ? resolver.outputs(lineage, fields.length, names) : [];
+    let all: Origins | undefined;
+    const whole = () => {
+      all ??= lineage.result === 'unknown' || pending ? UNPROVEN : resolver.all(lineage, names);
+      return all;
+    };
+    const columns = fields.map((field, index) => {
+      let origins = field.tableOid === 0 ? (followed[index] ?? whole()) : resolver.column(field.tableOid, field.attnum);
+      // A view may have been replaced in a transaction that nobody else can see into.
+      if (pending && resolver.isView(field.tableOid)) origins = UNPROVEN;
+      return this.#column(field, stored === undefined ? origins : union([origins, stored]));
+    });
+    if (resolver.missing.size === 0 && memo !== undefined) {
+      if (memo.size >= PLANS) memo.clear();
+      memo.set(key, columns);
+    }
+    return columns;
+  }
+
+  /** Origins of what a statement with RETURNING or a writing CTE stores from elsewhere; undefined: nothing. */
+  #stored(resolver: OriginResolver, lineage: Lineage, names: Names): Origins | undefined {
+    const { moves } = lineage;
+    if (moves === 'reads') return resolver.read(lineage, names);
+    const [target] = lineage.written;
+    return moves.length === 0 || target === undefined ? undefined : resolver.references(moves, target, names);
+  }
+
+  #movedColumns(resolver: OriginResolver, lineage: Lineage, names: Names, pending: boolean): readonly ResultColumn[] {
+    const parts: Origins[] = [];
+    const stored = this.#stored(resolver, lineage, names);
+    if (stored !== undefined) parts.push(stored);
+    const known = resolver.expressionsAreKnown(lineage);
+    const keeps = resolver.keepsArguments(lineage);
+    // A function that is not known may keep what it is given.
+    if (keeps || !known) parts.push(resolver.read(lineage, names));
+    const relations = lineage.written.flatMap((name) => resolver.resolve(name, names));
+    // It may also return anything, which is then stored; a rule on what is written may do anything as well.
+    const stores = keeps || lineage.written.length > 0 || lineage.moves === 'reads';
+    if ((stores && !known) || relations.some((relation) => relation.rules)) parts.push(UNPROVEN);
+    if (parts.length === 0) return [];
+    const views = () =>
+      lineage.read.some((name) => resolver.resolve(name, names).some((relation) => resolver.isView(relation.oid)));
+    if (pending && views()) parts.push(UNPROVEN);
+    const { columns } = union(parts);
+    return columns !== undefined && columns.length === 0 ? [] : [movedColumn(columns)];
+  }
+
+  #copyTable(
+    resolver: OriginResolver,
+    { schema, name, columns: listed }: NonNullable<AnalysedStatement['copiesTable']>,
+    context: PlanContext,
+  ): readonly ResultColumn[] {
+    const candidates = resolver.resolve({ schema, name }, namesOf(context));
+    const [relation] = candidates;
+    if (relation === undefined || candidates.length > 1) throw unknownCopy();
+    // Without a list COPY leaves generated columns out.
+    const columns =
+      listed === undefined
+        ? relation.columns.filter((column) => !column.generated)
+        : listed.map((wanted) => relation.columns.find((column) => column.name === wanted));
+    return columns.map((column) => {
+      if (column === undefined) throw unknownCopy();
+      const { columns: origins, direct } = resolver.columnOf(relation, column);
+      return { name: column.name, origins, direct, textual: this.#isText(column.typeOid) };
+    });
+  }
+
+  #copyQuery(resolver: OriginResolver, lineage: Lineage, context: PlanContext): readonly ResultColumn[] {
+    const names = namesOf(context);
+    const width = resolver.width(lineage, names);
+    if (width === undefined) throw unknownCopy();
+    const stored = this.#stored(resolver, lineage, names);
+    let all: Origins | undefined;
+    return resolver.outputs(lineage, width, names).map((output, index) => {
+      all ??= output === undefined ? resolver.all(lineage, names) : undefined;
+      const origins = output ?? all ?? UNPROVEN;
+      const { columns, direct } = stored === undefined ? origins : union([origins, stored]);
+      const typeOid = output?.typeOid;
+      return {
+        name: `column${index + 1}`,
+        origins: columns,
+        direct,
+        textual: typeOid !== undefined && this.#isText(typeOid),
+      };
+    });
+  }
+
+  #column(field: Field, { columns, direct }: Origins): ResultColumn {
+    return { name: field.name, origins: columns, direct, textual: this.#isText(field.typeOid) };
+  }
+
+  #isText(typeOid: number): boolean {
+    return this.#shared.types.shape(typeOid) !== 'none';
+  }
+}
+
+function lineageOf(analysis: Analysis | undefined, part: number): Lineage | undefined {
+  return (analysis?.statements[part] as Partial<AnalysedStatement> | undefined)?.lineage;
+}
+
+function movedColumn(origins: ResultColumn['origins']): ResultColumn {
+  return { name: 'moved', origins, textual: false };
+}
+
+function namesOf(context: PlanContext): Names {
+  return context.namesPinned ? 'pinned' : 'any';
+}
+
+function signature(fields: readonly Field[], names: Names): string {
+  let key: string = names;
+  for (const { name, tableOid, attnum, typeOid } of fields) key += `\u0000${tableOid}.${attnum}.${typeOid}.${name}`;
+  return key;
+}
+
+/** DDL earlier in the same text: its transaction is not over when the later parts are planned. */
+function changesBefore(analysis: Analysis | undefined, part: number): boolean {
+  return analysis?.statements.slice(0, part).some((info) => info.ddl) ?? false;
+}
+
+const never = (): boolean => false;
+
+function unknownCopy() {
+  return peerError(
+    'denied',
+    'COPY TO STDOUT is refused: where its columns come from cannot be known, and masks apply here',
+    {
+      fix: 'name the columns: COPY table (a, b) TO STDOUT, or COPY (SELECT a, b FROM table) TO STDOUT',
+    },
+  );
+}
