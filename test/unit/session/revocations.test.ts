@@ -1,0 +1,96 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { Revocations } from '../../../src/session/revocations.ts';
+import { aliceAgent, carol, World } from './world.ts';
+
+let world: World;
+let revocations: Revocations;
+beforeEach(async () => {
+  world = await World.open();
+  revocations = await Revocations.open({
+    store: world.store.revocations,
+    audit: world.audit,
+    clock: world.clock,
+    log: world.log,
+    pollMs: 20,
+    cut: (issuer, subject, reason) => void world.registry.killPrincipal(issuer, subject, reason),
+  });
+});
+afterEach(async () => {
+  revocations.stop();
+  await world.close();
+});
+
+describe('revoking a principal', () => {
+  it('cuts its live sessions at once, also those of agents acting for it, and nobody else', async () => {
+    const [own, agent, other] = [
+      world.session(),
+      world.session({ principal: aliceAgent }),
+      world.session({ principal: carol }),
+    ];
+    await revocations.add({ issuer: 'corp', subject: 'alice', reason: 'left', by: carol });
+    for (const session of [own, agent]) {
+      expect(session.signal.reason).toEqual({ code: 'principal_revoked', message: 'access was revoked: left' });
+    }
+    expect(other.signal.aborted).toBe(false);
+    expect(revocations.revoked('corp', 'alice')).toBe(true);
+    expect(revocations.revoked('local', 'alice')).toBe(false);
+    expect(world.entries).toContainEqual({
+      kind: 'admin',
+      fields: expect.objectContaining({ action: 'revoke', subject: 'alice', by: 'carol@example.com' }),
+    });
+  });
+
+  it('does not happen when it cannot be put on record', async () => {
+    world.auditFails = true;
+    await expect(revocations.add({ issuer: 'corp', subject: 'alice', by: carol })).rejects.toThrow();
+    world.auditFails = false;
+    expect(revocations.revoked('corp', 'alice')).toBe(false);
+    expect(await world.store.revocations.list()).toEqual([]);
+  });
+
+  it('by another process counts here within a moment, and so does taking it back', async () => {
+    const session = world.session();
+    await world.store.revocations.add({ issuer: 'corp', subject: 'alice', by: 'carol', at: 1 });
+    await expect.poll(() => session.signal.aborted).toBe(true);
+    expect(revocations.list()).toMatchObject([{ subject: 'alice', by: 'carol' }]);
+    expect(await revocations.remove('corp', 'alice', carol)).toBe(true);
+    expect(revocations.revoked('corp', 'alice')).toBe(false);
+    expect(await revocations.remove('corp', 'alice', carol)).toBe(false);
+  });
+
+  it('of a token lasts until the token would have expired', async () => {
+    await revocations.revokeToken('jti-1', world.clock.now() + 1000);
+    expect(revocations.tokenRevoked('jti-1')).toBe(true);
+    await revocations.refresh();
+    expect(revocations.tokenRevoked('jti-1')).toBe(true);
+    world.skew = 2000;
+    await revocations.refresh();
+    expect(revocations.tokenRevoked('jti-1')).toBe(false);
+  });
+});
+
+describe('the live sessions', () => {
+  it('have their counters saved now and then, and only when they changed', async () => {
+    const session = world.session();
+    await world.store.sessions.add(session.record());
+    session.traffic(5, 7);
+    await world.registry.save();
+    expect(await world.store.sessions.get(session.id)).toMatchObject({ state: 'open', fromClient: 5, toClient: 7 });
+    let updates = 0;
+    const { update } = world.store.sessions;
+    world.store.sessions.update = (id, change) => {
+      updates += 1;
+      return update.call(world.store.sessions, id, change);
+    };
+    await world.registry.save();
+    expect(updates).toBe(0);
+  });
+
+  it('all end, sealed, when the gateway stops', async () => {
+    const sessions = [world.session(), world.session(), world.session()];
+    for (const session of sessions) session.signal.addEventListener('abort', () => session.end(session.signal.reason));
+    await world.registry.endAll({ code: 'gateway_stopping', message: 'the gateway is stopping' });
+    expect(world.registry.size).toBe(0);
+    expect(await world.store.recordings.unfinished()).toEqual([]);
+  });
+});
