@@ -13,6 +13,12 @@ export const CHILD_EXIT = { timedOut: 124, failed: 125, cannotRun: 126, notFound
 /** How long a child may take to end after SIGTERM before it is killed, ms. */
 const KILL_AFTER_MS = 10_000;
 
+/**
+ * How long connections may take to end after the child has: what it wrote last (a farewell, a statement it did not wait
+ * for) still goes through, as it would without us. ms.
+ */
+export const DRAIN_MS = 2000;
+
 /** Sent to the whole foreground group by the terminal itself: the child has them already. */
 const FROM_TERMINAL: readonly NodeJS.Signals[] = ['SIGINT', 'SIGQUIT'];
 const FORWARDED: readonly NodeJS.Signals[] = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGUSR1', 'SIGUSR2'];

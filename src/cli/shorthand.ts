@@ -1,7 +1,7 @@
 // A verb named after a tool: `hoopctl TOOL NAME [ARGS]` runs the tool that the connection's protocol names for itself.
 
 import { userError } from '../core/errors.ts';
-import { exitCodeOfChildError, runChild } from './child.ts';
+import { DRAIN_MS, exitCodeOfChildError, runChild } from './child.ts';
 import { type Command, command as define } from './command.ts';
 import { childEnvironment } from './environment.ts';
 import { parseWanted, reach } from './reach.ts';
@@ -18,11 +18,12 @@ export function shorthand(tool: string): Command {
     notes: `Options of hoopctl go before NAME, everything behind it is ${tool}'s: hoopctl ${tool} --reason TEXT prod-db …
 The same as 'hoopctl exec NAME -- ${tool} ARGS', with its exit codes.`,
     passThrough: true,
-    signals: 'child',
+    signals: 'all',
     exitCode: exitCodeOfChildError,
     run: async ({ name, args, reason }, context) => {
       const { client, run } = await reach(context, [parseWanted(name)], {
         reason,
+        spares: 1,
         onEvent: troubleTeller(context.io),
       });
       try {
@@ -36,7 +37,7 @@ The same as 'hoopctl exec NAME -- ${tool} ARGS', with its exit codes.`,
         const env = childEnvironment(context.io.env, client.connections, run, context.globals.agent);
         return await runChild(context.io, { command: program, args: [...leading, ...(args ?? [])], env });
       } finally {
-        await client.close();
+        await client.close(DRAIN_MS);
       }
     },
   });

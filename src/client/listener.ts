@@ -40,6 +40,11 @@ export class LocalListener {
     this.server = createServer({ allowHalfOpen: true, noDelay: true, pauseOnConnect: true }, (socket) => {
       void this.#serve(socket);
     });
+    // Too many open files and the like: a socket could not be taken. Why it could not listen is told by who asked.
+    this.server.on('error', (error) => {
+      const { connection, onEvent } = options;
+      if (this.server.listening) onEvent({ type: 'refused', connection, socket: 0, error: asHoopctlError(error) });
+    });
   }
 
   /** Takes no more sockets, gives the open ones `drainMs` to end, then cuts them. */

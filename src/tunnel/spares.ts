@@ -24,8 +24,8 @@ interface Spare {
   readonly until: number;
 }
 
-interface Waiter {
-  give(tunnel: DialledTunnel): void;
+interface Waiter<T> {
+  give(value: T): void;
   fail(error: unknown): void;
 }
 
@@ -36,7 +36,9 @@ export class SparePool {
   readonly #options: Required<Omit<SpareOptions, 'onDial'>> & Pick<SpareOptions, 'onDial'>;
   readonly #closing = new AbortController();
   readonly #ready: Spare[] = [];
-  readonly #waiters: Waiter[] = [];
+  /** Who waits for a tunnel of their own, and who only wants to know whether there could be one. */
+  readonly #waiters: Waiter<DialledTunnel>[] = [];
+  readonly #probes: Waiter<void>[] = [];
   #opening = 0;
   #idleTimer: NodeJS.Timeout | undefined;
   #retryTimer: NodeJS.Timeout | undefined;
@@ -60,7 +62,7 @@ export class SparePool {
     this.#touch();
     for (const old of this.#ready.filter((spare) => spare.until < Date.now())) this.#discard(old);
     const spare = this.#ready.shift();
-    if (spare === undefined) return this.#wait(signal);
+    if (spare === undefined) return use(await this.#wait(this.#waiters, signal));
     clearTimeout(spare.timer);
     // Behind the caller's first bytes: what replaces it is not what somebody waits for.
     setImmediate(() => this.#fill());
@@ -72,7 +74,7 @@ export class SparePool {
     if (this.#ready.length > 0) return;
     this.#closing.signal.throwIfAborted();
     this.#touch();
-    this.#keep(await this.#wait(signal, false));
+    await this.#wait(this.#probes, signal);
   }
 
   /** Closes the spares and fails who waits. */
@@ -83,20 +85,19 @@ export class SparePool {
     clearTimeout(this.#idleTimer);
     clearTimeout(this.#retryTimer);
     this.#drop();
-    for (const waiter of this.#waiters.splice(0)) waiter.fail(error);
+    for (const waiter of [...this.#waiters.splice(0), ...this.#probes.splice(0)]) waiter.fail(error);
   }
 
-  #wait(signal: AbortSignal | undefined, using = true): Promise<DialledTunnel> {
+  #wait<T>(queue: Waiter<T>[], signal: AbortSignal | undefined): Promise<T> {
     return new Promise((resolve, reject) => {
       const forget = () => {
-        const at = this.#waiters.indexOf(waiter);
-        if (at !== -1) this.#waiters.splice(at, 1);
+        queue.splice(queue.indexOf(waiter), 1);
         reject(signal?.reason);
       };
-      const waiter: Waiter = {
-        give: (tunnel) => {
+      const waiter: Waiter<T> = {
+        give: (value) => {
           signal?.removeEventListener('abort', forget);
-          resolve(using ? use(tunnel) : tunnel);
+          resolve(value);
         },
         fail: (error) => {
           signal?.removeEventListener('abort', forget);
@@ -104,7 +105,7 @@ export class SparePool {
         },
       };
       signal?.addEventListener('abort', forget, { once: true });
-      this.#waiters.push(waiter);
+      queue.push(waiter);
       this.#fill();
     });
   }
@@ -113,7 +114,8 @@ export class SparePool {
   #fill(): void {
     if (this.#closing.signal.aborted) return;
     const spares = this.#active && this.#retryTimer === undefined ? this.#options.size : 0;
-    while (this.#opening + this.#ready.length < this.#waiters.length + spares) {
+    const wanted = this.#waiters.length + Math.max(spares, this.#probes.length > 0 ? 1 : 0);
+    while (this.#opening + this.#ready.length < wanted) {
       this.#opening++;
       this.#options.dial(this.#closing.signal).then(
         (tunnel) => this.#opened(tunnel),
@@ -132,6 +134,7 @@ export class SparePool {
     clearTimeout(this.#retryTimer);
     this.#retryTimer = undefined;
     this.#options.onDial?.(undefined);
+    for (const probe of this.#probes.splice(0)) probe.give();
     const waiter = this.#waiters.shift();
     if (waiter === undefined) this.#keep(tunnel);
     else waiter.give(tunnel);
@@ -149,6 +152,7 @@ export class SparePool {
     }, this.#retryMs).unref();
     this.#retryMs = Math.min(this.#retryMs * 2, LAST_RETRY_MS);
     this.#waiters.shift()?.fail(error);
+    for (const probe of this.#probes.splice(0)) probe.fail(error);
   }
 
   #keep(tunnel: DialledTunnel): void {

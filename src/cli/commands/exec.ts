@@ -2,7 +2,7 @@
 
 import { parseDuration } from '../../core/clock.ts';
 import { userError } from '../../core/errors.ts';
-import { exitCodeOfChildError, runChild } from '../child.ts';
+import { DRAIN_MS, exitCodeOfChildError, runChild } from '../child.ts';
 import { command as define } from '../command.ts';
 import { childEnvironment } from '../environment.ts';
 import { assertDistinct, parseWanted, reach } from '../reach.ts';
@@ -24,7 +24,7 @@ same one, the first has it), HOOPCTL_CONNECTION_<NAME>_{HOST,PORT,URL} and HOOPC
 which the gateway records with each of its sessions. Tokens of hoopctl do not reach it.
 Exit codes: the command's own; 128 + n when signal n ended it; 124 timed out, 125 hoopctl itself failed, 126 the
 command cannot be run, 127 it was not found. Signals are passed on.`,
-  signals: 'child',
+  signals: 'all',
   exitCode: exitCodeOfChildError,
   run: async ({ names, command, reason, timeout }, context) => {
     const wanted = names.split(',').map(parseWanted);
@@ -33,13 +33,17 @@ command cannot be run, 127 it was not found. Signals are passed on.`,
     if (timeout !== undefined && !timeoutMs) {
       throw userError('usage', `--timeout is '${timeout}', expected a duration such as 10m`);
     }
-    const { client, run } = await reach(context, wanted, { reason, onEvent: troubleTeller(context.io) });
+    const { client, run } = await reach(context, wanted, {
+      reason,
+      spares: 1,
+      onEvent: troubleTeller(context.io),
+    });
     try {
       context.signal.throwIfAborted();
       const env = childEnvironment(context.io.env, client.connections, run, context.globals.agent);
       return await runChild(context.io, { command: command[0]!, args: command.slice(1), env, timeoutMs });
     } finally {
-      await client.close();
+      await client.close(DRAIN_MS);
     }
   },
 });

@@ -85,6 +85,19 @@ describe('exec', () => {
     expect(child.HOOPCTL_REASON).toBeUndefined();
   });
 
+  it('lets through what the command wrote last, also when it does not wait', async () => {
+    let got = '';
+    gateway.serve = ({ stream }) => {
+      stream.onData = (chunk) => {
+        got += chunk.toString();
+      };
+      stream.onEnd = () => stream.end();
+    };
+    const LEAVE = `const s = require('net').connect(process.env.PLAIN_PORT); s.end('bye', () => process.exit(0));`;
+    expect((await exec(['db', '--', process.execPath, '-e', LEAVE])).code).toBe(0);
+    expect(got).toBe('bye');
+  });
+
   it('is 128 + n when a signal ended the command', async () => {
     expect((await exec(['db', '--', 'sh', '-c', 'kill -9 $$'])).code).toBe(137);
   });

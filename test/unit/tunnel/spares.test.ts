@@ -40,6 +40,14 @@ describe('spare tunnels', () => {
     taken.stream.destroy();
   });
 
+  it('are what a probe opened: none is opened for the question alone', async () => {
+    const { gateway, pool } = await setUp({ size: 1 });
+    await Promise.all([pool.probe(), pool.probe()]);
+    await eventually('a spare', () => pool.ready === 1);
+    await sleep(50);
+    expect(gateway.requests.length).toBe(1);
+  });
+
   it('resume the TLS session of the handshake before', async () => {
     const { dialer, pool } = await setUp({ size: 1 });
     for (let i = 0; i < 4; i++) {
