@@ -9,7 +9,13 @@ const harness = await startHarness({
   user: process.env.PGTARGETUSER ?? 'postgres',
   password: process.env.PGTARGETPASSWORD,
   port: Number(process.env.PORT ?? 0),
-  session: { rows: Number(process.env.ROWS ?? 0), later: true, forgetful: true, ruled: process.env.RULED === '1', deny: ({ text }) => (/forbidden/.test(text) ? 'no-forbidden' : undefined) },
+  session: {
+    rows: Number(process.env.ROWS ?? 0),
+    later: true,
+    forgetful: true,
+    ruled: process.env.RULED === '1',
+    deny: ({ text }) => (/forbidden/.test(text) ? 'no-forbidden' : undefined),
+  },
   ...(tls === undefined ? {} : { tls }),
 });
 console.log(`listening on 127.0.0.1:${harness.port}`);

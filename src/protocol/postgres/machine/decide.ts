@@ -129,6 +129,7 @@ export class Decider {
     else {
       entry.refusal = refusal;
       core.toTarget.add(refusedParse(name));
+      core.client = Client.skipping;
     }
   }
 
@@ -265,6 +266,8 @@ export class Decider {
     request.entry.refusal = notice;
     core.push(request.entry);
     core.toTarget.add(request.instead);
+    // What follows up to Sync is certain to be ignored by the server: it is neither sent nor decided.
+    if (request.portal !== undefined) core.client = Client.skipping;
   }
 
   /** Masked sessions: the columns of COPY … TO STDOUT are worked out before it runs, so that a refusal is one of the statement. */
