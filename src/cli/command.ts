@@ -65,10 +65,10 @@ export interface CommandSpec<O extends Options, A extends Arguments> {
   readonly passThrough?: boolean;
   /**
    * `own`: the command watches `context.signal` or `context.io.onSignal` and winds down itself; a second signal still
-   * ends it. `child`: signals belong to a child process, which may live through any number of them; only `context.signal`
-   * tells of the first. Otherwise the first signal ends the program at once with 130 or 143.
+   * ends it. `all`: so with every signal, however many (a child that they are passed on to, a gateway that seals its
+   * recordings). Otherwise the first signal ends the program at once with 130 or 143.
    */
-  readonly signals?: 'own' | 'child';
+  readonly signals?: 'own' | 'all';
   /** The exit code of an error where the common table (exit.ts) does not fit, e.g. 125 for `exec`. */
   exitCode?(error: HoopctlError): number | undefined;
   /** Does it. The exit code; nothing means 0. Failures are thrown as HoopctlError and rendered once, at the edge. */
@@ -80,7 +80,7 @@ export interface Command {
   readonly arguments: Arguments;
   readonly notes: string | undefined;
   readonly passThrough: boolean;
-  readonly signals: 'own' | 'child' | undefined;
+  readonly signals: 'own' | 'all' | undefined;
   exitCode(error: HoopctlError): number | undefined;
   run(values: Record<string, unknown>, context: Context): Promise<number | undefined>;
 }

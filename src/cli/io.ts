@@ -1,5 +1,6 @@
 // The process as a value: the only file besides main.ts that touches it. Tests make another one.
 
+import { readFileSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import type { Readable, Writable } from 'node:stream';
 
@@ -13,6 +14,8 @@ export interface Io {
   readonly platform: NodeJS.Platform;
   readonly pid: number;
   readonly nodeVersion: string;
+  /** hoopctl's own. */
+  readonly version: string;
   /** The operating system's name of who runs this. */
   readonly user: string;
   /** Undefined where users have no number. */
@@ -43,6 +46,11 @@ function isCi(env: Io['env']): boolean {
   return env.CI !== undefined && env.CI !== '' && env.CI !== '0' && env.CI !== 'false';
 }
 
+function packageVersion(): string {
+  const file = new URL('../../package.json', import.meta.url);
+  return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version;
+}
+
 function userName(env: Io['env']): string {
   try {
     return userInfo().username;
@@ -66,6 +74,9 @@ export function processIo(process: NodeJS.Process): Io {
     platform: process.platform,
     pid: process.pid,
     nodeVersion: process.versions.node,
+    get version() {
+      return packageVersion();
+    },
     get user() {
       return userName(env);
     },

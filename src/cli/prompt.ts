@@ -10,30 +10,38 @@ export function needTerminal(io: Io, what: string, instead: string): void {
   if (!io.interactive) throw userError('no_terminal', `cannot ask ${what}: this is not a terminal`, { fix: instead });
 }
 
-/** One line of an answer, trimmed. The question goes to stderr, stdout is data. */
-export async function ask(io: Io, question: string): Promise<string> {
-  const { createInterface } = await import('node:readline/promises');
-  const reader = createInterface({ input: io.stdin, output: io.stderr });
-  const abort = new AbortController();
-  reader.on('SIGINT', () => abort.abort({ signal: 'SIGINT' } satisfies SignalReason));
-  reader.on('close', () => abort.abort({ signal: 'SIGINT' } satisfies SignalReason));
+/** Calls `talk` with a way to ask for one line, trimmed. Questions go to stderr, stdout is data. */
+async function conversation<T>(io: Io, talk: (ask: (question: string) => Promise<string>) => Promise<T>): Promise<T> {
+  const { createInterface } = await import('node:readline');
+  // One reader for the whole conversation: what was typed ahead is the next answer, not lost.
+  const reader = createInterface({ input: io.stdin, output: io.stderr, terminal: io.stdin.setRawMode !== undefined });
+  const lines = reader[Symbol.asyncIterator]();
+  const interrupted = new Promise<never>((_, reject) => {
+    reader.on('SIGINT', () => reject({ signal: 'SIGINT' } satisfies SignalReason));
+  });
+  interrupted.catch(() => {});
   try {
-    return (await reader.question(question, { signal: abort.signal })).trim();
-  } catch (error) {
-    throw abort.signal.aborted ? abort.signal.reason : error;
+    return await talk(async (question) => {
+      io.stderr.write(question);
+      const next = await Promise.race([lines.next(), interrupted]);
+      if (next.done) throw { signal: 'SIGINT' } satisfies SignalReason;
+      return next.value.trim();
+    });
   } finally {
     reader.close();
   }
 }
 
 /** `yes` in full, as ssh wants it: a reflex of `y` must not accept a stranger. */
-export async function confirm(io: Io, question: string): Promise<boolean> {
-  for (;;) {
-    const answer = (await ask(io, `${question} (yes/no) `)).toLowerCase();
-    if (answer === 'yes') return true;
-    if (answer === 'no' || answer === '') return false;
-    io.say("please answer 'yes' or 'no'");
-  }
+export function confirm(io: Io, question: string): Promise<boolean> {
+  return conversation(io, async (ask) => {
+    for (;;) {
+      const answer = (await ask(`${question} (yes/no) `)).toLowerCase();
+      if (answer === 'yes') return true;
+      if (answer === 'no' || answer === '') return false;
+      io.say("please answer 'yes' or 'no'");
+    }
+  });
 }
 
 /** A line that is not shown while it is typed. */

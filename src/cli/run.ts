@@ -1,7 +1,6 @@
 // One run of the program: parse, resolve, do, and render what went wrong once, here at the edge.
 // Refuses to know: the process (io.ts), any single command.
 
-import { readFileSync } from 'node:fs';
 import { asHoopctlError } from '../core/errors.ts';
 import { userPaths } from '../login/paths.ts';
 import type { Command, Node } from './command.ts';
@@ -24,7 +23,7 @@ export async function run(io: Io, argv: readonly string[], tree: readonly Node[]
   let json = saysJson(io, argv);
   try {
     const { parse } = await import('./program.ts');
-    const parsed = await parse(argv, tree, { version: version(), summary: SUMMARY, notes: NOTES });
+    const parsed = await parse(argv, tree, { version: io.version, summary: SUMMARY, notes: NOTES });
     if (parsed.kind === 'help') {
       if (parsed.asked) await io.write(parsed.text);
       else io.say(parsed.text.trimEnd());
@@ -47,11 +46,6 @@ export async function run(io: Io, argv: readonly string[], tree: readonly Node[]
 }
 
 const SUMMARY = 'one gateway in front of databases and hosts: knows who asks, decides, masks, records';
-
-function version(): string {
-  const file = new URL('../../package.json', import.meta.url);
-  return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version;
-}
 
 /** Before argv is parsed, for the errors of parsing it. */
 function saysJson(io: Io, argv: readonly string[]): boolean {

@@ -46,6 +46,7 @@ export function memoryIo(options: MemoryOptions = {}): MemoryIo {
     platform: options.platform ?? 'linux',
     pid: process.pid,
     nodeVersion: process.versions.node,
+    version: '0.0.0',
     user: 'tester',
     uid: process.getuid?.(),
     self: [process.execPath, '-e', '0'],

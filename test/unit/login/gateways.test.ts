@@ -11,7 +11,7 @@ import { temporaryDirectory } from '../../support/process.ts';
 
 function paths() {
   const config = temporaryDirectory('gateways');
-  return { config, cache: join(config, 'cache') };
+  return { config, cache: join(config, 'cache'), data: join(config, 'data') };
 }
 
 describe('known gateways', () => {
@@ -127,11 +127,21 @@ describe('the issuer', () => {
 
 describe('places', () => {
   it('follow the platform, or HOOPCTL_HOME for everything', () => {
-    expect(userPaths({ HOME: '/h' }, 'linux')).toEqual({ config: '/h/.config/hoopctl', cache: '/h/.cache/hoopctl' });
-    expect(userPaths({ HOME: '/h', XDG_CONFIG_HOME: '/c', XDG_CACHE_HOME: '/d' }, 'linux')).toEqual({
+    expect(userPaths({ HOME: '/h' }, 'linux')).toEqual({
+      config: '/h/.config/hoopctl',
+      cache: '/h/.cache/hoopctl',
+      data: '/h/.local/share/hoopctl',
+    });
+    const xdg = { XDG_CONFIG_HOME: '/c', XDG_CACHE_HOME: '/d', XDG_DATA_HOME: '/e' };
+    expect(userPaths({ HOME: '/h', ...xdg }, 'linux')).toEqual({
       config: '/c/hoopctl',
       cache: '/d/hoopctl',
+      data: '/e/hoopctl',
     });
-    expect(userPaths({ HOME: '/h', HOOPCTL_HOME: '/x' }, 'linux')).toEqual({ config: '/x', cache: '/x/cache' });
+    expect(userPaths({ HOME: '/h', HOOPCTL_HOME: '/x' }, 'linux')).toEqual({
+      config: '/x',
+      cache: '/x/cache',
+      data: '/x/data',
+    });
   });
 });

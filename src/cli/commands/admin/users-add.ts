@@ -9,14 +9,19 @@ export const command = define({
     ...ADMIN_OPTIONS,
     email: { value: 'EMAIL', help: 'e-mail address; what others see of the user' },
     group: { value: 'NAME', short: 'g', many: true, help: 'a group to be in; may be repeated' },
+    admin: {
+      trusted: true,
+      help: 'also in the group admins, whose members administer the gateway unless its roles say otherwise',
+    },
     passwordStdin: { help: 'read the password from standard input' },
   },
   arguments: [{ name: 'name', help: 'the login name' }],
-  notes: 'The first administrator: hoopctl admin users add NAME --group admins --data DIR',
-  run: async ({ name, email, group, passwordStdin, data }, context) => {
-    await using admin = await openAdmin(context, data);
+  notes: 'The first administrator: hoopctl admin users add NAME --admin --data DIR',
+  run: async ({ name, email, group, admin, passwordStdin, data }, context) => {
+    await using door = await openAdmin(context, data);
+    const groups = admin ? [...new Set([...group, 'admins'])] : group;
     const password = passwordStdin ? await readStdin(context.io) : await askNewPassword(context.io, `'${name}'`);
-    const user = await admin.addUser({ name, groups: group, password, ...(email === undefined ? {} : { email }) });
-    await context.print(user, () => `${name} added${group.length > 0 ? ` to ${group.join(', ')}` : ''}\n`);
+    const user = await door.addUser({ name, groups, password, ...(email === undefined ? {} : { email }) });
+    await context.print(user, () => `${name} added${groups.length > 0 ? ` to ${groups.join(', ')}` : ''}\n`);
   },
 });

@@ -15,7 +15,7 @@ interface Checked {
 
 export const command = define({
   options: {
-    open: { help: 'accept recordings that are still being written' },
+    open: { trusted: true, help: 'accept recordings that are still being written' },
     digest: { value: 'SHA256', help: 'the digest that the one recording is expected to have' },
   },
   arguments: [
