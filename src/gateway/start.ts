@@ -370,5 +370,5 @@ async function readiness(lifecycle: Lifecycle, store: Store, inForce: Configurat
 
 async function firstSteps(store: Store, issuer: EmbeddedIssuer | undefined, data: string): Promise<string[]> {
   if (issuer === undefined || (await store.users.list()).length > 0) return [];
-  return [`nobody can log in yet; make the first admin: hoopctl admin users add NAME --admin --data ${data}`];
+  return [`nobody can log in yet; make the first admin: hoopctl admin users add NAME --group admins --data ${data}`];
 }

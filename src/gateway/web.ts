@@ -5,7 +5,6 @@ import { createServer, type Server } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { getRequestListener, type HttpBindings } from '@hono/node-server';
 import { type Context, Hono } from 'hono';
-import { bodyLimit } from 'hono/body-limit';
 import { userError } from '../core/errors.ts';
 import type { Authenticated } from '../session/identity/authenticator.ts';
 import { errorBody, publicError, statusOf } from './api/errors.ts';
@@ -121,15 +120,6 @@ function makeApp(parts: Parts, { ready, stopping }: WebOptions): Hono {
     const ms = Math.round(performance.now() - started);
     parts.log.debug({ method: context.req.method, path: context.req.path, status: context.res.status, ms }, 'request');
   });
-  const { value: maxSize } = parts.configuration().limit(REQUEST_BYTES);
-  app.use(
-    bodyLimit({
-      maxSize,
-      onError: () => {
-        throw userError('limit_exceeded', `body is over ${REQUEST_BYTES.name} (${maxSize} bytes)`);
-      },
-    }),
-  );
   const routes: Route[] = apiRoutes(parts, ready);
   mount(app, routes, {
     authenticate: (context, auth) => admit(parts, context, auth),
@@ -138,6 +128,7 @@ function makeApp(parts: Parts, { ready, stopping }: WebOptions): Hono {
       return `${remoteAddress ?? 'unknown'}:${remotePort ?? 0}`;
     },
     stopping,
+    bodyLimit: () => parts.configuration().limit(REQUEST_BYTES),
   });
   const document = openApi(routes, parts.version, parts.publicUrl);
   app.get('/openapi.json', (context) => context.json(document));

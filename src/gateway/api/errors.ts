@@ -2,6 +2,7 @@
 
 import { asHoopctlError, type ErrorCode, HoopctlError, ourError } from '../../core/errors.ts';
 import type { Log } from '../../core/log.ts';
+import { REQUEST_BYTES } from '../limits.ts';
 
 const STATUS: Partial<Record<ErrorCode, number>> = {
   usage: 400,
@@ -24,6 +25,7 @@ const STATUS: Partial<Record<ErrorCode, number>> = {
 };
 
 export function statusOf(error: HoopctlError): number {
+  if (error.details?.limit === REQUEST_BYTES.name) return 413;
   if (error.code === 'limit_exceeded') return error.fault === 'user' ? 400 : 429;
   return STATUS[error.code] ?? (error.fault === 'user' ? 400 : error.fault === 'peer' ? 502 : 500);
 }

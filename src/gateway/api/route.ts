@@ -3,6 +3,7 @@
 import type { Context, Hono } from 'hono';
 import type { z } from 'zod';
 import { type HoopctlError, userError } from '../../core/errors.ts';
+import { type Limit, limitExceeded } from '../../core/limits.ts';
 import type { Authenticated } from '../../session/identity/authenticator.ts';
 
 /** Who may call: anybody, anybody with a token, or somebody with a role. */
@@ -82,6 +83,8 @@ export interface RouteHost {
   address(context: Context): string;
   /** Aborted when the gateway stops: what streams ends then. */
   readonly stopping: AbortSignal;
+  /** The longest body that is read. */
+  bodyLimit(): Limit;
 }
 
 export function mount(app: Hono, routes: readonly Route[], host: RouteHost): void {
@@ -91,7 +94,7 @@ export function mount(app: Hono, routes: readonly Route[], host: RouteHost): voi
       const call = {
         params: check(one.params, context.req.param(), 'path'),
         query: check(one.query, context.req.query(), 'query'),
-        body: await bodyOf(one, context),
+        body: await bodyOf(one, context, host.bodyLimit()),
         caller,
         roles,
         reason: decodeHeader(context.req.header('hoopctl-reason'), 'Hoopctl-Reason'),
@@ -112,9 +115,9 @@ export function mount(app: Hono, routes: readonly Route[], host: RouteHost): voi
   }
 }
 
-async function bodyOf(one: Route, context: Context): Promise<unknown> {
+async function bodyOf(one: Route, context: Context, bound: Limit): Promise<unknown> {
   if (one.form !== undefined) {
-    const text = await context.req.text();
+    const text = await readText(context, bound);
     const type = context.req.header('content-type') ?? '';
     if (!type.startsWith('application/x-www-form-urlencoded')) {
       throw userError('usage', `content type is "${type}", expected application/x-www-form-urlencoded`);
@@ -122,7 +125,7 @@ async function bodyOf(one: Route, context: Context): Promise<unknown> {
     return check(one.form, Object.fromEntries(new URLSearchParams(text)), 'form');
   }
   if (one.body === undefined) return undefined;
-  const text = await context.req.text();
+  const text = await readText(context, bound);
   let value: unknown;
   try {
     value = text.trim() === '' ? {} : JSON.parse(text);
@@ -130,6 +133,18 @@ async function bodyOf(one: Route, context: Context): Promise<unknown> {
     throw userError('usage', 'body is not JSON');
   }
   return check(one.body, value, 'body');
+}
+
+/** Errors: limit_exceeded, before more than the limit is in memory. */
+async function readText(context: Context, bound: Limit): Promise<string> {
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of context.req.raw.body ?? []) {
+    size += chunk.length;
+    if (size > bound.value) throw limitExceeded(bound, size);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString('utf8');
 }
 
 function check(schema: z.ZodType | undefined, value: unknown, what: string): unknown {
