@@ -24,13 +24,16 @@ export const CATALOGUE_TIMES: CatalogueTimes = {
   now: () => performance.now(),
 };
 
-/** Former names of relations and columns by their numbers: a rename does not take a mask off. */
-export interface FormerNames {
+/** What outlives a snapshot. */
+export interface Past {
+  /** Former names of relations and columns by their numbers: a rename does not take a mask off. */
   relation(oid: number): ReadonlySet<string> | undefined;
   column(oid: number, attnum: number): ReadonlySet<string> | undefined;
+  /** Whether a definition that could not be read may be tried again. */
+  mayRetry(oid: number): boolean;
 }
 
-export class Catalogue implements FormerNames {
+export class Catalogue implements Past {
   #source: CatalogueSource;
   readonly #times: CatalogueTimes;
   #snapshot: Snapshot | undefined;
@@ -89,7 +92,6 @@ export class Catalogue implements FormerNames {
     });
   }
 
-  /** Whether a definition that could not be read may be tried again. */
   mayRetry(oid: number): boolean {
     return this.#times.now() - (this.#unreadAt.get(oid) ?? Number.NEGATIVE_INFINITY) > this.#times.refreshAfter;
   }

@@ -5,7 +5,7 @@
 // view: the caller reads it and asks again.
 
 import type { Origin } from '../../contract.ts';
-import type { FormerNames } from '../catalogue/catalogue.ts';
+import type { Past } from '../catalogue/catalogue.ts';
 import type { Column, Definition, Relation, Snapshot } from '../catalogue/snapshot.ts';
 import type { Name } from '../sql/collector.ts';
 import type { Lineage, Output, Reference, Simple, Source } from '../sql/lineage.ts';
@@ -52,16 +52,19 @@ export type Names = 'pinned' | 'any' | 'definition';
 export class OriginResolver {
   /** Views whose definitions are needed and not read yet. */
   readonly missing = new Set<number>();
+  /** A definition was missing or could not be read since `begin`: what was found is not the last word. */
+  incomplete = false;
   readonly #snapshot: Snapshot;
-  readonly #former: FormerNames;
+  readonly #past: Past;
   readonly #columns = new Map<string, Origins>();
   readonly #relations = new Map<number, Origins>();
+  readonly #views = new Map<number, readonly Origins[]>();
   /** Views being followed: a definition that reaches itself proves nothing. */
   readonly #open = new Set<number>();
 
-  constructor(snapshot: Snapshot, former: FormerNames) {
+  constructor(snapshot: Snapshot, past: Past) {
     this.#snapshot = snapshot;
-    this.#former = former;
+    this.#past = past;
   }
 
   /** One column by its numbers; number 0 is the whole row, negative ones are the system's. */
@@ -80,7 +83,7 @@ export class OriginResolver {
     if (known !== undefined) return known;
     const found = this.#follow(relation, column);
     // An answer that waits for a definition is none yet.
-    if (this.missing.size === 0 && this.#open.size === 0) this.#columns.set(key, found);
+    if (!this.incomplete) this.#columns.set(key, found);
     return found;
   }
 
@@ -89,8 +92,13 @@ export class OriginResolver {
     const known = this.#relations.get(relation.oid);
     if (known !== undefined) return known;
     const found = union(relation.columns.map((column) => this.columnOf(relation, column)));
-    if (this.missing.size === 0 && this.#open.size === 0) this.#relations.set(relation.oid, found);
+    if (!this.incomplete) this.#relations.set(relation.oid, found);
     return found;
+  }
+
+  begin(): void {
+    this.missing.clear();
+    this.incomplete = false;
   }
 
   isView(oid: number): boolean {
@@ -283,27 +291,45 @@ export class OriginResolver {
 
   #viewColumn(relation: Relation, column: Column): Origins {
     const own = this.#own(relation, column);
+    const index = relation.columns.indexOf(column);
+    const found = this.#viewOutputs(relation)?.[index];
+    return found === undefined ? UNPROVEN : { columns: merged([own, found]), direct: found.direct };
+  }
+
+  /** The origins of a view's columns in its definition, its own names left out. */
+  #viewOutputs(relation: Relation): readonly Origins[] | undefined {
+    const known = this.#views.get(relation.oid);
+    if (known !== undefined) return known;
     const definition = this.#definition(relation);
-    if (definition === undefined || this.#open.has(relation.oid)) return UNPROVEN;
+    if (definition === undefined) return undefined;
+    if (this.#open.has(relation.oid)) {
+      this.incomplete = true;
+      return undefined;
+    }
     this.#open.add(relation.oid);
-    const count = relation.columns.length;
-    const output = this.outputs(definition, count, 'definition')[relation.columns.indexOf(column)];
-    const found = output ?? this.all(definition, 'definition');
+    let all: Origins | undefined;
+    const outputs = this.outputs(definition, relation.columns.length, 'definition').map((output) => {
+      all ??= output === undefined ? this.all(definition, 'definition') : undefined;
+      return output ?? all ?? UNPROVEN;
+    });
     this.#open.delete(relation.oid);
-    return { columns: merged([own, found]), direct: found.direct };
+    if (!this.incomplete) this.#views.set(relation.oid, outputs);
+    return outputs;
   }
 
   #definition(relation: Relation): Lineage | undefined {
     const definition: Definition | undefined = this.#snapshot.definitions.get(relation.oid);
-    if (definition === undefined) this.missing.add(relation.oid);
-    return definition === undefined || definition === 'unread' ? undefined : definition;
+    if (definition !== undefined && definition !== 'unread') return definition;
+    this.incomplete = true;
+    if (definition === undefined || this.#past.mayRetry(relation.oid)) this.missing.add(relation.oid);
+    return undefined;
   }
 
   /** The column by its name, and by every name that it or its relation had while this gateway looked. */
   #own(relation: Relation, column: Column): Origins {
     const columns: Origin[] = [];
-    const places = [`${relation.schema}\u0000${relation.name}`, ...(this.#former.relation(relation.oid) ?? [])];
-    const names = [column.name, ...(this.#former.column(relation.oid, column.attnum) ?? [])];
+    const places = [`${relation.schema}\u0000${relation.name}`, ...(this.#past.relation(relation.oid) ?? [])];
+    const names = [column.name, ...(this.#past.column(relation.oid, column.attnum) ?? [])];
     for (const place of places) {
       const [schema, name] = place.split('\u0000') as [string, string];
       for (const columnName of names) columns.push({ schema, relation: name, column: columnName });

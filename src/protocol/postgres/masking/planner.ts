@@ -188,12 +188,15 @@ class Planner implements ColumnPlanner {
     }
     // A table that the snapshot does not have is newer than it.
     if (snapshot !== undefined) catalogue.invalidate();
-    return catalogue.load().then((loaded) => this.#complete(plan, loaded));
+    return catalogue.load().then((loaded) => {
+      needsReload(loaded);
+      return this.#complete(plan, loaded);
+    });
   }
 
   #attempt<Result>(plan: Plan<Result>, snapshot: Snapshot): { resolver: OriginResolver; result: Result } {
     const resolver = this.#shared.resolver(snapshot);
-    resolver.missing.clear();
+    resolver.begin();
     return { resolver, result: plan(resolver) };
   }
 
@@ -233,7 +236,7 @@ class Planner implements ColumnPlanner {
       if (pending && resolver.isView(field.tableOid)) origins = UNPROVEN;
       return this.#column(field, stored === undefined ? origins : union([origins, stored]));
     });
-    if (resolver.missing.size === 0 && memo !== undefined) {
+    if (!resolver.incomplete && memo !== undefined) {
       if (memo.size >= PLANS) memo.clear();
       memo.set(key, columns);
     }
