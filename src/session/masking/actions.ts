@@ -1,9 +1,9 @@
 // What replaces a value. Each action is pure: the same value and key give the same replacement.
 // Lengths are counted in characters (code points), so that nothing is cut in half.
 
-import { createHmac } from 'node:crypto';
 import { soleAddress } from './detectors/email.ts';
 import { generalise } from './generalise.ts';
+import { type KeyedHash, keyedHash } from './keyed-hash.ts';
 
 /** What a mask does, with its options filled in. */
 export type Action =
@@ -61,10 +61,14 @@ export function applyAction(action: Action, key: Uint8Array): Apply {
       return () => FULL;
     case 'fixed':
       return () => action.text;
-    case 'hash':
-      return (value) => hashed(value, key, action.length);
-    case 'digits':
-      return (value) => sameFormat(value, key);
+    case 'hash': {
+      const hmac = keyedHash(key);
+      return (value) => hashed(value, hmac, action.length);
+    }
+    case 'digits': {
+      const hmac = keyedHash(key);
+      return (value) => sameFormat(value, hmac);
+    }
     case 'generalise':
       return (value) => generalise(value, action) ?? FULL;
     case 'email':
@@ -77,8 +81,8 @@ export function applyAction(action: Action, key: Uint8Array): Apply {
 /** Crockford's base 32, lower case. */
 const ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz';
 
-function hashed(value: string, key: Uint8Array, length: number): string {
-  const digest = createHmac('sha256', key).update('hash\0').update(value).digest();
+function hashed(value: string, hmac: KeyedHash, length: number): string {
+  const digest = hmac('hash', value);
   let out = '';
   let bits = 0;
   let held = 0;
@@ -91,24 +95,21 @@ function hashed(value: string, key: Uint8Array, length: number): string {
   return out.slice(0, length);
 }
 
-/** Every digit becomes another digit and every letter another letter (of its case in ASCII, `x` outside); the rest stays. */
-function sameFormat(value: string, key: Uint8Array): string {
-  let stream = createHmac('sha256', key).update('digits\0').update(value).digest();
+/** Every digit becomes some digit and every letter some letter (of its case in ASCII, `x` outside); the rest stays. */
+function sameFormat(value: string, hmac: KeyedHash): string {
+  let stream = hmac('digits', value);
   let used = 0;
-  const next = () => {
-    if (used + 2 > stream.length) {
-      stream = createHmac('sha256', key).update('more\0').update(stream).digest();
-      used = 0;
-    }
-    used += 2;
-    return stream[used - 2]! * 256 + stream[used - 1]!;
-  };
   let out = '';
   for (const character of value) {
-    if (character >= '0' && character <= '9') out += String(next() % 10);
-    else if (character >= 'a' && character <= 'z') out += String.fromCharCode(97 + (next() % 26));
-    else if (character >= 'A' && character <= 'Z') out += String.fromCharCode(65 + (next() % 26));
-    else out += /[\p{L}\p{N}\p{M}]/u.test(character) ? 'x' : character;
+    if (used === stream.length) {
+      stream = hmac('more', stream);
+      used = 0;
+    }
+    const code = character.charCodeAt(0);
+    if (code >= 48 && code <= 57) out += stream[used++]! % 10;
+    else if (code >= 97 && code <= 122) out += String.fromCharCode(97 + (stream[used++]! % 26));
+    else if (code >= 65 && code <= 90) out += String.fromCharCode(65 + (stream[used++]! % 26));
+    else out += code >= 128 && /[\p{L}\p{N}\p{M}]/u.test(character) ? 'x' : character;
   }
   return out;
 }
