@@ -1,8 +1,8 @@
 // What is measured, one function each; all take the stage and say nothing.
 
 import { join } from 'node:path';
-import { cleanEnvironment, startGateway } from '../../test/support/gateway.ts';
-import { memoryKb, pathWithNode, repository, runOk, sleep } from '../../test/support/process.ts';
+import { cleanEnvironment, PROGRAM, startGateway } from '../../test/support/gateway.ts';
+import { memoryKb, pathWithNode, runOk, sleep } from '../../test/support/process.ts';
 import { WireClient } from '../../test/support/wire.ts';
 import { median } from './numbers.ts';
 import { startSilentServer } from './silent-server.ts';
@@ -93,12 +93,11 @@ export async function idleSessions(count: number): Promise<number> {
 
 /** Milliseconds of `hoopctl --help`, process start to end. */
 export async function help(times: number): Promise<number> {
-  const program = join(repository, 'bin/hoopctl.js');
   const env = cleanEnvironment('/nonexistent');
   const found: number[] = [];
   for (let i = 0; i < times; i++) {
     const from = process.hrtime.bigint();
-    await runOk(process.execPath, [program, '--help'], { env });
+    await runOk(process.execPath, [PROGRAM, '--help'], { env });
     found.push(Number(process.hrtime.bigint() - from) / 1e6);
   }
   return median(found);

@@ -5,7 +5,7 @@ import { copyFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import type { Client } from '../../test/support/gateway.ts';
+import { type Client, PROGRAM } from '../../test/support/gateway.ts';
 import { eventually, type Finished, filesUnder, findProgram } from '../../test/support/process.ts';
 import { CUSTOMERS, type Gateway, type Postgres, startDatabase, startDemoGateway } from './demo.ts';
 import { command, must, output, say, step } from './narrator.ts';
@@ -148,7 +148,7 @@ Then try:
   hoopctl psql demo                     psql on it
   PGPASSWORD=$(hoopctl token demo) psql "${native}"
   hoopctl sessions tail                 in a second terminal
-where hoopctl is ${process.execPath} ${fileURLToPath(new URL('../../bin/hoopctl.js', import.meta.url))}`);
+where hoopctl is ${process.execPath} ${PROGRAM}`);
   await new Promise(() => {});
 }
 

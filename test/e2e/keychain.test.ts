@@ -4,8 +4,9 @@ import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { confirmDevice } from '../support/device-pages.ts';
+import { PROGRAM } from '../support/gateway.ts';
 import { describeWith } from '../support/needs.ts';
-import { eventually, repository, start } from '../support/process.ts';
+import { eventually, start } from '../support/process.ts';
 import { connectionTo, type Stage, startStage } from '../support/stage.ts';
 
 describeWith(['gnome-keyring'], 'a login under gnome-keyring', () => {
@@ -23,7 +24,7 @@ describeWith(['gnome-keyring'], 'a login under gnome-keyring', () => {
     const kim = stage.gateway.client('kim');
     const data = join(kim.home, 'data');
     mkdirSync(data, { mode: 0o700 });
-    const program = `'${process.execPath}' '${join(repository, 'bin/hoopctl.js')}'`;
+    const program = `'${process.execPath}' '${PROGRAM}'`;
     const script = join(kim.home, 'session.sh');
     // One desktop session: a bus, an unlocked keyring, then the commands of its user.
     writeFileSync(

@@ -3,9 +3,9 @@
 import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { cleanEnvironment, type Gateway, hoopctl, startGateway } from '../support/gateway.ts';
+import { cleanEnvironment, type Gateway, hoopctl, PROGRAM, startGateway } from '../support/gateway.ts';
 import { type Postgres, startPostgres } from '../support/postgres.ts';
-import { eventually, filesUnder, freePort, repository, start, temporaryDirectory } from '../support/process.ts';
+import { eventually, filesUnder, freePort, start, temporaryDirectory } from '../support/process.ts';
 import { chainProblems, readRecordings } from '../support/recordings.ts';
 import { connectionTo } from '../support/stage.ts';
 import { fields, query, WireClient } from '../support/wire.ts';
@@ -22,7 +22,7 @@ describe('the first start', () => {
     const home = temporaryDirectory('first');
     const data = join(home, 'data');
     const port = await freePort();
-    const args = [join(repository, 'bin/hoopctl.js'), 'serve', '--data', data, '--listen', `127.0.0.1:${port}`];
+    const args = [PROGRAM, 'serve', '--data', data, '--listen', `127.0.0.1:${port}`];
     const gateway = start(process.execPath, args, { env: cleanEnvironment(home), cwd: home });
     await gateway.waitFor(/hoopctl admin users add/);
     for (const file of filesUnder(data)) {

@@ -20,7 +20,8 @@ import {
   temporaryDirectory,
 } from './process.ts';
 
-const PROGRAM = join(repository, 'bin/hoopctl.js');
+/** HOOPCTL_TEST_PROGRAM: another build than the one of this checkout. */
+export const PROGRAM = process.env.HOOPCTL_TEST_PROGRAM ?? join(repository, 'bin/hoopctl.js');
 
 /** The environment of a command: nothing of the machine's user, no keychain, the home given. */
 export function cleanEnvironment(
