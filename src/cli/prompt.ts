@@ -44,6 +44,18 @@ export function confirm(io: Io, question: string): Promise<boolean> {
   });
 }
 
+/** One of the choices, by number or name. */
+export function choose(io: Io, what: string, choices: readonly string[]): Promise<string> {
+  const list = choices.map((choice, i) => `  ${i + 1}  ${choice}`).join('\n');
+  return conversation(io, async (ask) => {
+    for (;;) {
+      const answer = await ask(`${what}:\n${list}\nnumber or name: `);
+      const chosen = choices[Number(answer) - 1] ?? choices.find((choice) => choice === answer);
+      if (chosen !== undefined) return chosen;
+    }
+  });
+}
+
 /** A line that is not shown while it is typed. */
 export async function askHidden(io: Io, question: string): Promise<string> {
   io.stderr.write(question);

@@ -58,7 +58,7 @@ describe('login with the embedded issuer', () => {
       'secret-paul-1\n',
     );
     const paul = stage.gateway.client('paul');
-    const login = paul.start(['login', stage.gateway.url]);
+    const login = paul.start(['login', stage.gateway.url, '--issuer', 'local']);
     const [, page = ''] = await login.waitFor(/^\s+(https:\/\/\S+)$/m);
     const [, code = ''] = await login.waitFor(/^\s+([A-Z0-9]{4}-[A-Z0-9]{4})$/m);
     await confirmDevice(paul.browser(), page, { name: 'paul', password: 'secret-paul-1' }, { code });
@@ -78,7 +78,7 @@ describe('login with the embedded issuer', () => {
   it('refuses a wrong password, and a refused confirmation ends the login with its reason', async () => {
     const client = stage.gateway.client('paul');
     const begin = async () => {
-      const login = client.start(['login', stage.gateway.url, '--json']);
+      const login = client.start(['login', stage.gateway.url, '--issuer', 'local', '--json']);
       const [line] = await login.waitFor(/^\{"verification".*\}$/m, 'stderr');
       return { login, url: (JSON.parse(line) as { verification: { completeUrl: string } }).verification.completeUrl };
     };

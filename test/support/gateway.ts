@@ -182,7 +182,7 @@ export class Gateway {
       `${password}\n`,
     );
     const client = new Client(this, { name, password });
-    if (options.login !== false) await client.login();
+    if (options.login !== false) await client.login(['--issuer', 'local']);
     return client;
   }
 

@@ -1,7 +1,7 @@
 // `hoopctl login`: trust the gateway, confirm on any device who we are, keep the login.
 
 import { HoopctlError } from '../../core/errors.ts';
-import type { KnownGateway } from '../../login/gateways.ts';
+import type { IssuerRef, KnownGateway } from '../../login/gateways.ts';
 import type { Trust } from '../../login/http.ts';
 import type { DeviceCode } from '../../login/issuer.ts';
 import { command as define } from '../command.ts';
@@ -47,7 +47,11 @@ HOOPCTL_TOKEN, HOOPCTL_CLIENT_ID with HOOPCTL_CLIENT_SECRET_FILE, HOOPCTL_ID_TOK
     const known = values.forgetCertificate && place.known ? { ...place.known, ca: undefined } : place.known;
     const { trust, facts } = await reach(context, place.url, known);
     warnOfSkew(context, facts.clockSkewMs);
-    const ref = chooseIssuer(facts.issuers, values.issuer, place.known?.issuer?.name);
+    const ref = chooseIssuer(
+      facts.issuers,
+      await wantedIssuer(context, facts.issuers, values.issuer, known),
+      known?.issuer?.name,
+    );
     const issuer = await openIssuer(ref, place.url, trust);
     const tokens = await issuer.device(
       (code) => show(context, place.url, code, values),
@@ -107,6 +111,20 @@ async function reach(context: Context, url: string, known: KnownGateway | undefi
     trust = { ca: await askTrust(context, url) };
     return { trust, facts: await discover(url, trust, context.signal) };
   }
+}
+
+/** The one named; on a terminal the one that the user picks where there are several and none was used before. */
+async function wantedIssuer(
+  { io, json }: Context,
+  issuers: readonly IssuerRef[],
+  named: string | undefined,
+  known: KnownGateway | undefined,
+): Promise<string | undefined> {
+  const names = issuers.map((issuer) => issuer.name);
+  const settled = named !== undefined || names.length < 2 || names.includes(known?.issuer?.name ?? '');
+  if (settled || json || !io.interactive) return named;
+  const { choose } = await import('../prompt.ts');
+  return choose(io, 'The gateway has several issuers', names);
 }
 
 /** A clock this wrong makes tokens look expired or not yet valid; we allow for it, others will not. */

@@ -122,7 +122,10 @@ describe('login', () => {
     at.gateway.issuers = [...at.gateway.issuers, { name: 'other', issuer: 'https://other', clientId: 'x' }];
     const refused = await hoopctl(['login', at.gateway.url], { env: at.env });
     expect([refused.code, refused.err]).toEqual([2, expect.stringContaining('pass --issuer with one of: corp, other')]);
-    expect((await hoopctl(['login', at.gateway.url, '--issuer', 'corp'], { env: at.env })).code).toBe(0);
+    const io = memoryIo({ env: at.env, terminal: true });
+    io.typed.write('3\n1\n');
+    expect(await run(io, ['login', at.gateway.url, '--no-qr'])).toBe(0);
+    expect(io.err()).toContain('  1  corp\n  2  other\n');
     // The one used before is not asked for again.
     expect((await hoopctl(['login'], { env: at.env })).code).toBe(0);
   });

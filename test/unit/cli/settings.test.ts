@@ -73,7 +73,11 @@ describe('an option', () => {
 
 describe('the files', () => {
   const known = { options: ['reason', 'agent'], verbs: ['connect', 'sessions ls'] };
-  const paths = (home: string) => ({ config: join(home, 'config'), cache: join(home, 'cache') });
+  const paths = (home: string) => ({
+    config: join(home, 'config'),
+    cache: join(home, 'cache'),
+    data: join(home, 'data'),
+  });
 
   it('are found upwards from here, and in the user’s folder', async () => {
     const home = temporaryDirectory('settings');

@@ -10,7 +10,7 @@ const secret = `{"token":"${'x'.repeat(3000)} äöü"}`;
 
 function home() {
   const config = temporaryDirectory('keychain');
-  return { config, cache: join(config, 'cache') };
+  return { config, cache: join(config, 'cache'), data: join(config, 'data') };
 }
 
 /** Runs the program with or without a keyring that is its own. */

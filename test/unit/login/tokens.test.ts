@@ -13,7 +13,7 @@ const minute = 60_000;
 
 async function kept(gateway: ScriptedGateway, issuer: ScriptedIssuer, more: Partial<KeptLogin> = {}) {
   const home = temporaryDirectory('tokens');
-  const paths = { config: home, cache: join(home, 'cache') };
+  const paths = { config: home, cache: join(home, 'cache'), data: join(home, 'data') };
   const store = fileStore(paths);
   const known: KnownGateway = {
     url: gateway.url,
