@@ -130,17 +130,11 @@ export class ChainedLog implements AuditLog {
     this.#target.abandon();
   }
 
-  /** Seals the full segment and begins the next. May throw at any step; the next call goes on from there. */
+  /** Seals the full segment and begins the next. May throw at any step (`append` rewinds); the next call goes on from there. */
   #roll(): void {
     if (this.#previous === undefined) {
-      const before = this.#chain.state;
       const seal = this.#chain.seal(this.#options.now(), '');
-      try {
-        this.#target.write(Buffer.from(seal.line));
-      } catch (thrown) {
-        this.#chain.rewind(before);
-        throw thrown;
-      }
+      this.#target.write(Buffer.from(seal.line));
       this.#previous = { segment: segmentName(this.#number), digest: seal.digest };
     }
     this.#next ??= this.#options.segments.create(segmentName(this.#number + 1));

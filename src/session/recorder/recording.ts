@@ -27,6 +27,8 @@ export interface Header {
   readonly client: string;
   readonly via?: string;
   readonly reason?: string;
+  /** The client's label for all sessions of one run of `exec` or `connect`. */
+  readonly run?: string;
   readonly policy: string;
   readonly grant?: string;
   /** The gateway's version, for readers in ten years. */
@@ -205,9 +207,9 @@ export class Recording {
     this.#writer.line('note', encodeFields({ note, fields }));
   }
 
-  /** Nothing that waits for a write will be called any more. */
+  /** For good: nothing that waits for a write is called any more. */
   halt(): void {
-    this.#writer.dropWaiting();
+    this.#writer.halt();
   }
 
   /** The session's end and the seal. Undefined when that could not be written: the salvage does it at the next start. */

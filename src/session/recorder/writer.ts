@@ -45,6 +45,7 @@ export class RecordingWriter implements Flushable {
   #urgent = false;
   #lazy = false;
   #running = false;
+  #halted = false;
   /** The chain as it stands in the sink. */
   #written: ChainState = this.#chain.state;
   #bytes = 0;
@@ -75,7 +76,7 @@ export class RecordingWriter implements Flushable {
 
   /** Calls `then` once every line so far is written: at once when nothing waits, else at the end of this turn. */
   recorded(then: () => void): void {
-    if (this.#state !== 'open') return;
+    if (this.#state !== 'open' || this.#halted) return;
     // Not while others are being called: the order of asking is the order of calling.
     if (this.#buffer === '' && this.#waiting.length === 0 && !this.#running) {
       this.#run(then);
@@ -99,23 +100,24 @@ export class RecordingWriter implements Flushable {
     this.#running = false;
   }
 
-  /** Nothing that waits will be called any more; lines are still taken until `close`. */
-  dropWaiting(): void {
+  /** For good: nothing is called back any more, not even what is due in this flush. Lines are taken until `close`. */
+  halt(): void {
+    this.#halted = true;
     this.#waiting = [];
   }
 
   /** Writes the rest and the seal, makes it durable. Undefined when that failed: the next start will seal it. */
   async close(): Promise<Seal | undefined> {
     if (this.#state !== 'open') return undefined;
-    this.dropWaiting();
+    this.halt();
     this.#writeOut();
     if (!this.open) return undefined;
     return this.#seal(undefined);
   }
 
   #run(then: () => void): void {
-    // An earlier callback may have ended the session.
-    if (this.#state !== 'open') return;
+    // A callback before this one may have ended the session.
+    if (this.#state !== 'open' || this.#halted) return;
     try {
       then();
     } catch (thrown) {

@@ -250,16 +250,18 @@ describe('masking', () => {
 describe('when the record cannot be written', () => {
   it.each(['ENOSPC', 'EIO', 'EROFS'])('ends with nothing called back (%s), and says so', async (code) => {
     const session = world.session();
+    const forwarded: string[] = [];
     await new Promise<void>((resolve) => session.recorded(resolve));
     world.files.failing = { call: 'write', code };
     session.decide(query('select 1'));
-    session.recorded(() => expect.unreachable('forwarded without a record'));
+    session.recorded(() => forwarded.push('select 1'));
     await expect.poll(() => session.signal.aborted).toBe(true);
     expect(session.signal.reason).toMatchObject({ code: 'recording_failed' });
     expect(refusalOf(session.decide(query('select 2')).decision).code).toBe('recording_failed');
-    session.recorded(() => expect.unreachable('forwarded without a record'));
+    session.recorded(() => forwarded.push('select 2'));
     world.files.failing = undefined;
     await ended(session);
+    expect(forwarded).toEqual([]);
     expect(world.entries.filter((entry) => entry.kind === 'failure')).toMatchObject([
       { fields: { what: 'recording failed', session: session.id, message: expect.stringContaining(code) } },
     ]);
@@ -282,11 +284,15 @@ describe('when the record cannot be written', () => {
       if (fd === first) throw new Error('EIO: injected');
       return write.call(world.files, fd, bytes, offset, length);
     };
+    let forwarded = 0;
     bad.decide(query('select 1'));
-    bad.recorded(() => expect.unreachable('bad'));
+    bad.recorded(() => {
+      forwarded += 1;
+    });
     await turn();
     good.decide(query('select 2'));
     await new Promise<void>((resolve) => good.recorded(resolve));
+    expect(forwarded).toBe(0);
     expect([bad.signal.aborted, good.signal.aborted]).toEqual([true, false]);
   });
 });
@@ -320,15 +326,17 @@ describe('the end', () => {
 
   it('after a kill keeps the reason of the kill, and calls nothing back any more', async () => {
     const session = world.session();
+    const forwarded: string[] = [];
     await world.store.sessions.add(session.record());
     session.decide(query('select 1'));
-    session.recorded(() => expect.unreachable('forwarded after a kill'));
+    session.recorded(() => forwarded.push('asked before the kill'));
     expect(world.registry.kill(session.id, 'carol', 'lunch')).toBe(true);
     expect(session.signal.reason).toEqual({ code: 'session_killed', message: 'the session was ended by carol: lunch' });
-    session.recorded(() => expect.unreachable('forwarded after a kill'));
+    session.recorded(() => forwarded.push('asked after the kill'));
     expect(refusalOf(session.decide(query('select 2')).decision).code).toBe('access_denied');
     session.result(1, { part: 0, status: 'cancelled' });
     await turn();
+    expect(forwarded).toEqual([]);
     session.end({ code: 'target_closed', message: 'x' });
     await session.closed;
     expect(await world.store.sessions.get(session.id)).toMatchObject({ endCode: 'session_killed' });
@@ -354,13 +362,16 @@ describe('the end', () => {
     expect((await ended(session)).at(-2)).toMatchObject({ kind: 'end', unfinished: [1] });
   });
 
-  it('of a forwarding that threw is a failure of ours', async () => {
+  it('of a forwarding that threw is a failure of ours, and what was due behind it is not forwarded', async () => {
     const session = world.session();
+    const forwarded: string[] = [];
     session.recorded(() => {
       throw new Error('bug');
     });
+    session.recorded(() => forwarded.push('behind'));
     await expect.poll(() => session.signal.aborted).toBe(true);
     expect(session.signal.reason).toMatchObject({ code: 'internal' });
+    expect(forwarded).toEqual([]);
     expect(world.logged).toContainEqual({ level: 'error', message: 'forwarding failed: bug' });
   });
 });

@@ -48,15 +48,17 @@ describe('recorded before it happens', () => {
     'calls nothing back after %s, tells once, takes no further line',
     async (code) => {
       const { recording, target, failures } = makeRecording();
+      const forwarded: number[] = [];
       recording.begin(header);
       await new Promise<void>((resolve) => recording.recorded(resolve));
       target.failure = failure(code);
       recording.intent(1, statement('select 1'), { verdict: 'allow' });
-      recording.recorded(() => expect.unreachable('not recorded'));
+      recording.recorded(() => forwarded.push(1));
       await turn();
       recording.intent(2, statement('select 2'), { verdict: 'allow' });
-      recording.recorded(() => expect.unreachable('not recorded'));
+      recording.recorded(() => forwarded.push(1));
       await turn();
+      expect(forwarded).toEqual([]);
       expect(failures).toEqual([
         expect.objectContaining({ code: 'recording_failed', message: expect.stringContaining(code) }),
       ]);
@@ -87,17 +89,29 @@ describe('recorded before it happens', () => {
     expect(target.state).toBe('abandoned');
   });
 
-  it('runs no callback after halt, and tells of a callback that throws', async () => {
+  it('runs no callback after halt, not even one that is due in the same flush', async () => {
+    const { recording, target } = makeRecording();
+    const called: string[] = [];
+    recording.begin(header);
+    recording.recorded(() => {
+      called.push('first');
+      recording.halt();
+    });
+    recording.recorded(() => called.push('behind the one that halted'));
+    await turn();
+    recording.note('still taken', {});
+    recording.recorded(() => called.push('after the halt'));
+    await recording.end({ code: 'session_killed', message: 'x' });
+    expect(called).toEqual(['first']);
+    expect(target.lines.map((line) => line.kind)).toEqual(['open', 'note', 'end', 'seal']);
+  });
+
+  it('tells of a callback that throws', async () => {
     const { recording, faults } = makeRecording();
     recording.begin(header);
     recording.recorded(() => {
       throw new Error('boom');
     });
-    recording.recorded(() => recording.halt());
-    await turn();
-    recording.note('x', {});
-    recording.recorded(() => expect.unreachable('halted'));
-    recording.halt();
     await turn();
     expect(faults).toEqual([expect.objectContaining({ code: 'internal', message: 'boom' })]);
   });
