@@ -20,6 +20,8 @@ export interface SessionRequest {
   readonly client: string;
   readonly via: 'tunnel' | 'native';
   readonly reason?: string;
+  /** The client's label for all sessions of one run. */
+  readonly run?: string;
   /** Told once, when the session ends or has to: before the protocol has said goodbye. */
   readonly ending?: (session: string, reason: SessionEnd) => void;
 }
@@ -99,11 +101,11 @@ export class SessionOpener {
     release: () => void,
   ): GatewaySession {
     const parts = this.#parts;
-    const { principal, client, via, reason } = request;
+    const { principal, client, via, reason, run } = request;
     const { name, protocol, labels, recording, maxAgeMs } = reach.connection;
     const grant = reach.access === 'granted' ? reach.grant : undefined;
     const id = newSessionId(parts.clock.now());
-    const fields = { connection: name, principal, client, via, reason };
+    const fields = { connection: name, principal, client, via, reason, run };
     parts.audit.append('access', { verdict: 'allow', session: id, grant: grant?.id, ...fields });
     const session = createSession({
       id,
@@ -122,6 +124,7 @@ export class SessionOpener {
       revoked: (issuer, subject) => parts.revocations.revoked(issuer, subject),
       ended: (change) => parts.stores.sessions.update(id, change),
       ...(reason === undefined ? {} : { reason }),
+      ...(run === undefined ? {} : { run }),
       ...(grant === undefined ? {} : { grant: { id: grant.id, endsAt: grant.endsAt } }),
       ...(maxAgeMs === undefined ? {} : { maxAgeMs }),
     });

@@ -75,21 +75,28 @@ export class Tunnels {
     await tunnel.started;
     this.#unused.delete(tunnel);
     // A slow watcher of events costs its own tunnel only: they travel behind its bytes.
-    const quiet = one(request.headers['hoopctl-events']) === 'ends';
+    const watch = watched(one(request.headers['hoopctl-events']));
+    const run = runOf(one(request.headers['hoopctl-run']));
     const { protocol } = connection;
     await converse(
       parts,
       protocol,
-      this.#visitor(tunnel, caller, { connection: name, protocol: protocol.name, reason, quiet }),
+      this.#visitor(tunnel, caller, { connection: name, protocol: protocol.name, reason, run, watch }),
     );
   }
 
   #visitor(
     tunnel: AcceptedTunnel,
     caller: Authenticated,
-    asked: { connection: string; protocol: string; reason: string | undefined; quiet: boolean },
+    asked: {
+      connection: string;
+      protocol: string;
+      reason: string | undefined;
+      run: string | undefined;
+      watch: Watch;
+    },
   ): Visitor {
-    const { connection, protocol, reason, quiet } = asked;
+    const { connection, protocol, reason, run, watch } = asked;
     return {
       stream: tunnel.stream,
       via: 'tunnel',
@@ -102,13 +109,14 @@ export class Tunnels {
           client: tunnel.stream.remote,
           via: 'tunnel',
           ...(reason === undefined ? {} : { reason }),
+          ...(run === undefined ? {} : { run }),
           ending: (session, { code, message }) => tunnel.sendEvent({ type: 'end', session, code, message }),
         });
         const { id } = opened.session;
         tunnel.sendEvent({ type: 'session', id });
-        if (!quiet) {
+        if (watch !== 'ends') {
           const stop = this.#parts.events.subscribe(id, (event) => {
-            const told = tunnelEvent(event);
+            const told = tunnelEvent(event, watch);
             if (told !== undefined) tunnel.sendEvent(told);
           });
           void tunnel.closed.then(stop);
@@ -119,9 +127,22 @@ export class Tunnels {
   }
 }
 
+/** `Hoopctl-Events`: every operation, only what was refused or waits, or nothing but how the session ends. */
+type Watch = 'all' | 'notable' | 'ends';
+
+function watched(header: string | undefined): Watch {
+  return header === 'ends' || header === 'notable' ? header : 'all';
+}
+
+/** `Hoopctl-Run`: the label that the client gives to all sessions of one run; anything else than one of ours is dropped. */
+function runOf(header: string | undefined): string | undefined {
+  return header !== undefined && /^run-[0-9a-z]{1,32}$/.test(header) ? header : undefined;
+}
+
 /** What the client is told of its session as it goes; its end is told by the session itself, earlier. */
-function tunnelEvent(event: SessionEvent): TunnelEvent | undefined {
+function tunnelEvent(event: SessionEvent, watch: Watch): TunnelEvent | undefined {
   if (event.type === 'operation') {
+    if (watch === 'notable' && event.verdict === 'allow') return undefined;
     const { n, text, rule } = event;
     const verdict = event.verdict === 'hold' ? 'review' : event.verdict;
     return { type: 'operation', n, text, verdict, ...(rule === undefined ? {} : { rule }) };

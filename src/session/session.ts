@@ -49,6 +49,8 @@ export interface SessionOptions {
   readonly client: string;
   readonly via?: 'tunnel' | 'native';
   readonly reason?: string;
+  /** The client's label for all sessions of one run; only recorded. */
+  readonly run?: string;
   /** The grant that it runs on, where access needs one. */
   readonly grant?: { readonly id: string; readonly endsAt: number };
   readonly maxAgeMs?: number;
@@ -114,6 +116,7 @@ export class GatewaySession implements Session, LiveSession {
         client: options.client,
         via: options.via,
         reason,
+        run: options.run,
         policy: policy.version,
         grant: options.grant?.id,
       },

@@ -47,6 +47,23 @@ describe('a session through a tunnel', () => {
     expect(recording.trim().split('\n').at(-1)).toContain('"kind":"seal"');
   });
 
+  it('tells a client that asks for it only what is refused or waits, and records the run that it belongs to', async () => {
+    const client = await house.tunnel(alice, 'prod-db', { 'hoopctl-events': 'notable', 'hoopctl-run': 'run-abc123' });
+    client.say('say hello');
+    expect(await client.line()).toBe('say hello');
+    client.say('drop everything');
+    expect(await client.line()).toBe('REFUSED no-drop');
+    await until(() => client.events.some((event) => event.type === 'operation'));
+    expect(client.events.filter((event) => event.type === 'operation')).toEqual([
+      { type: 'operation', n: 2, text: 'drop everything', verdict: 'deny', rule: 'no-drop' },
+    ]);
+    const id = String(client.events[0]?.id);
+    const recording = (await house.call(alice, 'GET', `/api/v1/sessions/${id}/recording`)).body as string;
+    expect(JSON.parse(recording.split('\n')[0]!)).toMatchObject({ kind: 'open', run: 'run-abc123' });
+    client.end();
+    await until(async () => (await house.call(alice, 'GET', `/api/v1/sessions/${id}`)).body.state === 'ended');
+  });
+
   it('is refused before the upgrade with the API’s own error', async () => {
     await expect(house.tunnel(alice, 'hidden-db')).rejects.toMatchObject({ code: 'no_such_connection' });
     await expect(house.tunnel(alice, 'guarded-db')).rejects.toMatchObject({
