@@ -21,10 +21,15 @@ export function clientLine(): (event: ClientEvent) => string[] {
   };
 }
 
+/** Host and port are told apart from the facts, in one piece. */
+export function shownFacts(facts: Readonly<Record<string, string>>): [string, string][] {
+  return Object.entries(facts).filter(([key]) => key !== 'host' && key !== 'port');
+}
+
 function ordinaryLine(event: ClientEvent): string | undefined {
   switch (event.type) {
     case 'ready': {
-      const facts = Object.entries(event.facts).map(([key, value]) => `, ${key} ${oneLine(value)}`);
+      const facts = shownFacts(event.facts).map(([key, value]) => `, ${key} ${oneLine(value)}`);
       return `${event.connection}: ready at ${event.host}:${event.port}${facts.join('')}, ${event.url}`;
     }
     case 'session':

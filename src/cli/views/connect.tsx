@@ -7,6 +7,7 @@ import type { ClientStatus, ConnectionState, OperationState, ReviewState } from 
 import { formatDuration } from '../../core/clock.ts';
 import type { Context, SignalReason } from '../context.ts';
 import { exitCodeOfSignal } from '../exit.ts';
+import { shownFacts } from '../lines.ts';
 import { byteSize, localTime, oneLine } from '../text.ts';
 
 const REDRAW_MS = 200;
@@ -63,7 +64,7 @@ export function ConnectView({ status, gateway, columns, now = Date.now, onQuit }
 
 function Connection({ connection, columns }: { connection: ConnectionState; columns: number }): ReactNode {
   const { name, host, port, url, facts, open, total, sent, received, refused } = connection;
-  const known = Object.entries(facts).map(([key, value]) => `${key} ${value}`);
+  const known = shownFacts(facts).map(([key, value]) => `${key} ${value}`);
   const counts = `${open} open, ${total} so far, ${byteSize(sent)} out, ${byteSize(received)} in`;
   return (
     <Box flexDirection="column" marginTop={1} marginBottom={1}>
