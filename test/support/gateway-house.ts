@@ -81,22 +81,23 @@ export class House {
   targetPort = 0;
   /** What the target got. */
   received = '';
-  #target!: Server;
+  #target: Server | undefined;
   #agent: Agent | undefined;
 
   static async open(more: Record<string, unknown> = {}, options: Partial<GatewayOptions> = {}): Promise<House> {
     const house = new House();
     house.issuer = await Issuer.start();
-    house.#target = createServer((socket) => {
+    const target = createServer((socket) => {
       socket.on('error', () => {});
       socket.on('data', (chunk) => {
         house.received += chunk.toString();
         socket.write(chunk);
       });
     });
-    house.#target.listen(0, '127.0.0.1');
-    await once(house.#target, 'listening');
-    house.targetPort = (house.#target.address() as AddressInfo).port;
+    house.#target = target;
+    target.listen(0, '127.0.0.1');
+    await once(target, 'listening');
+    house.targetPort = (target.address() as AddressInfo).port;
     house.configure(more);
     await house.start(options);
     return house;
@@ -164,7 +165,7 @@ export class House {
   async close(): Promise<void> {
     await this.gateway.close({ graceMs: 0 });
     await this.#agent?.close();
-    this.#target.close();
+    this.#target?.close();
     this.issuer.stop();
     rmSync(this.directory, { recursive: true, force: true });
   }

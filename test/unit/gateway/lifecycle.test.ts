@@ -1,0 +1,253 @@
+import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { afterEach, describe, expect, it } from 'vitest';
+import { systemClock } from '../../../src/core/clock.ts';
+import { startGateway } from '../../../src/gateway/start.ts';
+import { openStore } from '../../../src/store/index.ts';
+import { House, until } from '../../support/gateway-house.ts';
+
+const houses: House[] = [];
+afterEach(async () => {
+  for (const house of houses.splice(0)) await house.close();
+});
+
+async function open(more: Record<string, unknown> = {}): Promise<House> {
+  const house = await House.open(more);
+  houses.push(house);
+  return house;
+}
+
+const ALL = [{ who: { groups: ['dev'] }, to: { names: ['*'] } }];
+const logged = (house: House, message: string) => house.log.filter((one) => one.message.includes(message));
+
+describe('a reload', () => {
+  it('counts for the next operation of a live session', async () => {
+    const house = await open();
+    const alice = await house.person('alice', ['dev']);
+    const client = await house.tunnel(alice, 'prod-db');
+    client.say('drop one');
+    expect(await client.line()).toBe('REFUSED no-drop');
+    house.configure({ rules: [] });
+    await until(() => logged(house, 'configuration loaded').length > 0);
+    client.say('drop two');
+    expect(await client.line()).toBe('drop two');
+    client.end();
+  });
+
+  it('of a bad version keeps the old one, says why, and recovers', async () => {
+    const house = await open();
+    const alice = await house.person('alice', ['dev']);
+    house.configure({ rules: [{ name: 'x', when: { dose: ['drop'] }, then: 'deny' }] });
+    await until(() => logged(house, 'new configuration refused').length > 0);
+    const [line] = logged(house, 'new configuration refused');
+    expect(String(line!.fields.problems)).toMatch(/gateway\.yaml:\d+:\d+: unknown key "dose".*did you mean "does"/);
+    const ready = await house.call(undefined, 'GET', '/readyz');
+    expect(ready.status).toBe(200);
+    expect(ready.body.configuration.refused).toContain('1 problem');
+    expect(JSON.stringify(ready.body)).not.toContain('dose');
+    const client = await house.tunnel(alice, 'prod-db');
+    client.say('drop one');
+    expect(await client.line()).toBe('REFUSED no-drop');
+    client.end();
+    house.configure();
+    await until(async () => (await house.call(undefined, 'GET', '/readyz')).body.configuration.refused === undefined);
+    const metrics = (await house.call(undefined, 'GET', '/metrics')).body;
+    expect(metrics).toContain('hoopctl_configuration_reloads_total{result="refused"} 1');
+  });
+
+  it('of a version whose own test fails keeps the old one', async () => {
+    const house = await open();
+    const before = (await house.call(undefined, 'GET', '/readyz')).body.configuration.version;
+    const test = { as: { groups: ['dev'] }, to: 'prod-db', run: 'drop x', expect: 'deny' };
+    house.configure({ rules: [], tests: [test] });
+    expect(await house.gateway.reload()).toBe(false);
+    expect((await house.call(undefined, 'GET', '/readyz')).body.configuration.version).toBe(before);
+    house.configure({ tests: [test] });
+    expect(await house.gateway.reload()).toBe(true);
+  });
+
+  it('that removes a connection ends its sessions', async () => {
+    const house = await open();
+    const alice = await house.person('alice', ['dev']);
+    const client = await house.tunnel(alice, 'prod-db');
+    client.say('say hello');
+    await client.line();
+    house.configure({ connections: {}, access: [], rules: [] });
+    expect(await client.line()).toBe('END access_denied');
+  });
+
+  it('says what counts only after a restart', async () => {
+    const house = await open();
+    house.configure({ publicUrl: 'https://gw.example.com' });
+    await until(() => logged(house, 'configuration loaded').length > 0);
+    expect(logged(house, 'configuration loaded')[0]!.fields.restartNeeded).toEqual(['publicUrl']);
+  });
+});
+
+describe('a stop', () => {
+  it('accepts nothing new, waits for sessions, and seals every recording', async () => {
+    const house = await open();
+    const alice = await house.person('alice', ['dev']);
+    const spare = await house.tunnel(alice, 'prod-db');
+    const client = await house.tunnel(alice, 'prod-db');
+    client.say('say hello');
+    await client.line();
+    const closing = house.gateway.close({ graceMs: 60_000 });
+    expect(await spare.line()).toBe('<closed>');
+    await expect(house.tunnel(alice, 'prod-db')).rejects.toMatchObject({ code: 'gateway_stopping' });
+    expect((await house.call(undefined, 'GET', '/readyz')).status).toBe(503);
+    client.say('say goodbye');
+    expect(await client.line()).toBe('say goodbye');
+    client.end();
+    await closing;
+    expect(readdirSync(join(house.data, 'recordings', 'open'))).toEqual([]);
+  });
+
+  it('ends with a reason what has not ended in time; a second call waits no longer', async () => {
+    const house = await open();
+    const alice = await house.person('alice', ['dev']);
+    const client = await house.tunnel(alice, 'prod-db');
+    client.say('say hello');
+    await client.line();
+    void house.gateway.close({ graceMs: 3_600_000 });
+    await house.gateway.close();
+    expect(await client.line()).toBe('END gateway_stopping');
+    const store = await openStore({ directory: house.data, clock: systemClock });
+    expect(await store.sessions.list()).toEqual([
+      expect.objectContaining({ state: 'ended', endCode: 'gateway_stopping', sealed: true }),
+    ]);
+    await store.close();
+  });
+
+  it('is asked for by the signal too', async () => {
+    const stop = new AbortController();
+    const house = new House();
+    const gateway = await startGateway({
+      data: house.data,
+      listen: '127.0.0.1:0',
+      log: { debug() {}, info() {}, warn() {}, error() {} },
+      env: {},
+      version: '0',
+      signal: stop.signal,
+    });
+    stop.abort();
+    await gateway.close();
+  });
+});
+
+describe('a start', () => {
+  it('without a configuration tells how to make the first administrator, who can then log in', async () => {
+    const house = new House();
+    house.issuer = { url: 'http://127.0.0.1:1', stop() {} } as never;
+    await house.start({ config: undefined, listen: '127.0.0.1:0' } as never);
+    houses.push(house);
+    expect(house.gateway.hints.join()).toContain(`hoopctl admin users add NAME --group admins --data ${house.data}`);
+    const hello = (await house.call(undefined, 'GET', '/.well-known/hoopctl')).body;
+    expect(hello.issuers).toEqual([
+      expect.objectContaining({ name: 'local', issuer: `${house.gateway.url}/oidc`, clientId: 'hoopctl' }),
+    ]);
+    await house.addUser('root', 'correct horse battery', ['admins']);
+    await house.gateway.close({ graceMs: 0 });
+    await house.start({ config: undefined, listen: '127.0.0.1:0' } as never);
+    expect(house.gateway.hints).toEqual([]);
+  });
+
+  it('on data that another gateway uses is refused, and harms neither', async () => {
+    const house = await open();
+    const second = new House();
+    const start = startGateway({
+      data: house.data,
+      listen: '127.0.0.1:0',
+      log: { debug() {}, info() {}, warn() {}, error() {} },
+      env: {},
+      version: '0',
+    });
+    await expect(start).rejects.toMatchObject({ code: 'conflict', message: expect.stringContaining(house.data) });
+    expect((await house.call(undefined, 'GET', '/healthz')).status).toBe(200);
+    expect(second.log).toEqual([]);
+  });
+
+  it('that fails leaves nothing behind: the next one works', async () => {
+    const house = await open();
+    await house.gateway.close({ graceMs: 0 });
+    const taken = createServer().listen(0, '127.0.0.1');
+    await new Promise((resolve) => taken.once('listening', resolve));
+    const { port } = taken.address() as { port: number };
+    await expect(house.start({ listen: `127.0.0.1:${port}` })).rejects.toMatchObject({ code: 'port_taken' });
+    house.configure({ rules: 'nonsense' });
+    await expect(house.start()).rejects.toMatchObject({ code: 'config_invalid' });
+    taken.close();
+    house.configure();
+    await house.start();
+    expect((await house.call(undefined, 'GET', '/healthz')).status).toBe(200);
+  });
+
+  it('names every problem of a configuration with its place', async () => {
+    const house = await open();
+    await house.gateway.close({ graceMs: 0 });
+    writeFileSync(
+      house.config,
+      [
+        'listen: { gateway: nowhere }',
+        'limits: { sesions: 3 }',
+        'connections:',
+        '  Prod: { protocol: lines, target: { host: h, port: 1 }, credentials: { user: u } }',
+        '  two: { protocol: lnes, target: { host: h, port: 1 }, credentials: { user: u } }',
+        'access: [ { who: { groups: [a] }, to: { names: [three] } } ]',
+      ].join('\n'),
+    );
+    const error = await house.start().catch((thrown) => thrown);
+    expect(error.code).toBe('config_invalid');
+    expect(error.message).toMatch(/gateway\.yaml:1:\d+: listen\.gateway is "nowhere", expected host:port/);
+    expect(error.message).toMatch(/gateway\.yaml:4:\d+: /);
+    expect(error.message).toMatch(/gateway\.yaml:5:\d+: .*"lnes"/);
+    writeFileSync(house.config, 'limits: { sesions: 3 }\naccess: [ { who: { groups: [a] }, to: { names: [three] } } ]');
+    const second = await house.start().catch((thrown) => thrown);
+    expect(second.message).toMatch(/gateway\.yaml:1:\d+: limits\.sesions is no limit, did you mean "sessions"\?/);
+    expect(second.message).toMatch(/gateway\.yaml:2:\d+: .*selects no connection/);
+  });
+
+  it('keeps keys private', async () => {
+    const house = await open();
+    for (const name of readdirSync(join(house.data, 'keys'))) {
+      expect([name, statSync(join(house.data, 'keys', name)).mode & 0o077]).toEqual([name, 0]);
+    }
+    expect(statSync(house.data).mode & 0o077).toBe(0);
+    expect(readdirSync(join(house.data, 'keys')).sort()).toEqual([
+      'cookies.json',
+      'issuer.json',
+      'mask.key',
+      'tokens.json',
+    ]);
+  });
+});
+
+describe('the gateway’s log', () => {
+  it('has logins, access and stops, in an unbroken chain', async () => {
+    const house = await open({ access: ALL });
+    const alice = await house.person('alice', ['dev']);
+    const client = await house.tunnel(alice, 'prod-db');
+    client.say('say hello');
+    await client.line();
+    client.end();
+    await house.exchange(await house.issuer.token({ sub: 'x', aud: 'other' }));
+    await house.gateway.close();
+    const [segment] = readdirSync(join(house.data, 'log'));
+    const lines = readFileSync(join(house.data, 'log', segment!), 'utf8')
+      .trim()
+      .split('\n');
+    const kinds = lines.map((line) => JSON.parse(line) as { kind: string; ok?: boolean });
+    expect(kinds.map((one) => one.kind).sort()).toEqual([
+      'access',
+      'login',
+      'login',
+      'open',
+      'recording',
+      'start',
+      'stop',
+    ]);
+    expect(kinds.filter((one) => one.kind === 'login').map((one) => one.ok)).toEqual([true, false]);
+    expect(lines.join()).not.toContain(alice);
+  });
+});
