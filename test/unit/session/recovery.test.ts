@@ -8,7 +8,10 @@ import { bob, query, World } from './world.ts';
 let dead: World;
 let world: World;
 beforeEach(async () => {
-  dead = await World.open();
+  dead = new World();
+  // It is dead: it must not notice what the next process does, and write.
+  dead.pollMs = 1e8;
+  await dead.start();
 });
 afterEach(async () => {
   await world.store.close();

@@ -96,6 +96,8 @@ export class World {
   /** Added to the time. */
   skew = 0;
   auditFails = false;
+  /** How often other processes' decisions are looked for. */
+  pollMs = 20;
   store!: Store;
   approvals!: Approvals;
   grants!: Grants;
@@ -123,14 +125,14 @@ export class World {
   async start(): Promise<void> {
     const { clock, audit, log } = this;
     this.store = await openStore({ directory: this.directory, clock, files: this.files });
-    this.approvals = new Approvals({ reviews: this.store.reviews, audit, clock, log, pollMs: 20 });
+    this.approvals = new Approvals({ reviews: this.store.reviews, audit, clock, log, pollMs: this.pollMs });
     this.registry = new SessionRegistry({ store: this.store.sessions, log });
     this.grants = new Grants({
       grants: this.store.grants,
       audit,
       clock,
       log,
-      pollMs: 20,
+      pollMs: this.pollMs,
       revoked: (grant) => this.registry.killGrant(grant.id, 'the grant was revoked'),
     });
     this.recorder = new Recorder({ sink: this.store.recordings, now: () => clock.now(), version: 'test' });
