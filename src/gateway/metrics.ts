@@ -1,8 +1,6 @@
 // What Prometheus scrapes. Labels are names from the configuration and closed lists: never a value, a statement, a person.
 
-import { monitorEventLoopDelay } from 'node:perf_hooks';
-import { memoryUsage } from 'node:process';
-import { Counter, Gauge, Registry } from 'prom-client';
+import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
 
 /** What of a session is counted. */
 export interface Counted {
@@ -31,7 +29,6 @@ export interface MetricSources {
 
 export class Metrics {
   readonly #registry = new Registry();
-  readonly #lag = monitorEventLoopDelay({ resolution: 10 });
   /** Of sessions that have ended, by connection: those of live ones are added at each scrape, so that none is counted live. */
   readonly #ended = new Map<string, Totals>();
   readonly #sources: MetricSources;
@@ -56,7 +53,6 @@ export class Metrics {
 
   constructor(sources: MetricSources) {
     this.#sources = sources;
-    this.#lag.enable();
     this.#addCollected();
   }
 
@@ -75,10 +71,6 @@ export class Metrics {
 
   text(): Promise<string> {
     return this.#registry.metrics();
-  }
-
-  close(): void {
-    this.#lag.disable();
   }
 
   #addCollected(): void {
@@ -123,27 +115,8 @@ export class Metrics {
         this.set(await sources.reviewsPending());
       },
     });
-    const lag = this.#lag;
-    new Gauge({
-      name: 'hoopctl_event_loop_lag_seconds',
-      help: 'Delay of the event loop since the last scrape.',
-      labelNames: ['quantile'],
-      registers,
-      collect() {
-        this.set({ quantile: '0.5' }, lag.percentile(50) / 1e9);
-        this.set({ quantile: '0.99' }, lag.percentile(99) / 1e9);
-        this.set({ quantile: '1' }, lag.max / 1e9);
-        lag.reset();
-      },
-    });
-    new Gauge({
-      name: 'process_resident_memory_bytes',
-      help: 'Resident memory.',
-      registers,
-      collect() {
-        this.set(memoryUsage.rss());
-      },
-    });
+    // Memory, CPU, event loop lag, garbage collection.
+    collectDefaultMetrics({ register: this.#registry });
   }
 
   #counter(name: string, help: string, labelNames: string[]): Counter {

@@ -1,62 +1,24 @@
 // Composition: a data directory and a configuration → a gateway that runs. Everything it needs comes as an argument.
 
-import { hostname } from 'node:os';
 import { join } from 'node:path';
-import { type Clock, systemClock } from '../core/clock.ts';
-import { asHoopctlError, userError } from '../core/errors.ts';
-import type { Log } from '../core/log.ts';
-import type { Protocol } from '../protocol/contract.ts';
+import { asHoopctlError } from '../core/errors.ts';
 import { loadProtocol } from '../protocol/index.ts';
-import { Approvals } from '../session/approvals/approvals.ts';
-import { Grants } from '../session/approvals/grants.ts';
-import { SessionEvents } from '../session/events.ts';
-import { Authenticator } from '../session/identity/authenticator.ts';
-import { GatewayTokens } from '../session/identity/tokens.ts';
-import { compileWho } from '../session/policy/who.ts';
-import { ChainedLog } from '../session/recorder/log.ts';
-import { Recorder } from '../session/recorder/recorder.ts';
-import { recover } from '../session/recovery.ts';
-import { SessionRegistry } from '../session/registry.ts';
-import { Revocations } from '../session/revocations.ts';
-import { lockDirectory, openStore, type Store } from '../store/index.ts';
-import { CredentialResolver } from '../target/credentials.ts';
-import type { Role } from './api/route.ts';
+import type { Store } from '../store/index.ts';
+import { certificateNames, listenAddress, nativeAddress, urlHost } from './addresses.ts';
 import { Certificates } from './certificates/certificates.ts';
 import type { Configuration } from './configuration.ts';
-import { type Address, parseAddress } from './document.ts';
-import { privateDirectory } from './files.ts';
-import { createEmbeddedIssuer, type EmbeddedIssuer } from './issuer/issuer.ts';
-import { cookieSecrets, KeyFile, maskKey } from './keys.ts';
+import type { Address } from './document.ts';
+import { embeddedIssuer, type GatewayOptions, identityParts, openGround, openState } from './ground.ts';
 import { Lifecycle } from './lifecycle.ts';
 import { Metrics } from './metrics.ts';
 import { NativeListener } from './native.ts';
 import type { Parts } from './parts.ts';
-import { ConfigurationInForce } from './reload.ts';
+import type { ConfigurationInForce } from './reload.ts';
 import { SessionOpener } from './sessions.ts';
-import { TrustInForce } from './trust.ts';
 import { Tunnels } from './tunnels.ts';
 import { WebListener } from './web.ts';
 
-export interface GatewayOptions {
-  /** Path of the configuration; undefined: everything at its default. */
-  readonly config?: string;
-  /** The data directory; made where there is none. */
-  readonly data: string;
-  /** `host:port` in place of the configuration's listen.gateway. */
-  readonly listen?: string;
-  readonly log: Log;
-  readonly env: Readonly<Record<string, string | undefined>>;
-  readonly version: string;
-  readonly clock?: Clock;
-  /** Aborted: the gateway stops, as `close` does. */
-  readonly signal?: AbortSignal;
-  /** For tests: in place of the registry's. */
-  readonly protocols?: readonly Protocol[];
-  /** For tests: seconds between two polls of a device login. */
-  readonly loginInterval?: number;
-  /** For tests: how the configuration's file is watched. */
-  readonly watch?: { readonly debounceMs?: number; readonly pollMs?: number };
-}
+export type { GatewayOptions } from './ground.ts';
 
 export interface Gateway {
   /** What clients use: `https://host:port`. */
@@ -79,8 +41,6 @@ export interface Gateway {
   close(options?: { readonly graceMs?: number }): Promise<void>;
 }
 
-const DEFAULT_ADDRESS: Address = { host: '127.0.0.1', port: 7443 };
-
 /** Errors: config_invalid, config_unreadable, conflict (another gateway has the data), port_taken, store_failed. */
 export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   await using undo = new AsyncDisposableStack();
@@ -92,50 +52,21 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   return gateway.face;
 }
 
+/** Everything that is made in one step is undone when a later one fails, and at the end, in reverse. */
 async function assemble(
   options: GatewayOptions,
   undo: AsyncDisposableStack,
 ): Promise<{ face: Gateway; lifecycle: Lifecycle }> {
-  const { log, data, version } = options;
-  const clock = options.clock ?? systemClock;
-  const lock = lockDirectory(data);
-  undo.defer(() => lock.release());
-  const [keys, tls] = [join(data, 'keys'), join(data, 'tls')];
-  privateDirectory(keys);
-  privateDirectory(tls);
-  const inForce = await ConfigurationInForce.load({
-    file: options.config,
-    maskKey: maskKey(keys),
-    clock,
-    log,
-    ...(options.protocols === undefined ? {} : { protocols: options.protocols }),
-    ...(options.watch === undefined ? {} : { watch: options.watch }),
-  });
-  undo.defer(() => inForce.stop());
+  const { log, version } = options;
+  const ground = await openGround(options, undo);
+  const { inForce, tls, store, audit } = ground;
+  const state = await openState(options, ground, undo);
   const configuration = inForce.current;
-  const store = await openStore({ directory: data, clock });
-  undo.defer(() => store.close());
-  const audit = await ChainedLog.open({ segments: store.logSegments, now: () => clock.now(), log });
-  undo.defer(() => audit.close());
-  const live = new SessionRegistry({ store: store.sessions, log });
-  undo.defer(() => live.stop());
-  const approvals = new Approvals({ reviews: store.reviews, audit, clock, log });
-  undo.defer(() => approvals.stop());
-  await recover({ sink: store.recordings, store: store.sessions, approvals, audit, clock, log });
-  const revocations = await Revocations.open({
-    store: store.revocations,
-    audit,
-    clock,
-    log,
-    cut: (issuer, subject, reason) => void live.killPrincipal(issuer, subject, reason),
-  });
-  undo.defer(() => revocations.stop());
-
-  const address = listenAddress(options, configuration);
+  const address = listenAddress(options.listen, configuration);
   const certificates = await Certificates.open({
     directory: tls,
     names: certificateNames(address, configuration),
-    clock,
+    clock: ground.clock,
     log,
     ...(configuration.tls === undefined ? {} : { given: configuration.tls }),
   });
@@ -147,63 +78,29 @@ async function assemble(
     ready: () => readiness(lifecycle, store, inForce),
   });
   undo.defer(() => web.destroy());
+  // Port 0 is known only now, and with it the URL that tokens name.
   const bound = { host: address.host, port: (await web.listen(address)).port };
   undo.defer(() => web.close());
   const publicUrl = configuration.publicUrl ?? `https://${urlHost(bound.host)}:${bound.port}`;
-
   const metrics = new Metrics({
-    reviewsPending: async () => (await approvals.list({ state: 'pending' })).length,
-    live: () => live.list().map((session) => session.record()),
+    reviewsPending: async () => (await state.approvals.list({ state: 'pending' })).length,
+    live: () => state.live.list().map((session) => session.record()),
   });
-  undo.defer(() => metrics.close());
-  const issuer = await embeddedIssuer(options, configuration, { store, keys, publicUrl, clock, audit, metrics });
-  const trust = new TrustInForce(() => inForce.current, clock, issuer);
-  const tokens = new GatewayTokens({
-    keys: await KeyFile.open(keys, 'tokens', clock),
-    issuer: publicUrl,
-    clock,
-    limit: (declared) => inForce.current.limit(declared),
-  });
+  const issuer = await embeddedIssuer(options, ground, { publicUrl, metrics });
   const natives = new Map<string, NativeListener>();
   const parts: Parts = {
+    ...(await identityParts(ground, state, publicUrl, issuer)),
+    ...state,
     version,
     publicUrl,
-    clock,
+    clock: ground.clock,
     log,
     audit,
     metrics,
     configuration: () => inForce.current,
-    issuers: () => trust.hints(),
-    native: () => Object.fromEntries([...natives].map(([name, one]) => [name, nativeAddress(one, publicUrl)])),
-    tokens,
-    authenticator: new Authenticator({
-      tokens,
-      trust: () => trust.trust,
-      serviceAccounts: store.serviceAccounts,
-      revocations,
-      clock,
-    }),
-    revocations,
-    roles: rolesOf(() => inForce.current),
+    native: () => Object.fromEntries([...natives].map(([name, one]) => [name, nativeAddress(one.address, publicUrl)])),
     stores: store,
     sink: store.recordings,
-    approvals,
-    grants: new Grants({
-      grants: store.grants,
-      audit,
-      clock,
-      log,
-      revoked: (grant) => void live.killGrant(grant.id, 'the grant was revoked'),
-    }),
-    events: new SessionEvents(),
-    live,
-    recorder: new Recorder({ sink: store.recordings, now: () => clock.now(), version }),
-    credentials: new CredentialResolver({
-      environment: options.env,
-      log,
-      clock,
-      ...(options.config === undefined ? {} : { directory: join(options.config, '..') }),
-    }),
   };
   const opener = new SessionOpener(parts);
   const tunnels = new Tunnels(parts, opener);
@@ -223,91 +120,21 @@ async function assemble(
   audit.append('start', { version, policy: configuration.version, url: publicUrl });
   web.serve(parts, issuer, tunnels);
   log.info({ url: publicUrl, listen: `${bound.host}:${bound.port}`, native: parts.native(), version }, 'gateway runs');
-  const hints = await firstSteps(store, issuer, data);
+  const hints = await firstSteps(store, issuer, options.data);
   for (const hint of hints) log.warn({}, hint);
-  return {
-    lifecycle,
-    face: {
-      url: publicUrl,
-      address: bound,
-      native: Object.fromEntries(
-        [...natives].map(([name, one]) => [name, { host: one.address.address, port: one.address.port }]),
-      ),
-      fingerprint: certificates.fingerprint,
-      caFile: configuration.tls === undefined ? join(tls, 'ca.pem') : undefined,
-      hints,
-      reload: () => inForce.reload(audit, changed, told),
-      close: (how) => lifecycle.close(how),
-    },
+  const face: Gateway = {
+    url: publicUrl,
+    address: bound,
+    native: Object.fromEntries(
+      [...natives].map(([name, { address: at }]) => [name, { host: at.address, port: at.port }]),
+    ),
+    fingerprint: certificates.fingerprint,
+    caFile: configuration.tls === undefined ? join(tls, 'ca.pem') : undefined,
+    hints,
+    reload: () => inForce.reload(audit, changed, told),
+    close: (how) => lifecycle.close(how),
   };
-}
-
-function listenAddress(options: GatewayOptions, configuration: Configuration): Address {
-  if (options.listen === undefined) return configuration.listen.gateway ?? DEFAULT_ADDRESS;
-  const parsed = parseAddress(options.listen);
-  if (parsed === undefined) {
-    throw userError('usage', `--listen is "${options.listen}", expected host:port such as 127.0.0.1:7443`);
-  }
-  return parsed;
-}
-
-const isWildcard = (host: string) => host === '0.0.0.0' || host === '::';
-
-function urlHost(host: string): string {
-  if (isWildcard(host)) return hostname();
-  return host.includes(':') ? `[${host}]` : host;
-}
-
-/** Every name and address by which a client may come. */
-function certificateNames(address: Address, { publicUrl, listen }: Configuration): string[] {
-  const hosts = [address.host, ...[...listen.native.values()].map((one) => one.host)];
-  const names = new Set(['localhost', '127.0.0.1', '::1']);
-  for (const host of hosts) names.add(isWildcard(host) ? hostname() : host);
-  if (publicUrl !== undefined) names.add(new URL(publicUrl).hostname.replace(/^\[|\]$/g, ''));
-  return [...names];
-}
-
-/** Where clients find a native listener: its own address, or the gateway's name where it listens on all. */
-function nativeAddress(listener: NativeListener, publicUrl: string): string {
-  const { address, port } = listener.address;
-  return `${isWildcard(address) ? new URL(publicUrl).hostname : urlHost(address)}:${port}`;
-}
-
-async function embeddedIssuer(
-  options: GatewayOptions,
-  configuration: Configuration,
-  has: { store: Store; keys: string; publicUrl: string; clock: Clock; audit: ChainedLog; metrics: Metrics },
-): Promise<EmbeddedIssuer | undefined> {
-  if (!configuration.identity.embedded) return undefined;
-  const { store, keys, publicUrl, clock, audit, metrics } = has;
-  return createEmbeddedIssuer({
-    publicUrl,
-    users: store.users,
-    store: store.oidc,
-    keys: await KeyFile.open(keys, 'issuer', clock),
-    cookieSecrets: cookieSecrets(keys),
-    clock,
-    log: options.log,
-    ...(options.loginInterval === undefined ? {} : { interval: options.loginInterval }),
-    onLogin({ user, address, ok }) {
-      audit.append('login', { issuer: 'embedded', user, address, ok });
-      metrics.logins.inc({ issuer: 'embedded', result: ok ? 'ok' : 'refused' });
-    },
-  });
-}
-
-function rolesOf(configuration: () => Configuration): Parts['roles'] {
-  let made: { from: Configuration; is: Record<Role, ReturnType<typeof compileWho>> } | undefined;
-  return (principal) => {
-    const from = configuration();
-    if (made?.from !== from) {
-      made = { from, is: { admin: compileWho(from.roles.admin), auditor: compileWho(from.roles.auditor) } };
-    }
-    const { is } = made;
-    // An agent that acts for an administrator does not administer.
-    const admin = principal.kind !== 'agent' && is.admin(principal);
-    return [...(admin ? (['admin'] as const) : []), ...(is.auditor(principal) ? (['auditor'] as const) : [])];
-  };
+  return { lifecycle, face };
 }
 
 /** A connection that is no longer configured has no sessions. */
@@ -368,7 +195,7 @@ async function readiness(lifecycle: Lifecycle, store: Store, inForce: Configurat
   };
 }
 
-async function firstSteps(store: Store, issuer: EmbeddedIssuer | undefined, data: string): Promise<string[]> {
+async function firstSteps(store: Store, issuer: object | undefined, data: string): Promise<string[]> {
   if (issuer === undefined || (await store.users.list()).length > 0) return [];
   return [`nobody can log in yet; make the first admin: hoopctl admin users add NAME --group admins --data ${data}`];
 }

@@ -4,7 +4,6 @@
 import { spawn } from 'node:child_process';
 import { readFile, stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { kill } from 'node:process';
 import { type Clock, systemClock } from '../core/clock.ts';
 import { type HoopctlError, ourError } from '../core/errors.ts';
 import { type Limit, limit } from '../core/limits.ts';
@@ -144,11 +143,10 @@ function runCommand(command: string, options: CredentialsOptions): Promise<strin
     let over: string | undefined;
     const stop = (why: string) => {
       over ??= why;
-      try {
-        kill(-child.pid!, 'SIGKILL');
-      } catch {
-        child.kill('SIGKILL');
-      }
+      // The whole group: a pipeline's members outlive the shell that is killed alone.
+      spawn('/bin/sh', ['-c', `kill -KILL -${child.pid}`], { stdio: 'ignore' }).on('error', () =>
+        child.kill('SIGKILL'),
+      );
     };
     const timer = setTimeout(() => stop(`command ran longer than ${bound.value} ms (${bound.name})`), bound.value);
     child.stdout.on('data', (chunk: Buffer) => {
