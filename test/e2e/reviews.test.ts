@@ -7,6 +7,7 @@ import { describeWith } from '../support/needs.ts';
 import { eventually, type Running } from '../support/process.ts';
 import { readRecordings } from '../support/recordings.ts';
 import { connectionTo, type Stage, startStage } from '../support/stage.ts';
+import { CTRL_C, onTerminal } from '../support/terminal.ts';
 import { openWay, type Way } from '../support/ways.ts';
 import { bind, execute, fields, parse, query, sync, WireClient } from '../support/wire.ts';
 
@@ -267,13 +268,15 @@ describeWith(['psql'], 'a held statement in psql', () => {
     expect(psql.stdout).toContain('next');
   });
 
-  it('is given up with Ctrl-C', async () => {
-    const psql = way.start('psql', ['-X', '-At'], { input: "insert into t values (8, 'ctrl-c');\nselect 'next';\n" });
-    const [, id = ''] = await psql.waitFor(/hoopctl reviews approve (r-[0-9a-z]+)/, 'stderr');
-    psql.kill('SIGINT');
-    expect((await psql.exited).code).toBe(0);
-    expect(psql.stderr).toMatch(/ERROR: .*cancel/i);
-    expect(psql.stdout).toContain('next');
+  it('is given up with Ctrl-C, and psql goes on', async () => {
+    const psql = onTerminal('psql', ['-X', '-At'], {}, way.start);
+    psql.type("insert into t values (8, 'ctrl-c');\n");
+    const [, id = ''] = await psql.waitFor(/hoopctl reviews approve (r-[0-9a-z]+)/);
+    psql.type(CTRL_C);
+    await psql.waitFor(/ERROR: .*cancel/i);
+    psql.type("select 'ne' || 'xt';\n\\q\n");
+    await psql.waitFor(/next/);
+    expect((await psql.process.exited).code).toBe(0);
     expect(await state(id)).toBe('cancelled');
     expect(await count("t = 'ctrl-c'")).toBe(0);
   });

@@ -87,7 +87,7 @@ describe('a service account', () => {
     await client.until('Z');
     await admin.runOk(['admin', 'service-accounts', 'rm', 'nightly']);
     const frames = await client.until('E');
-    expect(fields(frames.at(-1)?.body as Buffer).C).toBe('57P01');
+    expect(fields(frames.at(-1)?.body as Buffer).C).toBe('28000');
     await client.ended();
     await connected.stop();
     expect((await stage.gateway.client('job', env).run(['whoami'])).code).toBe(4);

@@ -188,10 +188,9 @@ export async function confirmDevice(
     }
     const refuses = Object.keys(form.inputs).find((name) => /^(abort|cancel|deny)$/i.test(name));
     if (answer === 'abort' && refuses !== undefined && !login) values[refuses] = 'yes';
-    const before = page;
     page = await browser.submit(form, values);
     // A form that comes back unchanged was not accepted: a wrong password, a code that is not known.
-    if (login && page.url.href === before.url.href && /type="?password/i.test(page.body)) return page;
+    if (login && /type="?password/i.test(page.body)) return page;
   }
   throw new Error(`the pages from ${verificationUri} never end; the last one:\n${page.body.slice(0, 2000)}`);
 }
