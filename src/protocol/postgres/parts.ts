@@ -1,8 +1,10 @@
 // Puts the reading of SQL together, once for the process: the parser is loaded when the first client comes.
 // Refuses to know: the conversation.
 
-import { ourError } from '../../core/errors.ts';
 import type { SqlParts } from './analysis.ts';
+import { createMasker } from './masking/masker.ts';
+import { Catalogues } from './masking/planner.ts';
+import { TypeRegistry } from './masking/types.ts';
 import { createAnalyser } from './sql/analyser.ts';
 
 let parts: Promise<SqlParts> | undefined;
@@ -13,8 +15,11 @@ export function sqlParts(): Promise<SqlParts> {
 }
 
 async function load(): Promise<SqlParts> {
-  const missing = () => {
-    throw ourError('internal', 'masking is not built yet');
+  const types = new TypeRegistry();
+  const catalogues = new Catalogues(types);
+  return {
+    analyser: await createAnalyser(),
+    masker: createMasker(types),
+    planner: (source) => catalogues.planner(source),
   };
-  return { analyser: await createAnalyser(), masker: { dataRow: missing, copy: missing }, planner: missing };
 }

@@ -37,8 +37,8 @@ export const RELATIONS = `select c.oid, n.nspname, c.relname, c.relkind,
   from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
   where c.relkind in ('r', 'p', 'v', 'm', 'f', 'S', 't')`;
 
-/** relation, number, name, type, whether it is generated. */
-export const COLUMNS = `select a.attrelid, a.attnum, a.attname, a.atttypid, a.attgenerated <> ''
+/** relation, number, name, type, type modifier, whether it is generated. */
+export const COLUMNS = `select a.attrelid, a.attnum, a.attname, a.atttypid, a.atttypmod, a.attgenerated <> ''
   from pg_catalog.pg_attribute a join pg_catalog.pg_class c on c.oid = a.attrelid
   where a.attnum > 0 and not a.attisdropped and c.relkind in ('r', 'p', 'v', 'm', 'f', 'S', 't')
   order by a.attrelid, a.attnum`;

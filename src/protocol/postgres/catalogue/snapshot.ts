@@ -7,6 +7,7 @@ export interface Column {
   readonly attnum: number;
   readonly name: string;
   readonly typeOid: number;
+  readonly typmod: number;
   readonly generated: boolean;
 }
 
@@ -119,9 +120,11 @@ export class Snapshot {
       else same.push(open);
       if (toastOid !== '0') toast.push([Number(toastOid), oid]);
     }
-    for (const [relation, attnum, name, typeOid, generated] of raw.columns) {
-      const column = { attnum: Number(attnum), name: name!, typeOid: Number(typeOid), generated: generated === 't' };
-      relations.get(Number(relation))?.columns.push(column);
+    for (const [relation, attnum, name, typeOid, typmod, generated] of raw.columns) {
+      relations.get(Number(relation))?.columns.push({
+        ...{ attnum: Number(attnum), name: name!, typeOid: Number(typeOid), typmod: Number(typmod) },
+        generated: generated === 't',
+      });
     }
     for (const [childOid, parentOid] of raw.inheritance) {
       const child = relations.get(Number(childOid));

@@ -18,9 +18,9 @@ export interface Origins {
   readonly direct: boolean;
 }
 
-/** An output column: with its type where it is a column as it stands. */
+/** An output column: with the column that it is where it is one as it stands. */
 export interface OutputOrigins extends Origins {
-  readonly typeOid?: number;
+  readonly column?: Column;
 }
 
 export const UNPROVEN: Origins = { columns: undefined, direct: false };
@@ -198,7 +198,7 @@ export class OriginResolver {
   ): readonly (OutputOrigins | undefined)[] {
     const columns = starColumns(of, simple, sources);
     if (columns === undefined || columns.length !== count) return new Array<undefined>(count).fill(undefined);
-    return columns.map(([relation, column]) => ({ ...this.columnOf(relation, column), typeOid: column.typeOid }));
+    return columns.map(([relation, column]) => ({ ...this.columnOf(relation, column), column }));
   }
 
   #output(output: Output, sources: readonly Resolved[], sequences: Origins): OutputOrigins | undefined {
@@ -226,7 +226,7 @@ export class OriginResolver {
     if (SYSTEM_COLUMNS.has(column)) return NOWHERE;
     const found = relations.flatMap((relation) => {
       const own = relation.columns.find((candidate) => candidate.name === column);
-      return own === undefined ? [] : [{ ...this.columnOf(relation, own), typeOid: own.typeOid }];
+      return own === undefined ? [] : [{ ...this.columnOf(relation, own), column: own }];
     });
     // One source that has the column, whichever relation its name means: then it is a column, and one of those found.
     const certain = meant.some((entry) =>

@@ -8,7 +8,7 @@ import { peerError } from '../../../core/errors.ts';
 import type { ResultColumn } from '../../contract.ts';
 import type { Analysis, CatalogueSource, ColumnPlanner, Field, PlanContext } from '../analysis.ts';
 import { Catalogue, type CatalogueTimes } from '../catalogue/catalogue.ts';
-import type { Snapshot } from '../catalogue/snapshot.ts';
+import type { Column, Snapshot } from '../catalogue/snapshot.ts';
 import type { Lineage } from '../sql/lineage.ts';
 import type { AnalysedStatement } from '../sql/statement.ts';
 import {
@@ -20,6 +20,7 @@ import {
   UNPROVEN,
   union,
 } from './origins.ts';
+import type { PlannedColumn } from './planned.ts';
 import type { TypeRegistry } from './types.ts';
 
 /** How deep views may lie upon views before nothing is proven. */
@@ -125,6 +126,8 @@ class Planner implements ColumnPlanner {
     if (lineage === undefined) throw unknownCopy();
     const { copiesTable } = analysis.statements[part] as AnalysedStatement;
     if (this.#pending(context) || changesBefore(analysis, part)) throw unknownCopy();
+    const encoding = analysis.statements[part]?.copy?.encoding;
+    if (encoding !== undefined && !/^utf-?8$/i.test(encoding)) throw foreignEncoding(encoding);
     const plan: Plan<readonly ResultColumn[]> =
       copiesTable === undefined
         ? (resolver) => this.#copyQuery(resolver, lineage, context)
@@ -286,8 +289,7 @@ class Planner implements ColumnPlanner {
         : listed.map((wanted) => relation.columns.find((column) => column.name === wanted));
     return columns.map((column) => {
       if (column === undefined) throw unknownCopy();
-      const { columns: origins, direct } = resolver.columnOf(relation, column);
-      return { name: column.name, origins, direct, textual: this.#isText(column.typeOid) };
+      return this.#copied(column.name, resolver.columnOf(relation, column), column);
     });
   }
 
@@ -300,15 +302,16 @@ class Planner implements ColumnPlanner {
     return resolver.outputs(lineage, width, names).map((output, index) => {
       all ??= output === undefined ? resolver.all(lineage, names) : undefined;
       const origins = output ?? all ?? UNPROVEN;
-      const { columns, direct } = stored === undefined ? origins : union([origins, stored]);
-      const typeOid = output?.typeOid;
-      return {
-        name: `column${index + 1}`,
-        origins: columns,
-        direct,
-        textual: typeOid !== undefined && this.#isText(typeOid),
-      };
+      const name = output?.column?.name ?? `column${index + 1}`;
+      return this.#copied(name, stored === undefined ? origins : union([origins, stored]), output?.column);
     });
+  }
+
+  /** A column of COPY: its type is known when it is a column of a relation as it stands. */
+  #copied(name: string, { columns, direct }: Origins, column: Column | undefined): PlannedColumn {
+    const textual = column !== undefined && this.#isText(column.typeOid);
+    const type = column === undefined ? {} : { typeOid: column.typeOid, typmod: column.typmod };
+    return { name, origins: columns, direct, textual, ...type };
   }
 
   #column(field: Field, { columns, direct }: Origins): ResultColumn {
@@ -344,6 +347,16 @@ function changesBefore(analysis: Analysis | undefined, part: number): boolean {
 }
 
 const never = (): boolean => false;
+
+function foreignEncoding(encoding: string) {
+  return peerError(
+    'denied',
+    `COPY TO STDOUT with ENCODING '${encoding}' is refused: masks apply here, and they read UTF-8`,
+    {
+      fix: 'leave ENCODING out, and convert what comes',
+    },
+  );
+}
 
 function unknownCopy() {
   return peerError(
