@@ -11,6 +11,9 @@ export interface DirectoryLock {
   release(): void;
 }
 
+/** Kept from the garbage collector, which would close the file and so give up a lock that its owner merely does not mention. */
+const held = new Set<DatabaseSync>();
+
 /** Takes it or throws `conflict`: another process has it. */
 export function lockDirectory(directory: string): DirectoryLock {
   privateDirectory(directory);
@@ -26,5 +29,10 @@ export function lockDirectory(directory: string): DirectoryLock {
       cause: thrown,
     });
   }
-  return { release: () => file.close() };
+  held.add(file);
+  return {
+    release: () => {
+      if (held.delete(file)) file.close();
+    },
+  };
 }

@@ -1,5 +1,6 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { afterEach, beforeEach, expect, it } from 'vitest';
+import { newSessionId } from '../../../src/core/ids.ts';
 import { verify } from '../../../src/session/recorder/verify.ts';
 import { recover } from '../../../src/session/recovery.ts';
 import type { GatewaySession } from '../../../src/session/session.ts';
@@ -44,7 +45,7 @@ it('seals what a dead gateway left, marks it in the store, puts it into the log,
   await new Promise<void>((resolve) => open.recorded(resolve));
   const path = dead.store.recordings.path(damaged.id);
   writeFileSync(path, readFileSync(path, 'utf8').replace('alice', 'mallory'));
-  const lost = { ...neat.record(), id: open.id.replace(/.$/, '0'), state: 'open' as const, sealed: false };
+  const lost = { ...neat.record(), id: newSessionId(dead.clock.now()), state: 'open' as const, sealed: false };
   await dead.store.sessions.add(lost);
 
   const found = await restart();

@@ -68,18 +68,24 @@ describe('the data directory', () => {
     const lock = lockDirectory(path);
     expect(() => lockDirectory(path)).toThrow(expect.objectContaining({ code: 'conflict' }));
     lock.release();
+    lock.release();
     lockDirectory(path).release();
   });
 
-  it('is unlocked by a kill of its gateway', async () => {
+  it('stays locked though nobody holds on to the lock, and is unlocked by a kill of its gateway', async () => {
     const path = join(directory, 'data');
     const program = `import { lockDirectory } from ${JSON.stringify(new URL('../../../src/store/lock.ts', import.meta.url).href)};
-      lockDirectory(${JSON.stringify(path)}); console.log('locked'); setInterval(() => {}, 1000);`;
-    const child = execFile(process.execPath, ['--input-type=module', '-e', program]);
+      lockDirectory(${JSON.stringify(path)});
+      for (let i = 0; i < 3; i++) { gc(); await new Promise(setImmediate); }
+      console.log('locked'); setInterval(() => {}, 1000);`;
+    const child = execFile(process.execPath, ['--expose-gc', '--input-type=module', '-e', program]);
     await new Promise((resolve) => child.stdout?.once('data', resolve));
-    expect(() => lockDirectory(path)).toThrow();
     const gone = new Promise((resolve) => child.once('exit', resolve));
-    child.kill('SIGKILL');
+    try {
+      expect(() => lockDirectory(path)).toThrow(expect.objectContaining({ code: 'conflict' }));
+    } finally {
+      child.kill('SIGKILL');
+    }
     await gone;
     lockDirectory(path).release();
   });
