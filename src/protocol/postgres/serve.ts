@@ -2,6 +2,7 @@
 // Refuses to know: what is decided, how a message looks.
 
 import { asHoopctlError, HoopctlError, peerError, userError } from '../../core/errors.ts';
+import type { Log } from '../../core/log.ts';
 import type { ByteStream } from '../../core/stream.ts';
 import type { Services, Session, Target, Visitor } from '../contract.ts';
 import type { ColumnPlanner, SqlParts } from './analysis.ts';
@@ -48,7 +49,7 @@ export async function serve(visitor: Visitor, services: Services, sql: () => Pro
     const ready = prepare(session, opened.target as Target<PostgresConfig>, greeting, opened.asked);
     const parts = sql();
     parts.catch(() => {});
-    const conversation = new Conversation(session, ready.target, limits, door);
+    const conversation = new Conversation(session, ready.target, limits, door, services.log);
     await conversation.run(greeting, ready, await parts);
   } catch (thrown) {
     const error = asHoopctlError(thrown);
@@ -115,9 +116,11 @@ class Conversation {
   readonly #target: Target<PostgresConfig>;
   readonly #limits: Limits;
   readonly #door: Door;
+  readonly #log: Log;
   #machine: Machine | undefined;
 
-  constructor(session: Session, target: Target<PostgresConfig>, limits: Limits, door: Door) {
+  constructor(session: Session, target: Target<PostgresConfig>, limits: Limits, door: Door, log: Log) {
+    this.#log = log;
     this.#session = session;
     this.#target = target;
     this.#limits = limits;
@@ -160,10 +163,20 @@ class Conversation {
       });
       driver.start(fromClient, connected.rest);
       await driver.done;
+      this.#reportFailure();
     } finally {
       registration.release();
       connected.stream.destroy();
     }
+  }
+
+  /** Where in our code it failed; not the text, which may hold what came back from the target. */
+  #reportFailure(): void {
+    const { failure } = this.#machine ?? {};
+    if (failure === undefined) return;
+    const { stack } = failure.cause instanceof Error ? failure.cause : failure;
+    const frames = stack?.split('\n').filter((line) => /^\s+at /.test(line));
+    this.#log.error({ session: this.#session.id, at: frames }, 'a conversation failed');
   }
 
   async #connect(greeting: Startup, { database, target }: Ready): Promise<Connected> {

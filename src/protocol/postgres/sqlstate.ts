@@ -41,13 +41,19 @@ const SQLSTATE: Partial<Record<SessionEnd['code'], string>> = {
   gateway_stopping: '57P01',
 };
 
-export function fatalNotice(
-  error: { code: SessionEnd['code']; message: string; fix?: string },
-  session?: string,
-): Notice {
+interface Told {
+  readonly code: SessionEnd['code'];
+  readonly message: string;
+  readonly fix?: string;
+  /** `sqlstate`: the target's own, where it refused. */
+  readonly details?: HoopctlError['details'];
+}
+
+export function fatalNotice(error: Told, session?: string): Notice {
+  const told = error.details?.sqlstate;
   return {
     severity: 'FATAL',
-    code: SQLSTATE[error.code] ?? 'XX000',
+    code: typeof told === 'string' && told.length === 5 ? told : (SQLSTATE[error.code] ?? 'XX000'),
     message: error.message,
     detail: session === undefined ? undefined : `session ${session}`,
     hint: error.fix,

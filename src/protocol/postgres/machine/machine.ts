@@ -8,13 +8,15 @@ import { fatalNotice } from '../sqlstate.ts';
 import { errorResponse } from '../wire/notice.ts';
 import { ClientSide } from './client.ts';
 import { Core, type MachineOptions } from './core.ts';
-import { Client } from './states.ts';
+import { Client, Target, targetName } from './states.ts';
 import { TargetSide } from './target.ts';
 
 export class Machine {
   readonly #core: Core;
   readonly #client: ClientSide;
   readonly #target: TargetSide;
+  /** The fault of ours that ended it, for the log. */
+  failure: HoopctlError | undefined;
 
   constructor(options: MachineOptions) {
     this.#core = new Core(options);
@@ -54,6 +56,12 @@ export class Machine {
   /** The server owes answers: something of this client may be running there. */
   get busy(): boolean {
     return this.#core.queue.length > 0;
+  }
+
+  /** The name of the state of what the server owes next, for tests and for people. */
+  get expecting(): string {
+    const { head } = this.#core.queue;
+    return head?.refusal === undefined ? targetName(head?.state ?? Target.idle) : 'refused';
   }
 
   /** The server has said goodbye with an error of its own. */
@@ -117,9 +125,15 @@ export class Machine {
   }
 
   /** Ends it: the client is told at once where a message may stand. What was not answered has an unknown outcome. */
-  end(reason: SessionEnd | HoopctlError, tell = true): void {
+  end(cause: SessionEnd | HoopctlError, tell = true): void {
     const core = this.#core;
     if (core.ended !== undefined) return;
+    let reason = cause;
+    if (cause instanceof HoopctlError && cause.code === 'internal') {
+      // A fault of ours: its text may hold anything, also a value that is masked.
+      this.failure = cause;
+      reason = { code: 'internal', message: 'the gateway failed in this session' };
+    }
     core.end(reason);
     core.toTarget.clear();
     if (core.waiting?.for === 'review') core.waiting.hold.cancel(reason.message);

@@ -71,6 +71,7 @@ export class Rows {
     let message = buffer;
     let from = start;
     let to = end;
+    if (core.masked) this.#fits(running, buffer, start, end);
     if (running.masking) {
       message = core.options.masker.dataRow(buffer.subarray(start, end), running.fields!, running.masks!);
       from = 0;
@@ -79,6 +80,15 @@ export class Rows {
     running.bytes += to - from;
     core.toClient.slice(message, from, to);
     if (running.wanted && core.session.wantsRows(running.id, running.part)) this.#record(running, message, from, to);
+  }
+
+  /** INVARIANT: masks go by position, so a row has exactly the fields that were described. */
+  #fits(running: Running, buffer: Buffer, start: number, end: number): void {
+    const count = end - start < HEADER + 2 ? -1 : buffer.readUInt16BE(start + HEADER);
+    const expected = running.fields?.length;
+    if (count !== expected) {
+      throw peerError('protocol_violation', `the target sent a row of ${count} values, ${expected} were described`);
+    }
   }
 
   #record(running: Running, buffer: Buffer, start: number, end: number): void {

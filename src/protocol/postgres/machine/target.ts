@@ -97,7 +97,9 @@ export class TargetSide {
     const head = core.queue.head;
     const state = head === undefined ? Target.idle : head.state;
     const next = afterBack(state, type);
-    if (next === 0) {
+    // What was sent for a refused request can only fail.
+    const refused = head?.refusal !== undefined && type !== Back.ErrorResponse && !this.#isUnasked(type);
+    if (next === 0 || refused) {
       throw peerError(
         'protocol_violation',
         `the target sent ${backName(type)} while ${targetName(state)} was expected`,

@@ -88,10 +88,11 @@ export function scram(
   password: string,
   binding: Buffer | undefined,
   nonce = randomBytes(18).toString('base64'),
+  // PostgreSQL takes the user from the startup packet and ignores it here.
+  user = '',
 ): Scram {
   const header = binding === undefined ? 'n,,' : 'p=tls-server-end-point,,';
-  // PostgreSQL takes the user from the startup packet and ignores it here.
-  const bare = `n=,r=${nonce}`;
+  const bare = `n=${user},r=${nonce}`;
   let serverSignature: Buffer | undefined;
   return {
     mechanism: binding === undefined ? 'SCRAM-SHA-256' : 'SCRAM-SHA-256-PLUS',
