@@ -26,7 +26,15 @@ export interface IssuerKeys {
 
 /** Keys that never leave this process: the embedded issuer's. */
 export function localKeys(jwks: () => JSONWebKeySet): IssuerKeys {
-  return { resolver: async () => createLocalJWKSet(jwks()) };
+  let made: { readonly from: JSONWebKeySet; readonly resolver: KeyResolver } | undefined;
+  return {
+    async resolver() {
+      const from = jwks();
+      // Made once for each set: it keeps the imported keys.
+      if (made?.from !== from) made = { from, resolver: createLocalJWKSet(from) };
+      return made.resolver;
+    },
+  };
 }
 
 export interface RemoteKeysOptions {

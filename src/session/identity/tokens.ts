@@ -7,7 +7,7 @@ import type { Clock } from '../../core/clock.ts';
 import { userError } from '../../core/errors.ts';
 import { type Limit, limit } from '../../core/limits.ts';
 import { claimedType, refused, verifyJwt } from './jwt.ts';
-import { localKeys } from './keys.ts';
+import { type IssuerKeys, localKeys } from './keys.ts';
 import type { Principal, PrincipalKind } from './principal.ts';
 
 /** How long an access token lasts. */
@@ -55,9 +55,11 @@ export interface GatewayTokensOptions {
 export class GatewayTokens {
   readonly issuer: string;
   readonly #options: GatewayTokensOptions;
+  readonly #keys: IssuerKeys;
 
   constructor(options: GatewayTokensOptions) {
     this.#options = options;
+    this.#keys = localKeys(() => options.keys.jwks());
     this.issuer = options.issuer;
   }
 
@@ -131,12 +133,12 @@ export class GatewayTokens {
   }
 
   async #verify(token: string, type: string): Promise<VerifiedToken> {
-    const { keys, clock, issuer } = this.#options;
+    const { clock, issuer } = this.#options;
     const claims = await verifyJwt(token, {
       name: 'gateway',
       issuer,
       audiences: [TOKEN_AUDIENCE],
-      keys: localKeys(() => keys.jwks()),
+      keys: this.#keys,
       type,
       clock,
     });
