@@ -63,15 +63,15 @@ async function atLeaf(
   if (before.includes('--')) return [FILES];
   const last = before.at(-1);
   if (takesValue(options, last)) return optionValues(context, options, last!);
-  if (current.startsWith('-')) return flags(options);
   let position = 0;
   for (const [i, word] of before.entries()) {
     if (!word.startsWith('-') && !takesValue(options, before[i - 1])) position++;
   }
+  if (command.passThrough && position > 0) return [FILES];
+  if (current.startsWith('-')) return flags(options);
   const argument =
     command.arguments[position] ?? (command.arguments.at(-1)?.many ? command.arguments.at(-1) : undefined);
   if (argument === undefined) return [];
-  if (command.passThrough && position > 0) return [FILES];
   return argumentValues(context, argument, current);
 }
 

@@ -56,36 +56,49 @@ export function choose(io: Io, what: string, choices: readonly string[]): Promis
   });
 }
 
-/** A line that is not shown while it is typed. */
-export async function askHidden(io: Io, question: string): Promise<string> {
-  io.stderr.write(question);
+/** Calls `talk` with a way to ask for one line that is not shown while it is typed. */
+async function hiddenConversation<T>(
+  io: Io,
+  talk: (ask: (question: string) => Promise<string>) => Promise<T>,
+): Promise<T> {
+  const characters = typedCharacters(io);
   io.stdin.setRawMode?.(true);
-  const decoder = new StringDecoder('utf8');
-  let typed = '';
   try {
-    for await (const chunk of io.stdin.iterator({ destroyOnReturn: false })) {
-      for (const character of decoder.write(chunk as Buffer)) {
-        if (character === '\r' || character === '\n') return typed;
+    return await talk(async (question) => {
+      io.stderr.write(question);
+      let typed = '';
+      for (;;) {
+        const { value: character, done } = await characters.next();
+        if (done || character === '\r' || character === '\n') break;
         if (character === '\u0003' || character === '\u0004') throw { signal: 'SIGINT' } satisfies SignalReason;
         if (character === '\u007f' || character === '\b') typed = [...typed].slice(0, -1).join('');
         else if (character >= ' ') typed += character;
       }
-    }
-    return typed;
+      io.stderr.write('\n');
+      return typed;
+    });
   } finally {
     io.stdin.setRawMode?.(false);
+    await characters.return(undefined);
     io.stdin.pause();
-    io.stderr.write('\n');
   }
+}
+
+async function* typedCharacters(io: Io): AsyncGenerator<string, undefined> {
+  const decoder = new StringDecoder('utf8');
+  for await (const chunk of io.stdin.iterator({ destroyOnReturn: false })) yield* decoder.write(chunk as Buffer);
 }
 
 /** A new secret, asked twice. Errors: usage when the two differ or are empty. */
 export async function askNewPassword(io: Io, whose: string): Promise<string> {
   needTerminal(io, 'for a password', 'pass --password-stdin and send the password on standard input');
-  const first = await askHidden(io, `new password for ${whose}: `);
+  const [first, second] = await hiddenConversation(io, async (ask) => {
+    const typed = await ask(`new password for ${whose}: `);
+    return typed === '' ? ['', ''] : [typed, await ask('once more: ')];
+  });
   if (first === '') throw userError('usage', 'the password is empty');
-  if (first !== (await askHidden(io, 'once more: '))) throw userError('usage', 'the two passwords differ');
-  return first;
+  if (first !== second) throw userError('usage', 'the two passwords differ');
+  return first!;
 }
 
 /** All of standard input, without the last line break. */

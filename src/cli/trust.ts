@@ -57,19 +57,31 @@ function indent(text: string): string {
   return text.replace(/^(?=.)/gm, '  ');
 }
 
+const BANNER = `
+@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@
+@    WARNING: THE CERTIFICATE OF THE GATEWAY HAS CHANGED   @
+@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@
+Somebody may be between you and the gateway, or it was set up anew.
+`;
+
 /** The refusal of a certificate that is not signed by what was pinned: both fingerprints, and no way to just click on. */
-export async function changedCertificate(url: string, pinned: string, cause: unknown): Promise<Error> {
-  const before = await fingerprintsOf(pinned);
-  const now = await inspectCertificate(new URL(url));
-  const lines = [
-    `THE CERTIFICATE OF THE GATEWAY '${url}' HAS CHANGED`,
-    `trusted until now: ${before.join(' ')}`,
-    `shown now: ${now.anchor.fingerprint} (${now.anchor.subject})`,
-    'somebody may be between you and the gateway, or it was set up anew',
-  ];
-  return peerError('gateway_certificate_changed', lines.join('; '), {
-    fix: `ask who runs the gateway; only if they confirm the new fingerprint: hoopctl login ${url} --forget-certificate`,
-    details: { trusted: before.join(' '), shown: now.anchor.fingerprint },
-    cause,
-  });
+export async function changedCertificate(
+  { io, json }: Context,
+  url: string,
+  pinned: string,
+  cause: unknown,
+): Promise<Error> {
+  const trusted = (await fingerprintsOf(pinned)).join(' ');
+  const { anchor } = await inspectCertificate(new URL(url));
+  const shown = anchor.fingerprint;
+  if (!json) io.say(BANNER);
+  return peerError(
+    'gateway_certificate_changed',
+    `the certificate of the gateway '${url}' has changed: trusted until now was ${trusted}, shown now is ${shown} (${anchor.subject})`,
+    {
+      fix: `ask who runs the gateway; only if they confirm the new fingerprint: hoopctl login ${url} --forget-certificate`,
+      details: { trusted, shown },
+      cause,
+    },
+  );
 }

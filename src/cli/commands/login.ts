@@ -105,7 +105,7 @@ async function reach(context: Context, url: string, known: KnownGateway | undefi
     if (!(error instanceof HoopctlError)) throw error;
     const { askTrust, changedCertificate } = await import('../trust.ts');
     if (error.code === 'gateway_certificate_changed' && known?.ca !== undefined && known.ca === trust.ca) {
-      throw await changedCertificate(url, known.ca, error);
+      throw await changedCertificate(context, url, known.ca, error);
     }
     if (error.code !== 'gateway_certificate_unknown') throw error;
     trust = { ca: await askTrust(context, url) };

@@ -224,7 +224,10 @@ describe('the certificate of a gateway', () => {
     changed.issuers = at.gateway.issuers;
     const { code, err } = await typing({ env: at.env }, ['login'], 'yes');
     expect(code).toBe(1);
-    expect(err).toContain(`THE CERTIFICATE OF THE GATEWAY '${at.gateway.url}' HAS CHANGED`);
+    expect(err).toContain('WARNING: THE CERTIFICATE OF THE GATEWAY HAS CHANGED');
+    expect(err).toContain(
+      `the certificate of the gateway '${at.gateway.url}' has changed: trusted until now was sha256:`,
+    );
     expect(err.match(/sha256:[0-9a-f]{64}/g)).toHaveLength(2);
     expect(changed.exchanged).toEqual([]);
     const used = await hoopctl(['whoami'], { env: at.env });

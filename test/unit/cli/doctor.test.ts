@@ -1,0 +1,67 @@
+// What `doctor` finds out, and what it says to do.
+
+import { describe, expect, it } from 'vitest';
+import { scriptedGateway, unsigned } from '../login/servers.ts';
+import { fakeGateway } from './fake-gateway.ts';
+import { hoopctl, type MemoryOptions } from './memory-io.ts';
+
+interface Report {
+  ok: boolean;
+  checks: { check: string; state: string; found: string; fix?: string }[];
+}
+
+async function examined(options: MemoryOptions = {}) {
+  const { code, out } = await hoopctl(['doctor', '--json'], options);
+  const report = JSON.parse(out) as Report;
+  const states = Object.fromEntries(report.checks.map(({ check, state }) => [check, state]));
+  return { code, report, states, of: (name: string) => report.checks.find(({ check }) => check === name)! };
+}
+
+describe('doctor', () => {
+  it('finds nothing wrong where nothing is', async () => {
+    await using gateway = await fakeGateway({ 'GET me': { principal: { subject: 'u1', email: 'a@b' }, roles: [] } });
+    const { code, report } = await examined({ env: { HOOPCTL_GATEWAY: gateway.url, HOOPCTL_TOKEN: gateway.token } });
+    expect(report).toEqual({
+      ok: true,
+      checks: [
+        { check: 'node', state: 'ok', found: `version ${process.versions.node}` },
+        { check: 'gateway known', state: 'ok', found: gateway.url },
+        { check: 'gateway reachable', state: 'ok', found: 'test answers, version 1' },
+        { check: 'certificate', state: 'warning', found: 'none: plain http on this machine' },
+        { check: 'clock', state: 'ok', found: expect.stringContaining("of the gateway's") },
+        { check: 'keychain', state: 'ok', found: 'a file, as HOOPCTL_KEYCHAIN says' },
+        { check: 'login', state: 'ok', found: 'a@b, by HOOPCTL_TOKEN' },
+      ],
+    });
+    expect(code).toBe(0);
+  });
+
+  it('says what to do first where nothing is known', async () => {
+    const { code, states, of } = await examined();
+    expect(code).toBe(1);
+    expect(states).toMatchObject({
+      'gateway known': 'failed',
+      'gateway reachable': 'skipped',
+      certificate: 'skipped',
+      login: 'skipped',
+    });
+    expect(of('gateway known').fix).toContain('hoopctl login GATEWAY_URL');
+  });
+
+  it('tells a clock that is wrong, and a token that is refused', async () => {
+    await using gateway = await scriptedGateway({
+      skewMs: -3_600_000,
+      routes: { '/api/v1/me': () => [401, { error: { code: 'token_expired', message: 'over' } }] },
+    });
+    const token = unsigned({ iss: gateway.url, aud: 'gateway' });
+    const { states, of } = await examined({ env: { HOOPCTL_GATEWAY: gateway.url, HOOPCTL_TOKEN: token } });
+    expect(states).toMatchObject({ 'gateway reachable': 'ok', clock: 'failed', login: 'failed' });
+    expect(of('clock').found).toMatch(/^3(599|600|601) s ahead of the gateway's$/);
+  });
+
+  it('prints each check with its state and what to do next', async () => {
+    const { out } = await hoopctl(['doctor']);
+    expect(out).toMatch(/^ok {7}node +version /m);
+    expect(out).toMatch(/^failed {3}gateway known +no gateway is known\n +next: run 'hoopctl login GATEWAY_URL'/m);
+  });
+});

@@ -1,0 +1,114 @@
+// A recording as a text: each line in its place, and nothing in it that drives a terminal.
+
+import { describe, expect, it } from 'vitest';
+import { Timeline } from '../../../src/cli/timeline.ts';
+import type { Line } from '../../../src/session/recorder/reader.ts';
+
+const at = '2026-01-05T09:00:00.123Z';
+
+function shown(lines: readonly Record<string, unknown>[], rows = true): string {
+  const timeline = new Timeline({ paint: (word, text = word) => text, width: undefined, rows });
+  return lines
+    .map((line, seq) => timeline.text({ seq, at, prev: '', kind: '', ...line } as unknown as Line))
+    .join('')
+    .replace(/^\d\d:\d\d:\d\d\.123/gm, 'TIME')
+    .replace(/2026-01-0\d \d\d:\d\d:\d\d/g, 'DAY');
+}
+
+describe('a recording as text', () => {
+  it('says who, what, the verdict, what came of it and what was in it', () => {
+    expect(
+      shown([
+        {
+          kind: 'open',
+          session: 's-1',
+          principal: { subject: 'u', email: 'a@b', actor: 'claude' },
+          connection: 'db',
+          client: '1.2.3.4:5',
+          via: 'tunnel',
+          reason: 'order 12',
+        },
+        { kind: 'intent', op: 1, text: 'select *\nfrom t where id = $1', params: ['7', null], verdict: 'allow' },
+        { kind: 'masks', op: 1, part: 0, columns: [{ index: 1, column: 'ssn', mask: 'pii', by: 'column' }] },
+        { kind: 'rows', op: 1, part: 0, columns: ['id', 'ssn'], values: [['7', '***']] },
+        {
+          kind: 'result',
+          op: 1,
+          part: 0,
+          status: 'ok',
+          tag: 'SELECT 3',
+          rows: 3,
+          bytes: 90,
+          us: 1500,
+          kept: 2,
+          values: [['8', null]],
+        },
+        {
+          kind: 'intent',
+          op: 2,
+          text: 'drop table t',
+          verdict: 'deny',
+          rule: 'no-drop',
+          code: 'denied',
+          message: 'use a migration',
+        },
+        { kind: 'intent', op: 3, text: 'delete from t', verdict: 'review', rule: 'writes', review: 'r-1' },
+        { kind: 'review', op: 3, review: 'r-1', state: 'used', by: 'bob' },
+        { kind: 'result', op: 3, part: 0, status: 'error', error: { code: '42P01', message: 'no t' } },
+        { kind: 'note', note: 'cancel', fields: { op: 3 } },
+        { kind: 'policy', version: 'abcdef0123456789' },
+        { kind: 'end', code: 'client_closed', message: 'the client left', operations: 3, denied: 1 },
+        { kind: 'of the future' },
+        { kind: 'seal' },
+      ]),
+    ).toBe(`s-1  a@b (agent: claude) on db
+DAY  from 1.2.3.4:5 (tunnel)
+reason: order 12
+
+TIME #1 allow
+    select *
+    from t where id = $1
+    $1 = 7
+    $2 = NULL
+TIME #1 → SELECT 3, 3 rows, 90 B, 1.5 ms, masked: ssn by pii
+    id  ssn
+    7   ***
+    8   NULL
+    … 1 more rows were not kept
+
+TIME #2 deny by no-drop
+  use a migration
+    drop table t
+TIME #3 review by writes (review r-1)
+    delete from t
+TIME #3 review r-1 used by bob
+TIME #3 → error 42P01: no t
+
+TIME note: cancel op=3
+TIME policy abcdef012345 is in force
+TIME ended: the client left (client_closed); 3 operations, 1 denied
+`);
+  });
+
+  it('leaves rows out where that was asked for', () => {
+    const lines = [
+      { kind: 'result', op: 1, part: 0, status: 'ok', tag: 'SELECT 1', rows: 1, columns: ['a'], values: [['secret']] },
+    ];
+    expect(shown(lines)).toContain('secret');
+    expect(shown(lines, false)).not.toContain('secret');
+  });
+
+  it('tames statements, values and messages', () => {
+    const evil = 'x\u001b]0;title\u0007\u202ey';
+    const text = shown([
+      { kind: 'open', session: evil, principal: { subject: evil }, connection: evil, client: evil, reason: evil },
+      { kind: 'intent', op: 1, text: evil, params: [evil], verdict: 'deny', rule: evil, message: evil },
+      { kind: 'result', op: 1, part: 0, status: 'ok', tag: evil, columns: [evil], values: [[evil]] },
+      { kind: 'result', op: 2, part: 0, status: 'error', error: { code: evil, message: evil } },
+      { kind: 'note', note: evil, fields: { a: evil } },
+      { kind: 'end', code: 'x', message: evil },
+    ]);
+    expect(text).not.toMatch(/[^\P{Cc}\n]|\u202e/u);
+    expect(text).toContain('x\\x1b]0;title\\x07\\u202ey');
+  });
+});
