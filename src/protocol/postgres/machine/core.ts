@@ -53,6 +53,8 @@ export class Core {
   /** An operation was decided since the driver last asked: what is in `toTarget` has to be recorded first. */
   decided = false;
   namesPinned: boolean;
+  /** DDL was answered in a transaction that is not over. */
+  ddlOpen = false;
   ended: SessionEnd | undefined;
 
   constructor(options: MachineOptions) {
@@ -61,6 +63,11 @@ export class Core {
     this.masked = options.session.masking.columns || options.session.masking.values;
     this.guarded = options.session.ruled || this.masked;
     this.namesPinned = options.namesPinned;
+  }
+
+  /** The catalogue may not show yet what this session's own transaction has changed. */
+  get ddlPending(): boolean {
+    return this.ddlOpen || this.queue.ddl > 0;
   }
 
   push(entry: Expected): void {

@@ -2,14 +2,15 @@
 // INVARIANT: nothing of an operation goes to `toTarget` before `decide` said allow; the driver writes it in `recorded`.
 // Refuses to know: why a rule says what it says.
 
-import { asHoopctlError, peerError } from '../../../core/errors.ts';
-import type { Facts, Hold, ResultColumn, Verdict } from '../../contract.ts';
+import { asHoopctlError } from '../../../core/errors.ts';
+import type { Facts, Hold, Verdict } from '../../contract.ts';
 import type { Analysis, StatementInfo } from '../analysis.ts';
 import { describePortal, FLUSH, type Parse } from '../wire/frontend.ts';
 import { type Notice, noticeResponse } from '../wire/notice.ts';
 import type { Core } from './core.ts';
 import { Expected, type Portal, Running, type Source, type Statement } from './expected.ts';
 import { AMBIGUOUS } from './names.ts';
+import { type CopyColumns, planBefore } from './plans.ts';
 import { type Reading, type Resolved, readingOf, resolve, type Scope } from './reading.ts';
 import {
   misreadNotice,
@@ -257,7 +258,7 @@ export class Decider {
 
   #verdict(request: Pending, running: Running, verdict: Verdict): void {
     if (verdict.verdict === 'deny') this.#refuse(request, refusalNotice(verdict.refusal));
-    else if (request.reading.copyOut && this.#core.masked) this.#planCopies(request, running);
+    else if (this.#core.masked) this.#plan(request, running);
     else this.#forward(request, running);
   }
 
@@ -270,10 +271,10 @@ export class Decider {
     if (request.portal !== undefined) core.client = Client.skipping;
   }
 
-  /** Masked sessions: the columns of COPY … TO STDOUT are worked out before it runs, so that a refusal is one of the statement. */
-  #planCopies(request: Pending, running: Running): void {
+  /** Masked sessions: what has to be known before the statement runs; the client waits while the catalogue is read. */
+  #plan(request: Pending, running: Running): void {
     const core = this.#core;
-    const done = (columns: Map<number, readonly ResultColumn[]>) => {
+    const done = (columns: CopyColumns) => {
       running.copyColumns = columns;
       this.#forward(request, running);
     };
@@ -282,9 +283,9 @@ export class Decider {
       core.outcome(running, 'error', undefined, 0, { code: notice.code, message: notice.message });
       this.#refuse(request, notice);
     };
-    let planned: Map<number, readonly ResultColumn[]> | Promise<Map<number, readonly ResultColumn[]>>;
+    let planned: CopyColumns | Promise<CopyColumns>;
     try {
-      planned = this.#copyColumns(request.analysis);
+      planned = planBefore(core, running);
     } catch (thrown) {
       failed(thrown);
       return;
@@ -297,6 +298,7 @@ export class Decider {
     const settle = (then: () => void) => {
       if (core.ended !== undefined || core.client === Client.closed) return;
       core.waiting = undefined;
+      core.decided = true;
       then();
       core.options.wake();
     };
@@ -306,23 +308,6 @@ export class Decider {
     );
   }
 
-  #copyColumns(
-    analysis: Analysis,
-  ): Map<number, readonly ResultColumn[]> | Promise<Map<number, readonly ResultColumn[]>> {
-    const { planner } = this.#core.options;
-    const columns = new Map<number, readonly ResultColumn[]>();
-    const waits: Promise<unknown>[] = [];
-    for (const [part, info] of analysis.statements.entries()) {
-      if (info.copy?.direction !== 'out') continue;
-      if (planner === undefined)
-        throw peerError('denied', 'COPY TO STDOUT is refused: its columns cannot be known here');
-      const planned = planner.copyColumns(analysis, part, { namesPinned: this.#core.namesPinned });
-      if (planned instanceof Promise) waits.push(planned.then((found) => columns.set(part, found)));
-      else columns.set(part, planned);
-    }
-    return waits.length === 0 ? columns : Promise.all(waits).then(() => columns);
-  }
-
   #forward(request: Pending, running: Running): void {
     const core = this.#core;
     const { entry, reading, portal } = request;
@@ -330,6 +315,7 @@ export class Decider {
     if (reading.special) {
       entry.definesStatements = reading.definesStatements;
       entry.definesPortals = reading.definesPortals;
+      entry.ddl = reading.ddl;
       if (reading.names) core.namesPinned = false;
     }
     if (portal !== undefined) {

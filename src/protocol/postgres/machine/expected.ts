@@ -107,6 +107,8 @@ export class Expected {
   /** It may define or remove prepared statements, portals, at the level of SQL. */
   definesStatements = false;
   definesPortals = false;
+  /** It can change what the catalogue says. */
+  ddl = false;
 
   constructor(state: Target) {
     this.state = state;
@@ -119,6 +121,7 @@ export class Queue {
   #head = 0;
   statementDefinitions = 0;
   portalDefinitions = 0;
+  ddl = 0;
 
   get head(): Expected | undefined {
     return this.#entries[this.#head];
@@ -131,6 +134,7 @@ export class Queue {
   push(entry: Expected): void {
     if (entry.definesStatements) this.statementDefinitions++;
     if (entry.definesPortals) this.portalDefinitions++;
+    if (entry.ddl) this.ddl++;
     this.#entries.push(entry);
   }
 
@@ -139,6 +143,7 @@ export class Queue {
     if (entry === undefined) return undefined;
     if (entry.definesStatements) this.statementDefinitions--;
     if (entry.definesPortals) this.portalDefinitions--;
+    if (entry.ddl) this.ddl--;
     this.#head++;
     if (this.#head === this.#entries.length) {
       // The usual case is one request at a time: popping keeps the array's storage.

@@ -14,7 +14,7 @@ export interface Reading {
   readonly definesPortals: boolean;
   /** COPY FROM STDIN: what follows from the client may be data. */
   readonly copyIn: boolean;
-  readonly copyOut: boolean;
+  readonly ddl: boolean;
   readonly names: boolean;
   /** It sets a parameter on which the reading of SQL depends to a value under which we would misread it. */
   readonly misreads: string | undefined;
@@ -38,7 +38,7 @@ function read(statements: readonly StatementInfo[]): Reading {
     definesStatements: some((info) => info.prepare ?? info.deallocate),
     definesPortals: some((info) => (info.declare ?? info.close) !== undefined || info.endsCursors),
     copyIn: some((info) => info.copy?.direction === 'in'),
-    copyOut: some((info) => info.copy?.direction === 'out'),
+    ddl: some((info) => info.ddl),
     names: some((info) => info.names),
     misreads: statements.map((info) => misread(info.set)).find((name) => name !== undefined),
   };

@@ -39,7 +39,8 @@ export class Rows {
     let columns: readonly ResultColumn[] | Promise<readonly ResultColumn[]>;
     try {
       const { planner } = this.#core.options;
-      const context = { namesPinned: this.#core.namesPinned };
+      const { namesPinned, ddlPending } = this.#core;
+      const context = { namesPinned, ddlPending };
       columns = planner === undefined ? unproven() : planner.columns(analysis, part, fields, context);
     } catch {
       columns = unproven();

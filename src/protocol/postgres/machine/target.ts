@@ -170,13 +170,18 @@ export class TargetSide {
         break;
     }
     if (!head.swallow) core.toClient.slice(buffer, start, end);
-    if (head.state === Target.done) this.#done(head);
+    if (head.state === Target.done) this.#done(head, type);
     if (core.waiting?.for === 'answers') this.#maybeAnswered();
   }
 
-  #done(head: Expected): void {
+  #done(head: Expected, type: number): void {
     const core = this.#core;
     core.queue.shift();
+    if (head.ddl) core.ddlOpen = true;
+    if (type === Back.ReadyForQuery && this.status === IDLE && core.ddlOpen) {
+      core.ddlOpen = false;
+      core.options.planner?.invalidate();
+    }
     if (head.name === undefined) return;
     if (head.ofPortal) {
       if (core.portals.known.get(head.name) !== head.portal) core.finishPortal(core.portals.known.get(head.name));

@@ -190,12 +190,79 @@ describe('rows of a masked session', () => {
     expect(asked.asked[2]).toBeUndefined();
   });
 
-  it('are planned anew after DDL', () => {
+  it('are planned anew after DDL, and after its transaction', () => {
     const asked = planner();
     const talk = new Talk({ session: MASKED, planner: asked });
     talk.client(front.query('create view v as select'));
     talk.target(back.complete('CREATE VIEW'), back.ready());
-    expect(asked.invalidated).toBe(1);
+    expect(asked.invalidated).toBe(2);
+  });
+});
+
+describe('a statement that would move masked values', () => {
+  const moving = (name: string) => ({
+    ...planner(),
+    moved: () => [{ name, origins: [{ schema: 'public', relation: 't', column: name }], textual: true }],
+  });
+
+  it('is refused before it runs, by the mask', () => {
+    const talk = new Talk({ session: MASKED, planner: moving('ssn') });
+    expect(talk.client(front.query('insert into x select ssn'))).toEqual(['Query REFUSED BY HOOPCTL']);
+    expect(talk.target(back.error('42601', 'syntax'), back.ready())[0]).toMatch(
+      /^ErrorResponse ERROR 42501 refused by mask "pii": the statement would take masked values/,
+    );
+    expect(talk.session.outcomes).toMatchObject([{ id: 1, status: 'error', error: { code: '42501' } }]);
+  });
+
+  it('passes when nothing of what it moves is masked', () => {
+    const talk = new Talk({ session: MASKED, planner: moving('id') });
+    expect(talk.client(front.query('insert into x select id'))).toEqual(['Query insert into x select id']);
+  });
+
+  it('is looked for in what an EXECUTE executes, and refused when that is not known', () => {
+    const talk = new Talk({ session: MASKED });
+    expect(talk.client(front.query('execute q'))).toEqual(['Query REFUSED BY HOOPCTL']);
+  });
+
+  it('waits for the catalogue, and is forwarded as recorded then', async () => {
+    const talk = new Talk({ session: MASKED, planner: { ...planner(), moved: () => Promise.resolve([]) } });
+    expect(talk.client(front.query('insert'), front.query('select'))).toEqual([]);
+    talk.machine.takeDecided();
+    await turn();
+    expect(talk.machine.takeDecided()).toBe(true);
+    expect(talk.toTarget()).toEqual(['Query insert', 'Query select']);
+  });
+});
+
+describe('DDL that the catalogue cannot show yet', () => {
+  it('is told to the planner from when it is sent until its transaction is over', () => {
+    const asked: (boolean | undefined)[] = [];
+    const told = planner();
+    told.columns = (_analysis, _part, fields, context) => {
+      asked.push(context.ddlPending);
+      return fields.map((field) => ({ name: field.name, origins: [], textual: true }));
+    };
+    const talk = new Talk({ session: MASKED, planner: told });
+    const select = (status: string) => {
+      talk.client(front.query('select'));
+      talk.target(back.rows('id'), back.row('1'), back.complete('SELECT 1'), back.ready(status));
+    };
+    select('I');
+    talk.client(front.query('begin; create table x'));
+    talk.target(back.complete('BEGIN'), back.complete('CREATE TABLE'), back.ready('T'));
+    select('T');
+    talk.client(front.query('commit'));
+    talk.target(back.complete('COMMIT'), back.ready('I'));
+    select('I');
+    talk.client(front.query('create table y; select'));
+    talk.target(
+      back.complete('CREATE TABLE'),
+      back.rows('id'),
+      back.row('1'),
+      back.complete('SELECT 1'),
+      back.ready('I'),
+    );
+    expect(asked).toEqual([false, true, false, true]);
   });
 });
 

@@ -1,0 +1,77 @@
+// Masked sessions: what has to be known of a statement before it is sent, so that a refusal is one of the statement. The
+// columns of COPY … TO STDOUT, and whether masked values would be moved to where nothing masks them.
+// Refuses to know: how columns are followed, what a mask does.
+
+import { peerError } from '../../../core/errors.ts';
+import type { ResultColumn } from '../../contract.ts';
+import type { Analysis, ColumnPlanner, PlanContext } from '../analysis.ts';
+import type { Core } from './core.ts';
+import type { Running } from './expected.ts';
+
+export type CopyColumns = Map<number, readonly ResultColumn[]>;
+
+type Planned = readonly ResultColumn[] | Promise<readonly ResultColumn[]>;
+
+const unknown = (why: string) =>
+  peerError('denied', `refused because masks apply: ${why}`, {
+    fix: 'write the statement so that its columns can be followed',
+  });
+
+/** Sync where the catalogue is at hand. Throws (or rejects with) the reason why the statement is refused. */
+export function planBefore(core: Core, running: Running): CopyColumns | Promise<CopyColumns> {
+  const { planner } = core.options;
+  if (planner === undefined) throw unknown('the catalogue cannot be read');
+  const { analysis } = running;
+  const copies: CopyColumns = new Map();
+  const waits: Promise<unknown>[] = [];
+  const each = (planned: Planned, then: (columns: readonly ResultColumn[]) => void): void => {
+    if (planned instanceof Promise) waits.push(planned.then(then));
+    else then(planned);
+  };
+  let { namesPinned, ddlPending } = core;
+  for (const [part, info] of analysis.statements.entries()) {
+    const context: PlanContext = { namesPinned, ddlPending };
+    if (info.copy?.direction === 'out') {
+      each(planner.copyColumns(analysis, part, context), (columns) => copies.set(part, columns));
+    }
+    for (const source of movers(running, part)) {
+      if (source.analysis === undefined) throw unknown('what it executes is not known to the gateway');
+      each(moved(planner, source.analysis, source.part, context), (columns) =>
+        refuseMoved(core, running, part, columns),
+      );
+    }
+    namesPinned &&= !info.names;
+    ddlPending ||= info.ddl;
+  }
+  return waits.length === 0 ? copies : Promise.all(waits).then(() => copies);
+}
+
+function moved(planner: ColumnPlanner, analysis: Analysis, part: number, context: PlanContext): Planned {
+  return planner.moved?.(analysis, part, context) ?? [];
+}
+
+/** The statement itself, and what it executes by name. */
+function movers(running: Running, part: number) {
+  const own = { analysis: running.analysis as Analysis | undefined, part };
+  const source = running.sources?.[part];
+  return running.analysis.statements[part]?.execute === undefined ||
+    source === undefined ||
+    source.analysis === running.analysis
+    ? [own]
+    : [own, source];
+}
+
+function refuseMoved(core: Core, running: Running, part: number, columns: readonly ResultColumn[]): void {
+  if (columns.length === 0) return;
+  const masks = core.session.masks(running.id, part, columns);
+  const at = masks.findIndex((mask) => mask !== null && mask.by !== 'detector');
+  if (at < 0) return;
+  throw peerError(
+    'denied',
+    `refused by mask "${masks[at]!.name}": the statement would take masked values to where nothing masks them`,
+    {
+      rule: masks[at]!.name,
+      fix: 'leave the masked columns out of what is stored or handed on',
+    },
+  );
+}
