@@ -83,7 +83,8 @@ export function processIo(process: NodeJS.Process): Io {
     uid: process.getuid?.(),
     self: [process.execPath, process.argv[1] ?? ''],
     get columns() {
-      return stdout.columns ?? stderr.columns ?? 80;
+      // A terminal that was never given a size says 0.
+      return stdout.columns || stderr.columns || 80;
     },
     color: { stdout: wantsColor(env, terminal.stdout), stderr: wantsColor(env, terminal.stderr) },
     interactive: terminal.stdin && terminal.stderr && !isCi(env),

@@ -37,12 +37,12 @@ export interface Issuer {
 /** Clocks of issuers and laptops differ by seconds even when both are right. */
 const TOLERANCE_S = 60;
 
-/** Discovers the issuer. Errors: gateway_unreachable, gateway_error. `trust` is for issuers on the gateway's own origin. */
+/** Discovers the issuer. Errors: gateway_unreachable, gateway_error. `trust`: what is trusted for the gateway. */
 export async function openIssuer(ref: IssuerRef, gatewayUrl: string, trust: Trust): Promise<Issuer> {
   const url = new URL(ref.issuer);
   assertTransport(url);
   const openid = await import('openid-client');
-  const transport = new Transport(url.origin === new URL(gatewayUrl).origin ? trust : {});
+  const transport = new Transport(url.origin === new URL(gatewayUrl).origin ? trust : await widened(trust));
   const insecure = url.protocol === 'http:' && isLoopback(url.hostname);
   const execute = insecure ? [openid.allowInsecureRequests] : [];
   const found = await openid
@@ -75,6 +75,16 @@ export async function openIssuer(ref: IssuerRef, gatewayUrl: string, trust: Trus
       return true;
     },
   };
+}
+
+/**
+ * For an issuer at another address than the one that the gateway was reached by: the system's CAs, and what is trusted for
+ * the gateway, whose embedded issuer has the gateway's first name only.
+ */
+async function widened({ ca }: Trust): Promise<Trust> {
+  if (ca === undefined) return {};
+  const { getCACertificates } = await import('node:tls');
+  return { ca: [ca, ...getCACertificates('default')].join('\n') };
 }
 
 interface Parts {

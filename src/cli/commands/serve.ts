@@ -68,7 +68,10 @@ $XDG_DATA_HOME/hoopctl or ~/.local/share/hoopctl.`,
 });
 
 async function tell(context: Context, gateway: Gateway): Promise<void> {
-  const { url, fingerprint, caFile, native, hints } = gateway;
+  const { normaliseFingerprint } = await import('../../login/certificate.ts');
+  const { url, caFile, native, hints } = gateway;
+  // As `login` shows it: the two are compared by eye.
+  const fingerprint = normaliseFingerprint(gateway.fingerprint) ?? gateway.fingerprint;
   const listeners = Object.entries(native).map(([name, { host, port }]) => [name, `${host}:${port}`] as const);
   await context.print({ ready: true, url, fingerprint, caFile, native: Object.fromEntries(listeners), hints }, () => {
     const lines = facts([

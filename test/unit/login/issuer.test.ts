@@ -1,10 +1,13 @@
 // The device flow against a scripted issuer: patience, refusals, clocks.
 
+import { readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import type { DeviceCode } from '../../../src/login/issuer.ts';
 import { openIssuer } from '../../../src/login/issuer.ts';
-import { type IssuerScript, type ScriptedIssuer, scriptedIssuer } from './servers.ts';
+import { makeCertificates } from '../../support/certificates.ts';
+import { temporaryDirectory } from '../../support/process.ts';
+import { type IssuerScript, listen, type ScriptedIssuer, scriptedIssuer } from './servers.ts';
 
 const GATEWAY = 'https://gw.example.com';
 const never = new AbortController().signal;
@@ -130,6 +133,27 @@ describe('a device login', () => {
     const ref = { name: 'corp', issuer: `http://127.0.0.1:${port}`, clientId: 'hoopctl' };
     await expect(openIssuer(ref, GATEWAY, {})).rejects.toMatchObject({ code: 'gateway_unreachable' });
   });
+});
+
+describe('an issuer at another address than the gateway', () => {
+  it('is trusted by what the gateway is trusted by, and by the system', async () => {
+    const files = await makeCertificates(temporaryDirectory('tls'));
+    const read = (file: string) => `${readFileSync(file, 'utf8').trim()}\n`;
+    const { url } = await startTls({ key: read(files.keyFile), cert: read(files.certFile) });
+    const ref = { name: 'local', issuer: url, clientId: 'hoopctl' };
+    await openIssuer(ref, GATEWAY, { ca: read(files.caFile) });
+    await expect(openIssuer(ref, GATEWAY, {})).rejects.toMatchObject({ code: 'gateway_certificate_unknown' });
+  });
+
+  async function startTls(tls: { key: string; cert: string }) {
+    const server = await listen((_, response) => {
+      const issuer = server.url;
+      const metadata = { issuer, token_endpoint: `${issuer}/token`, device_authorization_endpoint: `${issuer}/device` };
+      response.setHeader('content-type', 'application/json').end(JSON.stringify(metadata));
+    }, tls);
+    onTestFinished(() => server[Symbol.asyncDispose]());
+    return server;
+  }
 });
 
 describe('a login at its issuer', () => {
