@@ -2,15 +2,13 @@
 // Refuses to know: where the text comes from, when it is read again (reload.ts).
 
 import { createHash } from 'node:crypto';
-import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { z } from 'zod';
 import { openDocument } from '../config/document.ts';
 import { jsonSchema } from '../config/json-schema.ts';
-import { formatProblems, type Path, type Problem } from '../config/problem.ts';
+import { formatProblems, type Path, type Problem, sortProblems } from '../config/problem.ts';
 import { userError } from '../core/errors.ts';
-import { declaredLimits, type Limit } from '../core/limits.ts';
-import { nearest } from '../core/nearest.ts';
+import type { Limit } from '../core/limits.ts';
 import type { Protocol } from '../protocol/contract.ts';
 import { loadProtocol, protocolNames } from '../protocol/index.ts';
 import { type CompiledPolicy, compilePolicy } from '../session/policy/compile.ts';
@@ -24,7 +22,7 @@ import {
   documentSchema,
   type GatewayDocument,
 } from './document.ts';
-import './limits.ts';
+import { problemsOf } from './problems.ts';
 
 /** A connection as configured. */
 export interface Connection {
@@ -92,12 +90,11 @@ export async function readConfiguration(written: string, options: ReadOptions): 
   if (opened.problems !== undefined) return opened;
   const document = opened.value;
   const checked = document.check(documentSchema(protocols));
-  if (checked.problems !== undefined) return checked;
+  const further = problemsOf(document, protocols, options.directory);
+  if (checked.problems !== undefined) return { problems: sortProblems([...checked.problems, ...further]) };
   const value = checked.value as GatewayDocument;
-  const problems: Problem[] = [];
+  const problems = [...further];
   const report = (path: Path, message: string) => problems.push(document.problem(path, message));
-  checkFiles(value, options.directory, report);
-  checkLimits(value, report);
   const connections = connectionsOf(value, protocols, options.directory, report);
   const version = createHash('sha256').update(written).digest('hex');
   const compiled = compilePolicy(value, {
@@ -110,8 +107,9 @@ export async function readConfiguration(written: string, options: ReadOptions): 
     })),
     ...(options.maskKey === undefined ? {} : { maskKey: options.maskKey }),
   });
-  for (const problem of compiled.problems ?? []) report(problem.path, problem.message);
-  if (problems.length > 0 || compiled.policy === undefined) return { problems };
+  // What compiling finds is among them already, unless it alone finds something.
+  if (problems.length === 0) for (const { path, message } of compiled.problems ?? []) report(path, message);
+  if (problems.length > 0 || compiled.policy === undefined) return { problems: sortProblems(problems) };
   const byName = new Map(connections.map((one) => [one.name, one]));
   const analyse = (connection: string, run: string) => byName.get(connection)!.protocol.analyse(run);
   const tests = await runTests(compiled.policy, value.tests, connections, analyse, options.now);
@@ -184,9 +182,6 @@ function connectionsOf(
     }
     const { target, credentials } = parsed.data;
     const caFile = target.caFile === undefined ? undefined : resolve(directory, target.caFile);
-    if (caFile !== undefined && !existsSync(caFile)) {
-      report(['connections', name, 'target', 'caFile'], `is "${target.caFile}", which does not exist`);
-    }
     found.push({
       name,
       labels: common.labels,
@@ -199,28 +194,6 @@ function connectionsOf(
     });
   }
   return found;
-}
-
-function checkFiles(value: GatewayDocument, directory: string, report: Report): void {
-  const check = (path: Path, file: string | undefined) => {
-    if (file !== undefined && !existsSync(resolve(directory, file))) report(path, `is "${file}", which does not exist`);
-  };
-  check(['tls', 'cert'], value.tls?.cert);
-  check(['tls', 'key'], value.tls?.key);
-  value.identity.issuers.forEach((one, i) => void check(['identity', 'issuers', i, 'caFile'], one.caFile));
-  value.identity.workloads.forEach((one, i) => void check(['identity', 'workloads', i, 'caFile'], one.caFile));
-}
-
-function checkLimits(value: GatewayDocument, report: Report): void {
-  const known = declaredLimits();
-  for (const name of Object.keys(value.limits)) {
-    if (known.has(name)) continue;
-    const near = nearest(name, known.keys());
-    report(
-      ['limits', name],
-      `is no limit, ${near === undefined ? `expected one of ${[...known.keys()].sort().join(', ')}` : `did you mean "${near}"?`}`,
-    );
-  }
 }
 
 /** All of them as one error: config_invalid. */

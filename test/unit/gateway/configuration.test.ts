@@ -1,0 +1,134 @@
+import { describe, expect, it } from 'vitest';
+import { formatProblems } from '../../../src/config/problem.ts';
+import { limit } from '../../../src/core/limits.ts';
+import { configurationJsonSchema, readConfiguration } from '../../../src/gateway/configuration.ts';
+import { parseAddress } from '../../../src/gateway/document.ts';
+import { lines } from '../../support/line-protocol.ts';
+
+async function read(text: string) {
+  return readConfiguration(text, { file: 'gateway.yaml', directory: '/nowhere', now: 0, protocols: [lines as never] });
+}
+
+/** `line: message` of each problem. */
+async function problems(text: string): Promise<string[]> {
+  const result = await read(text);
+  return formatProblems(result.problems ?? result.configuration.failures)
+    .split('\n')
+    .map((line) => line.replace(/^gateway\.yaml:(\d+):\d+: /, '$1: '));
+}
+
+const CONNECTION = '{ protocol: lines, target: { host: h, port: 1 }, credentials: { user: u } }';
+
+describe('a configuration', () => {
+  it('may be empty: everything has a default', async () => {
+    const { configuration } = await read('');
+    expect(configuration).toMatchObject({ publicUrl: undefined, tls: undefined, stopGraceMs: 30_000 });
+    expect(configuration!.identity).toMatchObject({ embedded: true, issuers: [], workloads: [] });
+    expect(configuration!.roles.admin).toEqual({ groups: ['admins'] });
+  });
+
+  it('is read into what the gateway works with', async () => {
+    const { configuration } = await read(`
+listen: { gateway: "[::1]:7443", lines: 0.0.0.0:9000 }
+publicUrl: https://gw.example.com/
+identity:
+  issuers: [ { name: corp, issuer: https://id.example.com, clientId: hoopctl } ]
+  workloads: [ { name: ci, issuer: https://ci.example.com, audience: gw, when: { ref: refs/heads/main } } ]
+connections:
+  db: { protocol: lines, target: { host: h, port: 1 }, credentials: { user: u, password: env:PW }, labels: { env: prod },
+        recording: { rows: 5, bytes: 64KiB }, session: { maxAge: 2h } }
+limits: { sessions: 3 }
+stop: { grace: 1m30s }
+`);
+    expect(configuration!.listen.gateway).toEqual({ host: '::1', port: 7443 });
+    expect([...configuration!.listen.native]).toEqual([['lines', { host: '0.0.0.0', port: 9000 }]]);
+    expect(configuration!.publicUrl).toBe('https://gw.example.com');
+    expect(configuration!.identity.embedded).toBe(false);
+    expect(configuration!.identity.issuers[0]).toMatchObject({ groups: 'groups' });
+    expect(configuration!.identity.workloads[0]!.when).toEqual({ ref: ['refs/heads/main'] });
+    expect(configuration!.connections.get('db')).toMatchObject({
+      recording: { rows: 5, bytes: 65_536 },
+      maxAgeMs: 7_200_000,
+      address: { host: 'h', port: 1 },
+      credentials: { user: 'u', password: 'env:PW' },
+      config: { target: { host: 'h', port: 1 } },
+    });
+    expect(configuration!.stopGraceMs).toBe(90_000);
+    expect(configuration!.limit(limit('sessions', 'count', 10))).toMatchObject({ value: 3 });
+    expect(configuration!.limit(limit('other', 'count', 10))).toMatchObject({ value: 10 });
+  });
+
+  it('tells every problem at once, of shape and of sense', async () => {
+    const found = await problems(`connections:
+  prod: { protocol: lines, target: { host: h }, credentials: { user: u, password: hunter2 } }
+acess: []
+rules:
+  - { name: a, when: { does: [explode] }, then: deny }
+  - { name: b, when: { does: [drop] }, then: maybe }
+  - { name: a, to: { names: [prdo] }, then: deny }
+limits: { sesions: 1 }
+tls: { cert: missing.pem, key: missing-key.pem }
+`);
+    expect(found.map((line) => line.split(':')[0])).toEqual(['2', '2', '3', '5', '6', '7', '7', '8', '9', '9']);
+    expect(found.join('\n')).not.toContain('hunter2');
+    expect(found[3]).toContain('"explode" is in the vocabulary of none');
+  });
+
+  it('does not let a secret be written out, whatever its field is called', async () => {
+    const [problem] = await problems(`connections:
+  prod: { protocol: lines, target: { host: h, port: 1 }, credentials: { user: u, password: "env:" } }`);
+    expect(problem).toBe(
+      '2: connections.prod.credentials.password is written out (not shown), expected a reference: env:NAME, file:PATH or exec:COMMAND',
+    );
+  });
+
+  it('blames no rule for a connection that is wrong', async () => {
+    const found = await problems(`connections:
+  prod: { protocol: lnes, target: { host: h, port: 1 }, credentials: { user: u } }
+access: [ { who: { groups: [a] }, to: { names: [prod] } } ]`);
+    expect(found).toHaveLength(1);
+    expect(found[0]).toContain('"lnes"');
+  });
+
+  it('has names of issuers that no other may pass for', async () => {
+    const issuer = (name: string) => `{ name: ${name}, issuer: https://id.example.com, clientId: x }`;
+    expect(await problems(`identity: { issuers: [ ${issuer('local')} ] }`)).toHaveLength(1);
+    expect(await problems(`identity: { issuers: [ ${issuer('corp')}, ${issuer('corp')} ] }`)).toHaveLength(1);
+    const [clear] = await problems(
+      'identity: { issuers: [ { name: c, issuer: http://id.example.com, clientId: x } ] }',
+    );
+    expect(clear).toContain('https://');
+  });
+
+  it('tells at which test it fails', async () => {
+    const found = await problems(`connections: { db: ${CONNECTION} }
+access: [ { who: { groups: [a] }, to: { names: [db] } } ]
+tests:
+  - { as: { groups: [a] }, to: db, run: drop x, expect: allow }
+  - { as: { groups: [a] }, to: db, run: drop x, expect: deny }`);
+    expect(found).toHaveLength(1);
+    expect(found[0]).toMatch(/^5: tests\[1\] fails: got allow/);
+  });
+
+  it('has a JSON Schema for editors', async () => {
+    const schema = (await configurationJsonSchema()) as { properties: Record<string, unknown> };
+    expect(Object.keys(schema.properties)).toEqual(
+      expect.arrayContaining(['listen', 'identity', 'connections', 'access', 'rules', 'masks', 'limits']),
+    );
+  });
+});
+
+describe('an address', () => {
+  it.each([
+    ['127.0.0.1:7443', '127.0.0.1', 7443],
+    [':7443', '0.0.0.0', 7443],
+    ['[::1]:0', '::1', 0],
+    ['gw.example.com:443', 'gw.example.com', 443],
+  ])('%s', (text, host, port) => {
+    expect(parseAddress(text)).toEqual({ host, port });
+  });
+
+  it.each(['7443', 'host', 'host:99999', '::1:7443', 'http://host:80', ''])('%s is none', (text) => {
+    expect(parseAddress(text)).toBeUndefined();
+  });
+});
