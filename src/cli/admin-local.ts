@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { systemClock } from '../core/clock.ts';
 import { userError } from '../core/errors.ts';
 import { openStore } from '../store/index.ts';
-import type { Admin } from './admin.ts';
+import type { Admin } from './administration.ts';
 
 /** The names of the two issuers that the gateway itself is, as its API knows them. */
 const LOCAL = 'local';

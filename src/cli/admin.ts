@@ -1,61 +1,10 @@
 // The gateway's administration behind one door: through its API, or, with `--data`, on its own store on this machine (the
 // first administrator has no login yet). Refuses to know: how results are shown.
 
+import type { AccountItem, Admin, RevocationItem, UserItem } from './administration.ts';
 import type { Api } from './api.ts';
 import { route } from './api.ts';
 import type { Context } from './context.ts';
-
-export interface UserItem {
-  readonly name: string;
-  readonly email?: string;
-  readonly groups: readonly string[];
-  readonly createdAt: string | number;
-}
-
-export interface AccountItem {
-  readonly name: string;
-  readonly groups: readonly string[];
-  readonly description?: string;
-  readonly createdAt: string | number;
-  readonly rotatedAt: string | number;
-}
-
-export interface RevocationItem {
-  readonly issuer: string;
-  readonly subject: string;
-  readonly reason?: string;
-  readonly by: string;
-  readonly at: string | number;
-}
-
-export interface NewUser {
-  readonly name: string;
-  readonly email?: string;
-  readonly groups: readonly string[];
-  readonly password: string;
-}
-
-export interface NewAccount {
-  readonly name: string;
-  readonly groups: readonly string[];
-  readonly description?: string;
-}
-
-export interface Admin extends AsyncDisposable {
-  addUser(user: NewUser): Promise<UserItem>;
-  users(): Promise<readonly UserItem[]>;
-  setPassword(name: string, password: string): Promise<void>;
-  setGroups(name: string, groups: readonly string[]): Promise<void>;
-  removeUser(name: string): Promise<void>;
-  addAccount(account: NewAccount): Promise<AccountItem & { secret: string }>;
-  accounts(): Promise<readonly AccountItem[]>;
-  rotateAccount(name: string): Promise<AccountItem & { secret: string }>;
-  removeAccount(name: string): Promise<void>;
-  /** How many live sessions were cut; undefined where that is not known. */
-  revoke(issuer: string, subject: string, reason: string | undefined): Promise<number | undefined>;
-  revocations(): Promise<readonly RevocationItem[]>;
-  unrevoke(issuer: string, subject: string): Promise<void>;
-}
 
 /** The option that every admin verb has. */
 export const ADMIN_OPTIONS = {

@@ -465,6 +465,53 @@ describe('policy', () => {
     expect((await hoopctl(['policy', 'check', join(folder, 'none.yaml')])).err).toContain('cannot read');
   });
 
+  const document = (expected: string) => `connections:
+  prod-db:
+    protocol: postgres
+    target: { host: 127.0.0.1, database: app, tls: disable }
+    credentials: { user: app, password: env:PW }
+access:
+  - { who: { groups: [dba] }, to: { names: [prod-db] } }
+rules:
+  - { name: no-drop, when: { does: [drop] }, then: deny, message: use a migration }
+tests:
+  - { as: { groups: [dba] }, to: prod-db, run: "select 1", expect: allow }
+  - { as: { groups: [dba] }, to: prod-db, run: "drop table t", expect: ${expected} }
+`;
+
+  it('test runs the tests of the document and says why one fails', async () => {
+    const good = join(folder, 'tests.yaml');
+    writeFileSync(good, document('deny'));
+    expect(await hoopctl(['policy', 'test', good])).toMatchObject({
+      code: 0,
+      out: expect.stringMatching(/^pass .*\npass .*\n2 tests, all pass\n$/),
+    });
+    const bad = join(folder, 'failing.yaml');
+    writeFileSync(bad, document('allow'));
+    const failed = await hoopctl(['policy', 'test', bad]);
+    expect(failed.code).toBe(1);
+    expect(failed.out).toMatch(/^fail .*drop table t → allow\n {6}got deny by no-drop, expected allow\n/m);
+    expect((await hoopctl(['policy', 'check', bad])).out).toMatch(new RegExp(`^${bad}:12:\\d+: .*fails: got deny`));
+    expect(JSON.parse((await hoopctl(['policy', 'test', bad, '--json'])).out)).toMatchObject({
+      ok: false,
+      tests: [{ passed: true }, { passed: false }],
+    });
+  });
+
+  it('explain says what would be decided and why', async () => {
+    const file = join(folder, 'explain.yaml');
+    writeFileSync(file, document('deny'));
+    const explain = (...args: string[]) => hoopctl(['policy', 'explain', '--config', file, ...args]);
+    const denied = await explain('--as', 'group=dba', '--to', 'prod-db', 'drop table t');
+    expect([denied.code, denied.out]).toEqual([0, expect.stringMatching(/^deny\n(.*\n)*.*no-drop/)]);
+    const stranger = await explain('--as', 'group=others', '--to', 'prod-db', 'select 1');
+    expect(stranger.out).toMatch(/^deny\n/);
+    const json = await explain('--as', 'group=dba', '--to', 'prod-db', 'select 1', '--json');
+    expect(JSON.parse(json.out)).toMatchObject({ verdict: { verdict: 'allow' } });
+    expect((await explain('--to', 'prod-bd', 'select 1')).err).toContain("did you mean 'prod-db'?");
+    expect((await explain('--as', 'age=7', '--to', 'prod-db', 'select 1')).code).toBe(2);
+  });
+
   it('schema is a JSON Schema', async () => {
     const { out } = await hoopctl(['policy', 'schema']);
     expect(JSON.parse(out)).toMatchObject({
