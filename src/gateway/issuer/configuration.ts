@@ -4,7 +4,7 @@ import { type Configuration, interactionPolicy, type KoaContextWithOIDC } from '
 import type { User } from '../../session/identity/stores.ts';
 import { storeAdapter } from './adapter.ts';
 import type { IssuerContext } from './context.ts';
-import { codePage, confirmPage, type DeviceForm, donePage, errorPage } from './pages.ts';
+import { codePage, confirmPage, type DeviceForm, donePage, errorPage, refusedPage } from './pages.ts';
 
 /** hoopctl itself, a public client (RFC 8252 §8.4). */
 export const CLIENT_ID = 'hoopctl';
@@ -81,7 +81,8 @@ function deviceFlow(context: IssuerContext): NonNullable<NonNullable<Configurati
       // Somebody who tries codes until one fits is slowed down by address.
       if (name === 'NotFoundError') context.byAddress.failed(ctx.req.socket.remoteAddress ?? 'unknown');
       ctx.type = 'html';
-      ctx.body = codePage(deviceForm(ctx), context.prefilled.get(ctx.req), problemOf(name));
+      if (name === 'AbortedError') ctx.body = refusedPage();
+      else ctx.body = codePage(deviceForm(ctx), context.prefilled.get(ctx.req), problemOf(name));
     },
     userCodeConfirmSource: async (ctx, _form, _client, device, code) => {
       const facts: Record<string, string> = {};
@@ -114,8 +115,6 @@ function problemOf(name: string | undefined): string | undefined {
       return 'This code has expired. Run "hoopctl login" again for a new one.';
     case 'AlreadyUsedError':
       return 'This code was used already. Run "hoopctl login" again for a new one.';
-    case 'AbortedError':
-      return 'The login was refused.';
     default:
       return 'That did not work. Try again.';
   }

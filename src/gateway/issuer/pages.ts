@@ -108,6 +108,10 @@ export function donePage(): string {
   return page('You are logged in', '<p>Close this page and go back to your terminal.</p>');
 }
 
+export function refusedPage(): string {
+  return page('The login was refused', '<p>Nobody was logged in. You can close this page.</p>');
+}
+
 export function errorPage(what: string): string {
   return page(
     'That did not work',

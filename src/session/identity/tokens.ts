@@ -141,6 +141,7 @@ export class GatewayTokens {
       keys: this.#keys,
       type,
       clock,
+      late: 0,
     });
     const principal = principalFrom(claims as Record<string, unknown>);
     if (principal === undefined || typeof claims.jti !== 'string')
