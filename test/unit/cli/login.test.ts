@@ -204,6 +204,16 @@ describe('the certificate of a gateway', () => {
     );
   });
 
+  it('that the CA file given does not vouch for is refused, and nobody is asked', async () => {
+    const { tls } = await certificates();
+    const { caFile: other } = await certificates();
+    await using at = await stage({}, tls);
+    const { code, err } = await typing({ env: at.env }, ['login', at.gateway.url, '--ca-file', other], 'yes');
+    expect([code, err]).toEqual([1, expect.stringContaining('is not signed by the CA trusted for it')]);
+    expect(err).not.toContain('(yes/no)');
+    expect(at.issuer.asked).toEqual([]);
+  });
+
   it('with another fingerprint than the one given is refused', async () => {
     const { tls } = await certificates();
     await using at = await stage({}, tls);
