@@ -34,7 +34,6 @@ export class TextRows extends CopyRows {
   readonly #null: string;
   /** The text of NULL can also be a value: the server does not escape one that is equal to it. */
   readonly #ambiguous: boolean;
-  readonly #special: RegExp;
   #header: boolean;
 
   constructor(options: CopyOptions, task: CopyTask) {
@@ -43,8 +42,6 @@ export class TextRows extends CopyRows {
     this.#null = options.null;
     this.#ambiguous = this.#null !== '' && !this.#null.startsWith('\\');
     this.#header = options.header;
-    const delimiter = `\\u${this.#delimiter.toString(16).padStart(4, '0')}`;
-    this.#special = new RegExp(`[\\\\\\b\\f\\n\\r\\t\\v${delimiter}]`, 'g');
   }
 
   protected override rowEnd(buffer: Buffer, from: number, scanned: number): number {
@@ -110,8 +107,23 @@ export class TextRows extends CopyRows {
   }
 
   #write(value: string): string {
-    const written = value.replace(this.#special, (special) => ESCAPES[special] ?? `\\${special}`);
+    let written = value;
+    for (let i = 0; i < value.length; i++) {
+      const code = value.charCodeAt(i);
+      if ((code < 14 && code > 7) || code === BACKSLASH || code === this.#delimiter) {
+        written = this.#escape(value);
+        break;
+      }
+    }
     // A text that looks like NULL or like the end of the data must not be read as that.
     return written === this.#null || written === '\\.' ? `\\${written}` : written;
+  }
+
+  #escape(value: string): string {
+    let written = '';
+    for (const character of value) {
+      written += ESCAPES[character] ?? (character.charCodeAt(0) === this.#delimiter ? `\\${character}` : character);
+    }
+    return written;
   }
 }

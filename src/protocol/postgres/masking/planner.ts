@@ -249,6 +249,8 @@ class Planner implements ColumnPlanner {
   /** Origins of what a statement with RETURNING or a writing CTE stores from elsewhere; undefined: nothing. */
   #stored(resolver: OriginResolver, lineage: Lineage, names: Names): Origins | undefined {
     const { moves } = lineage;
+    const stores = lineage.written.length > 0 || moves === 'reads';
+    if (stores && !resolver.expressionsAreKnown(lineage)) return UNPROVEN;
     if (moves === 'reads') return resolver.read(lineage, names);
     const [target] = lineage.written;
     return moves.length === 0 || target === undefined ? undefined : resolver.references(moves, target, names);
@@ -264,8 +266,7 @@ class Planner implements ColumnPlanner {
     if (keeps || !known) parts.push(resolver.read(lineage, names));
     const relations = lineage.written.flatMap((name) => resolver.resolve(name, names));
     // It may also return anything, which is then stored; a rule on what is written may do anything as well.
-    const stores = keeps || lineage.written.length > 0 || lineage.moves === 'reads';
-    if ((stores && !known) || relations.some((relation) => relation.rules)) parts.push(UNPROVEN);
+    if ((keeps && !known) || relations.some((relation) => relation.rules)) parts.push(UNPROVEN);
     if (parts.length === 0) return [];
     const views = () =>
       lineage.read.some((name) => resolver.resolve(name, names).some((relation) => resolver.isView(relation.oid)));

@@ -15,6 +15,7 @@ create table customers (id serial primary key, name text, ssn text, email text, 
 insert into customers (name, ssn, email) values ('Ann', '123-45-6789', 'ann@example.com');
 create table orders (id serial primary key, customer_id int references customers, total numeric, note text);
 insert into orders (customer_id, total, note) values (1, 10, 'first');
+create index on customers (lower(email));
 create table archive (id int, what text);
 create view direct_view as select id, name, ssn as secret from customers;
 create view computed_view as select id, upper(ssn) as loud, name || '!' as bang, 1 as one from customers;
@@ -23,11 +24,14 @@ create view union_view as select note from orders union all select ssn from cust
 create view clean_view as select id, total, round(total) as rounded from orders;
 create view row_view as select row_to_json(c) as doc from customers c;
 create view xml_view as select query_to_xml('select ssn from customers', true, true, '')::text as x;
+insert into archive values (1, 'old');
 create materialized view mat_view as select id, ssn from customers;
 create table people (id int, ssn text, kind text) partition by list (kind);
 create table people_a partition of people for values in ('a');
 create table base (secret text);
 create table derived (extra text) inherits (base);
+create function similar(text) returns text language sql immutable as 'select $1';
+create function peek(text) returns text language sql stable as 'select ssn from public.customers limit 1';
 create function peek(int) returns text language sql stable as 'select ssn from public.customers where id = $1';
 create function honest_looking(int) returns text language sql immutable as 'select ssn from public.customers where id = $1';
 create function leak(orders) returns text language sql stable as 'select ssn from public.customers where id = $1.id';
