@@ -4,6 +4,9 @@ import { asHoopctlError } from '../core/errors.ts';
 import type { Protocol, Services, Session, Visitor } from '../protocol/contract.ts';
 import type { Parts } from './parts.ts';
 
+/** How long a client may take to read what it was told last, ms; then its stream is closed under it. */
+const LINGER_MS = 5000;
+
 /** Resolves when it is over; never rejects. Whatever the protocol left open is closed. */
 export async function converse(parts: Parts, protocol: Protocol, visitor: Visitor): Promise<void> {
   let session: Session | undefined;
@@ -33,6 +36,8 @@ export async function converse(parts: Parts, protocol: Protocol, visitor: Visito
   try {
     await protocol.serve(watched, services);
     session?.end({ code: 'client_closed', message: 'the conversation is over' });
+    // Closed by the protocol, but perhaps not yet flushed.
+    setTimeout(() => stream.destroy(), LINGER_MS).unref();
   } catch (thrown) {
     const error = asHoopctlError(thrown);
     const fields = { session: session?.id, code: error.code, client: stream.remote };
@@ -44,7 +49,6 @@ export async function converse(parts: Parts, protocol: Protocol, visitor: Visito
       parts.log.info({ ...fields, error: error.message }, 'a conversation was ended');
       session?.end({ code: error.code, message: error.message });
     }
-  } finally {
     stream.destroy();
   }
 }

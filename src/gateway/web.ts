@@ -48,6 +48,7 @@ export class WebListener {
       minVersion: 'TLSv1.2',
       ALPNProtocols: ['http/1.1'],
       maxHeaderSize: 32 * 1024,
+      handshakeTimeout: 10_000,
       headersTimeout: 10_000,
       requestTimeout: 60_000,
       keepAliveTimeout: 60_000,

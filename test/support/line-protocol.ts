@@ -2,7 +2,7 @@
 // stands around a protocol.
 
 import { z } from 'zod';
-import { asHoopctlError } from '../../src/core/errors.ts';
+import { asHoopctlError, peerError } from '../../src/core/errors.ts';
 import type { ByteStream } from '../../src/core/stream.ts';
 import type { Facts, Protocol, Session, Upstream, Visitor } from '../../src/protocol/contract.ts';
 
@@ -127,7 +127,8 @@ function operation(line: string, stream: ByteStream, session: Session, upstream:
 function oneLine(stream: ByteStream): Promise<{ line: string; rest: Buffer }> {
   return new Promise((resolve, reject) => {
     let bytes = Buffer.alloc(0);
-    stream.onClose = () => reject(new Error('closed'));
+    stream.onClose = () => reject(peerError('client_gone', 'client went away'));
+    stream.onEnd = () => reject(peerError('client_gone', 'client went away'));
     stream.onData = (chunk) => {
       bytes = Buffer.concat([bytes, chunk]);
       const end = bytes.indexOf('\n');
