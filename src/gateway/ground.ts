@@ -7,7 +7,7 @@ import type { Protocol } from '../protocol/contract.ts';
 import { Approvals } from '../session/approvals/approvals.ts';
 import { Grants } from '../session/approvals/grants.ts';
 import { SessionEvents } from '../session/events.ts';
-import { Authenticator } from '../session/identity/authenticator.ts';
+import { Authenticator, LOCAL_ISSUER } from '../session/identity/authenticator.ts';
 import { GatewayTokens } from '../session/identity/tokens.ts';
 import { ChainedLog } from '../session/recorder/log.ts';
 import { Recorder } from '../session/recorder/recorder.ts';
@@ -21,6 +21,7 @@ import type { EmbeddedIssuer } from './issuer/issuer.ts';
 import { cookieSecrets, KeyFile, maskKey } from './keys.ts';
 import type { Metrics } from './metrics.ts';
 import type { Parts } from './parts.ts';
+import type { RefusalLog } from './refusals.ts';
 import { ConfigurationInForce } from './reload.ts';
 import { rolesOf } from './roles.ts';
 import { TrustInForce } from './trust.ts';
@@ -145,9 +146,10 @@ export async function identityParts(
 export async function embeddedIssuer(
   options: GatewayOptions,
   { inForce, store, keys, clock, log, audit }: Ground,
-  { publicUrl, metrics }: { readonly publicUrl: string; readonly metrics: Metrics },
+  has: { readonly publicUrl: string; readonly metrics: Metrics; readonly refusals: RefusalLog },
 ): Promise<EmbeddedIssuer | undefined> {
   if (!inForce.current.identity.embedded) return undefined;
+  const { publicUrl, metrics, refusals } = has;
   // Loaded only where it is used: it brings its own web framework.
   const { createEmbeddedIssuer } = await import('./issuer/issuer.ts');
   return createEmbeddedIssuer({
@@ -160,8 +162,10 @@ export async function embeddedIssuer(
     log,
     ...(options.loginInterval === undefined ? {} : { interval: options.loginInterval }),
     onLogin({ user, address, ok }) {
-      audit.append('login', { issuer: 'embedded', user, address, ok });
-      metrics.logins.inc({ issuer: 'embedded', result: ok ? 'ok' : 'refused' });
+      const fields = { issuer: LOCAL_ISSUER, user: user.slice(0, 100), address, ok };
+      if (ok) audit.append('login', fields);
+      else refusals.note('login', address, fields);
+      metrics.logins.inc({ issuer: LOCAL_ISSUER, result: ok ? 'ok' : 'refused' });
     },
   });
 }

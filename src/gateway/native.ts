@@ -12,6 +12,7 @@ import { converse } from './conversation.ts';
 import type { Address } from './document.ts';
 import { HANDSHAKE_MS, UNAUTHENTICATED } from './limits.ts';
 import type { Parts } from './parts.ts';
+import { withoutPort } from './refusals.ts';
 import type { SessionOpener } from './sessions.ts';
 
 export class NativeListener {
@@ -95,7 +96,8 @@ export class NativeListener {
     const parts = this.#parts;
     const found = await parts.authenticator.password(secret, user, connection).catch((error: HoopctlError) => {
       parts.metrics.refused.inc({ code: error.code ?? 'internal' });
-      parts.audit.append('login', { ok: false, address: client, user, connection, code: error.code, via: 'native' });
+      const fields = { ok: false, address: client, user, connection, code: error.code, via: 'native' };
+      parts.refusals.note('login', withoutPort(client), fields);
       throw error;
     });
     return this.#opener.open({

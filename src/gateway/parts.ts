@@ -19,6 +19,7 @@ import type { CredentialResolver } from '../target/credentials.ts';
 import type { Role } from './api/route.ts';
 import type { Configuration } from './configuration.ts';
 import type { Metrics } from './metrics.ts';
+import type { RefusalLog } from './refusals.ts';
 
 export interface Stores {
   readonly users: UserStore;
@@ -43,6 +44,8 @@ export interface Parts {
   readonly clock: Clock;
   readonly log: Log;
   readonly audit: AuditLog;
+  /** For what is refused to whoever may try without end. */
+  readonly refusals: RefusalLog;
   readonly metrics: Metrics;
   /** The one in force; never kept across a wait. */
   configuration(): Configuration;

@@ -57,7 +57,9 @@ export class SessionOpener {
       this.#parts.metrics.refused.inc({ code });
       const fields = { connection: request.connection, principal: displayName(principal), client, code };
       this.#parts.log.info(fields, 'session refused');
-      this.#recordRefusal(request, code);
+      const { via, reason } = request;
+      const refused = { verdict: 'deny', code, connection: request.connection, principal, client, via, reason };
+      this.#parts.refusals.note('access', principalKey(principal), refused);
       throw error;
     }
   }
@@ -170,14 +172,6 @@ export class SessionOpener {
       if (left === 0) this.#perPrincipal.delete(key);
       else this.#perPrincipal.set(key, left);
     };
-  }
-
-  #recordRefusal({ connection, principal, client, via, reason }: SessionRequest, code: string): void {
-    try {
-      this.#parts.audit.append('access', { verdict: 'deny', code, connection, principal, client, via, reason });
-    } catch {
-      // It is refused either way; the log has told of its own failure.
-    }
   }
 }
 

@@ -13,6 +13,7 @@ import { Lifecycle } from './lifecycle.ts';
 import { Metrics } from './metrics.ts';
 import { NativeListener } from './native.ts';
 import type { Parts } from './parts.ts';
+import { RefusalLog } from './refusals.ts';
 import type { ConfigurationInForce } from './reload.ts';
 import { SessionOpener } from './sessions.ts';
 import { Tunnels } from './tunnels.ts';
@@ -86,7 +87,8 @@ async function assemble(
     reviewsPending: async () => (await state.approvals.list({ state: 'pending' })).length,
     live: () => state.live.list().map((session) => session.record()),
   });
-  const issuer = await embeddedIssuer(options, ground, { publicUrl, metrics });
+  const refusals = new RefusalLog(audit, ground.clock);
+  const issuer = await embeddedIssuer(options, ground, { publicUrl, metrics, refusals });
   const natives = new Map<string, NativeListener>();
   const parts: Parts = {
     ...(await identityParts(ground, state, publicUrl, issuer)),
@@ -96,6 +98,7 @@ async function assemble(
     clock: ground.clock,
     log,
     audit,
+    refusals,
     metrics,
     configuration: () => inForce.current,
     native: () => Object.fromEntries([...natives].map(([name, one]) => [name, nativeAddress(one.address, publicUrl)])),

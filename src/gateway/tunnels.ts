@@ -3,10 +3,11 @@
 
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { ourError, userError } from '../core/errors.ts';
+import { asHoopctlError, ourError, userError } from '../core/errors.ts';
 import type { Visitor } from '../protocol/contract.ts';
 import type { SessionEvent } from '../session/events.ts';
 import type { Authenticated } from '../session/identity/authenticator.ts';
+import { principalKey } from '../session/identity/principal.ts';
 import { type AcceptedTunnel, acceptTunnel, checkUpgrade, refuse } from '../tunnel/accept.ts';
 import type { TunnelEvent } from '../tunnel/events.ts';
 import { requireReach } from './access.ts';
@@ -59,12 +60,14 @@ export class Tunnels {
     const matched = PATH.exec(request.url ?? '');
     if (matched === null)
       throw userError('not_found', `there is nothing to upgrade at "${request.url?.slice(0, 200)}"`);
-    const name = decodeURIComponent(matched[1]!);
+    const name = safeDecode(matched[1]!);
     const problem = checkUpgrade(request);
     if (problem !== undefined) throw problem;
     const caller = await authenticate(parts, request);
     const reason = decodeHeader(one(request.headers['hoopctl-reason']), 'Hoopctl-Reason');
-    const { connection } = await requireReach(parts, caller.principal, name);
+    const { connection } = await this.#reach(caller, name, `${request.socket.remoteAddress}`, reason);
+    // Gone while it was asked who it is: nothing would ever tell of its end.
+    if (socket.destroyed) return;
     const tunnel = acceptTunnel(request, socket, head);
     this.#open.add(tunnel);
     this.#unused.add(tunnel);
@@ -83,6 +86,18 @@ export class Tunnels {
       protocol,
       this.#visitor(tunnel, caller, { connection: name, protocol: protocol.name, reason, run, watch }),
     );
+  }
+
+  async #reach(caller: Authenticated, connection: string, client: string, reason: string | undefined) {
+    const { principal } = caller;
+    try {
+      return await requireReach(this.#parts, principal, connection);
+    } catch (error) {
+      const { code } = asHoopctlError(error);
+      const fields = { verdict: 'deny', code, connection, principal, client, via: 'tunnel', reason };
+      this.#parts.refusals.note('access', principalKey(principal), fields);
+      throw error;
+    }
   }
 
   #visitor(
@@ -149,6 +164,15 @@ function tunnelEvent(event: SessionEvent, watch: Watch): TunnelEvent | undefined
   }
   if (event.type === 'review') return { type: 'review', id: event.id, rule: event.rule ?? '', state: event.state };
   return undefined;
+}
+
+/** A name that is not well encoded names nothing. */
+function safeDecode(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
 }
 
 function one(header: string | string[] | undefined): string | undefined {

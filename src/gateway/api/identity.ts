@@ -1,10 +1,11 @@
 // Who am I, and a token for it: discovery for clients, token exchange (RFC 8693), client credentials, revocation of one's own.
 
 import { z } from 'zod';
-import { userError } from '../../core/errors.ts';
+import { asHoopctlError, userError } from '../../core/errors.ts';
 import type { Authenticated } from '../../session/identity/authenticator.ts';
 import { displayName } from '../../session/identity/principal.ts';
 import type { Parts } from '../parts.ts';
+import { withoutPort } from '../refusals.ts';
 import { decodeHeader, type Route, route } from './route.ts';
 import { iso, okShape, principalShape, showPrincipal, timeShape } from './shapes.ts';
 
@@ -94,7 +95,8 @@ function token(parts: Parts): Route {
             : await serviceAccount(parts, body, raw.req.header('authorization'), agent);
       } catch (error) {
         parts.metrics.logins.inc({ issuer: 'none', result: 'refused' });
-        parts.audit.append('login', { ok: false, address, code: (error as { code?: string }).code ?? 'internal' });
+        const { code } = asHoopctlError(error);
+        parts.refusals.note('login', withoutPort(address), { ok: false, address, code });
         throw error;
       }
       const { principal } = found;
