@@ -162,10 +162,18 @@ export interface Person {
   password: string;
 }
 
+/** What a page says, without its style. */
+export function textOf(page: Page): string {
+  return page.body
+    .replace(/<style>[\s\S]*?<\/style>/g, '')
+    .replace(/<[^>]+>/g, ' ')
+    .replace(/\s+/g, ' ')
+    .trim();
+}
+
 /**
  * Walks a device flow's pages to their end as that person would: confirm the code, log in, consent. Returns the last
- * page. With `answer: 'abort'` the person presses
- * the button that refuses; `code` is what is typed where the address does not carry it.
+ * page. With `answer: 'abort'` the person presses the button that refuses; `code` is typed where the address has none.
  */
 export async function confirmDevice(
   browser: Browser,
@@ -183,7 +191,7 @@ export async function confirmDevice(
       if (type === 'password') {
         values[name] = person.password;
         login = true;
-      } else if (name === 'user_code' && type !== 'hidden') values[name] = code;
+      } else if (name === 'user_code' && type !== 'hidden' && code !== '') values[name] = code;
       else if (/^(login|username|user|name|email|account)$/i.test(name)) values[name] = person.name;
     }
     const refuses = Object.keys(form.inputs).find((name) => /^(abort|cancel|deny)$/i.test(name));
@@ -192,5 +200,5 @@ export async function confirmDevice(
     // A form that comes back unchanged was not accepted: a wrong password, a code that is not known.
     if (login && /type="?password/i.test(page.body)) return page;
   }
-  throw new Error(`the pages from ${verificationUri} never end; the last one:\n${page.body.slice(0, 2000)}`);
+  throw new Error(`the pages from ${verificationUri} never end; the last one:\n${textOf(page)}`);
 }

@@ -83,6 +83,7 @@ export class Gateway {
     this.port = options.port;
     this.nativePort = options.nativePort;
     this.configFile = join(this.directory, 'gateway.yaml');
+    this.caFile = join(this.data, 'tls/ca.pem');
     this.#env = options.env;
   }
 
@@ -98,10 +99,8 @@ export class Gateway {
     return this.#process.output;
   }
 
-  /** The CA that it made at its first start. */
-  get caFile(): string {
-    return join(this.data, 'tls/ca.pem');
-  }
+  /** The CA to trust: the one that it made at its first start, unless a certificate was given to it. */
+  caFile: string;
 
   get recordings(): string {
     return join(this.data, 'recordings');
