@@ -131,6 +131,7 @@ export class Catalogue implements Past {
       generated: await side.query(queries.GENERATED),
       sequences: await side.query(queries.SEQUENCES),
       functions: await side.query(queries.FUNCTIONS),
+      rowFunctions: await side.query(queries.ROW_FUNCTIONS),
       operators: await side.query(queries.OPERATORS),
       casts: await side.query(queries.CASTS),
       textTypes: await side.query(queries.TEXT_TYPES),

@@ -82,6 +82,12 @@ export const FUNCTIONS = `select p.proname,
   from pg_catalog.pg_proc p join pg_catalog.pg_language l on l.oid = p.prolang
   group by p.proname`;
 
+/** Functions that can be called as `row.function`: with one argument that may be a row. */
+export const ROW_FUNCTIONS = `select distinct p.proname from pg_catalog.pg_proc p
+  cross join lateral unnest(p.proargtypes) a(oid) join pg_catalog.pg_type t on t.oid = a.oid
+  where p.pronargs - p.pronargdefaults <= 1 and (t.typtype = 'c' or t.typname in ('record', 'any', 'anyelement',
+    'anynonarray', 'anycompatible', 'anycompatiblenonarray'))`;
+
 /** Operators behind which is a function that somebody wrote. */
 export const OPERATORS = `select distinct o.oprname from pg_catalog.pg_operator o
   join pg_catalog.pg_proc p on p.oid = o.oprcode join pg_catalog.pg_language l on l.oid = p.prolang

@@ -53,6 +53,7 @@ export interface RawCatalogue {
   readonly generated: Rows;
   readonly sequences: Rows;
   readonly functions: Rows;
+  readonly rowFunctions: Rows;
   readonly operators: Rows;
   readonly casts: Rows;
   readonly textTypes: Rows;
@@ -73,6 +74,8 @@ export class Snapshot {
   readonly definitions = new Map<number, Definition>();
   /** Operators, and whether there are casts, behind which is a function that somebody wrote. */
   readonly customOperators: ReadonlySet<string>;
+  /** Functions that take a row as their only argument. */
+  readonly rowFunctions: ReadonlySet<string>;
   readonly customCasts: boolean;
   readonly textTypes: ReadonlySet<number>;
   readonly #byName = new Map<string, Relation[]>();
@@ -99,6 +102,7 @@ export class Snapshot {
       const purity = othersImmutable !== 't' ? 'custom' : builtinImmutable === 't' ? 'immutable' : 'other';
       this.#functions.set(name!, purity);
     }
+    this.rowFunctions = new Set(raw.rowFunctions.map(([name]) => name!));
     this.customOperators = new Set(raw.operators.map(([name]) => name!));
     this.customCasts = raw.casts[0]?.[0] !== 'f';
     this.textTypes = new Set(raw.textTypes.map(([oid]) => Number(oid)));

@@ -113,25 +113,38 @@ export class OriginResolver {
 
   /** What any value of a statement can have come from. */
   all(lineage: Lineage, names: Names): Origins {
-    return this.#reach(lineage, lineage.relations, names);
-  }
-
-  /** What the relations that a statement reads can give away. */
-  read(lineage: Lineage, names: Names): Origins {
-    return union(lineage.read.map((name) => this.#named(name, names)));
-  }
-
-  #named(name: Name, names: Names): Origins {
-    const candidates = this.resolve(name, names);
-    if (candidates.length === 0) return UNPROVEN;
-    return union(candidates.map((candidate) => this.relation(candidate)));
-  }
-
-  #reach(lineage: Lineage, relations: readonly Name[], names: Names): Origins {
     if (!this.expressionsAreKnown(lineage)) return UNPROVEN;
-    const parts = relations.map((name) => this.#named(name, names));
-    parts.push(this.#sequences(lineage));
-    return { ...union(parts), direct: false };
+    return union([...this.#used(lineage, lineage.relations, names), this.#sequences(lineage)]);
+  }
+
+  /** What the relations that a statement reads can give to it. */
+  read(lineage: Lineage, names: Names): Origins {
+    return union(this.#used(lineage, lineage.read, names));
+  }
+
+  /** Of each relation the columns that the statement names; all of them where it may use a whole row. */
+  #used(lineage: Lineage, relations: readonly Name[], names: Names): Origins[] {
+    const named = lineage.named && this.#allFound(lineage, names);
+    return relations.map((name) => {
+      const candidates = this.resolve(name, names);
+      if (candidates.length === 0) return UNPROVEN;
+      return union(candidates.map((each) => (named ? this.#namedColumns(each, lineage.fields) : this.relation(each))));
+    });
+  }
+
+  /** Whether every name is known for a column, and none can be a function that takes the row. */
+  #allFound(lineage: Lineage, names: Names): boolean {
+    const relations = lineage.relations.flatMap((name) => this.resolve(name, names));
+    return lineage.fields.every((field) => {
+      if (this.#snapshot.rowFunctions.has(field)) return false;
+      if (lineage.labels.includes(field) || SYSTEM_COLUMNS.has(field)) return true;
+      return relations.some((relation) => relation.columns.some((column) => column.name === field));
+    });
+  }
+
+  #namedColumns(relation: Relation, fields: readonly string[]): Origins {
+    const used = relation.columns.filter((column) => fields.includes(column.name));
+    return union(used.map((column) => this.columnOf(relation, column)));
   }
 
   /** Whether every function, operator and cast that a statement can call is known not to read anything else. */

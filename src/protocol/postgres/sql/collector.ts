@@ -73,6 +73,12 @@ export class Collector {
   readonly fields = new Set<string>();
   /** Whether a `*` occurs that is not that of `count(*)`. */
   star = false;
+  /** Whether columns of a relation or join are renamed: `t as a (x, y)`. */
+  renames = false;
+  /** Names that the statement itself gives to columns: labels, column lists, functions in FROM. */
+  readonly labels = new Set<string>();
+  /** Names that stand for a whole row of a relation or join; those of RETURNING and ON CONFLICT always do. */
+  readonly rows = new Set<string>(['old', 'new', 'excluded']);
   /** While positive, what statements do is not noted: they are only defined or explained here. */
   #quiet = 0;
 
@@ -94,8 +100,19 @@ export class Collector {
     const name = text(node, 'relname');
     if (name === undefined) return;
     const schema = text(node, 'schemaname');
+    this.#alias(child(node, 'alias'), name);
     if (schema === undefined && use.target !== true && scope.has(name)) return;
     this.relationNamed({ schema, name }, use);
+  }
+
+  #alias(alias: Tree | undefined, name?: string): void {
+    const called = text(alias, 'aliasname') ?? name;
+    if (called !== undefined) this.rows.add(called);
+    if (list(alias, 'colnames').length > 0) this.renames = true;
+  }
+
+  #label(label: unknown): void {
+    if (typeof label === 'string') this.labels.add(label);
   }
 
   relationNamed(name: Name, use: { read?: boolean; written?: boolean }): FoundRelation {
@@ -114,6 +131,7 @@ export class Collector {
     const name = parts.at(-1);
     if (name === undefined) return;
     const schema = parts.length > 1 ? parts.at(-2) : undefined;
+    this.labels.add(name);
     this.functions.set(schema === undefined ? name : `${schema}.${name}`, { schema, name });
   }
 
@@ -155,6 +173,23 @@ export class Collector {
       case 'A_Indirection':
         // Of a column reference only the last part can be a column; a selection goes through all of its parts.
         this.#fields(key === 'ColumnRef' ? list(node, 'fields').slice(-1) : list(node, 'indirection'));
+        break;
+      case 'JoinExpr':
+        this.#alias(child(node, 'alias'));
+        this.#alias(child(node, 'join_using_alias'));
+        break;
+      case 'ResTarget':
+        this.#label(node.name);
+        break;
+      case 'ColumnDef':
+        this.#label(node.colname);
+        break;
+      case 'colnames':
+      case 'aliascolnames':
+        for (const name of names(node as unknown as unknown[])) this.#label(name);
+        break;
+      case 'ReturningOption':
+        this.#alias({ aliasname: node.value });
         break;
       case 'LockingClause':
         // FOR UPDATE OF names aliases, not relations.
@@ -288,6 +323,7 @@ export class Collector {
     const target = child(node, 'relation');
     const name = text(target, 'relname');
     if (target === undefined || name === undefined) return;
+    this.#alias(child(target, 'alias'), name);
     const found = this.relationNamed({ schema: text(target, 'schemaname'), name }, { written: true, read });
     for (const column of columns) {
       const written = text(as(column, 'ResTarget'), 'name');

@@ -53,6 +53,13 @@ export interface Lineage {
   readonly operators: readonly string[];
   /** Last parts of column references: each may also be a function called in the notation `row.function`. */
   readonly fields: readonly string[];
+  /**
+   * Every column that is used is one of `fields` by its name: there is no `*`, no whole row and no renaming. (A function
+   * in the notation `row.function` still takes a whole row.)
+   */
+  readonly named: boolean;
+  /** Those of `fields` that the statement itself gives to columns; the others are columns of its relations. */
+  readonly labels: readonly string[];
   /** One level over plain relations: its sources and outputs. */
   readonly simple?: Simple;
   /** How many columns the result has, where the text alone says so. */
@@ -84,12 +91,20 @@ export function lineageOf(type: string, node: Tree, collector: Collector): Linea
     functions: [...collector.functions.values()],
     operators: [...collector.operators],
     fields: [...collector.fields],
+    named: namesColumns(type, node, collector),
+    labels: [...collector.fields].filter((field) => collector.labels.has(field)),
     ...(simple === undefined ? {} : { simple }),
     width: widthOf(type, node),
     moves: movesOf(type, node, collector),
     read: relations.filter((relation) => relation.read).map(({ schema, name }) => ({ schema, name })),
     written: relations.filter((relation) => relation.written).map(({ schema, name }) => ({ schema, name })),
   };
+}
+
+function namesColumns(type: string, node: Tree, collector: Collector): boolean {
+  // COPY of a table names none of its columns and reads them all; a plan tells of more than what is selected.
+  if (type === 'ExplainStmt' || (type === 'CopyStmt' && node.relation !== undefined)) return false;
+  return !collector.star && !collector.renames && ![...collector.fields].some((field) => collector.rows.has(field));
 }
 
 function resultOf(type: string, node: Tree): Lineage['result'] {

@@ -43,7 +43,18 @@ describe('origins of result columns', () => {
       ['customers.ssn orders.total ~'],
     ],
     ['select ssn::varchar(3), ssn collate "C" from customers', ['customers.ssn ~', 'customers.ssn ~']],
-    ['select (select 1), upper(name) from customers', ['*secret*', 'customers.name ~']],
+    ['select (select max(name) from customers) from orders', ['customers.name ~']],
+    ['select (select x.name from (select ssn as name from customers) x)', ['customers.name customers.ssn ~']],
+    ['select (select x from (select name from customers) as x (k))', ['*secret*']],
+    ['select (select c from customers c limit 1)::text', ['*secret*']],
+    ['select (select c.row_to_json from customers c limit 1)', ['*secret*']],
+    ['select (select k from customers as x (a, b, k) limit 1)', ['*secret*']],
+    ['select (select k from (customers a join archive b on true) as j (x, y, k) limit 1)', ['*secret*']],
+    [
+      'with q as (select name, count(*) n from customers group by 1) select upper(name), n from q',
+      ['customers.name ~', 'customers.name ~'],
+    ],
+    ['select (select 1), upper(name) from customers', ['customers.name ~', 'customers.name ~']],
     ['select *, upper(what) from archive', ['archive.id', 'archive.what', 'archive.what ~']],
     ['select upper(what), a.*, 1 from archive a', ['archive.what ~', 'archive.id', 'archive.what', '~']],
     ['select coalesce(o.note, a.what) from orders o, archive a', ['archive.what orders.note ~']],
@@ -63,22 +74,22 @@ describe('origins of result columns', () => {
     ['select joined(note) from orders', ['orders.note ~']],
     ['select row_to_json(a) from archive a', ['archive.id archive.what ~']],
     // Everything else takes all columns of all relations.
-    ['select (select ssn from customers limit 1)', ['*secret*']],
-    ['select id, (select what from archive limit 1) from orders', ['orders.id', '*clean*']],
-    ['select note from orders union select ssn from customers', ['*secret*']],
-    ['select note from orders union all select what from archive', ['*clean*']],
+    ['select (select ssn from customers limit 1)', ['customers.ssn ~']],
+    ['select id, (select what from archive limit 1) from orders', ['orders.id', 'archive.id archive.what orders.id ~']],
+    ['select note from orders union select ssn from customers', ['customers.note customers.ssn orders.note ~']],
+    ['select note from orders union all select what from archive', ['archive.what orders.note ~']],
     [
       'with recursive r as (select ssn from customers union all select ssn from r where false) select * from r',
       ['*secret*'],
     ],
-    ['values ((select ssn from customers limit 1))', ['*secret*']],
+    ['values ((select ssn from customers limit 1))', ['customers.ssn ~']],
     ['select * from unnest(array(select ssn from customers)) u', ['*secret*']],
-    ['select x from customers, lateral (select upper(ssn) x) l', ['*secret*']],
-    ['select first_value(ssn) over w from customers window w as (order by id)', ['*secret*']],
-    ['select rank() over (order by ssn) from customers', ['*secret*']],
-    ['select id from customers full join (select id from orders) o using (id)', ['*secret*']],
-    ['select array(select ssn from customers)', ['*secret*']],
-    ['select exists (select 1 from customers where ssn like $$1%$$)', ['*secret*']],
+    ['select x from customers, lateral (select upper(ssn) x) l', ['customers.ssn ~']],
+    ['select first_value(ssn) over w from customers window w as (order by id)', ['customers.id customers.ssn ~']],
+    ['select rank() over (order by ssn) from customers', ['customers.ssn ~']],
+    ['select id from customers full join (select id from orders) o using (id)', ['customers.id orders.id ~']],
+    ['select array(select ssn from customers)', ['customers.ssn ~']],
+    ['select exists (select 1 from customers where ssn like $$1%$$)', ['customers.ssn ~']],
     // No relation at all.
     ['select 1, upper($$a$$), current_date, current_user, gen_random_uuid() is null', ['~', '~', '~', '~', '~']],
     ['select * from generate_series(1, 2) g', ['~']],
@@ -104,7 +115,7 @@ describe('origins of result columns', () => {
     ],
     ['select louder from view_on_view', ['computed_view.loud customers.ssn view_on_view.louder ~']],
     ['select bang from view_on_view', ['computed_view.bang customers.name view_on_view.bang ~']],
-    ['select note from union_view', ['*secret*']],
+    ['select note from union_view', ['customers.note customers.ssn orders.note union_view.note ~']],
     ['select rounded, total from clean_view', ['clean_view.rounded orders.total ~', 'clean_view.total orders.total']],
     ['select doc from row_view', ['*secret*']],
     ['select ssn from mat_view', ['customers.ssn mat_view.ssn']],
@@ -181,17 +192,19 @@ describe('origins of result columns', () => {
   test('what is stored and returned at once carries where it came from', async () => {
     await bench.client.query('begin');
     expect(await bench.origins('insert into archive (what) select ssn from customers returning what')).toEqual([
-      '*secret*',
+      'archive.what customers.ssn ~',
     ]);
     expect(
       await bench.origins(
         'with i as (insert into archive (what) select ssn from customers returning what) select what from i',
       ),
-    ).toEqual(['*secret*']);
+    ).toEqual(['archive.what customers.ssn ~']);
     expect(await bench.origins('update customers set note = ssn returning note')).toEqual([
       'customers.note customers.ssn ~',
     ]);
-    expect(await bench.origins('update archive set what = ssn from customers returning what')).toEqual(['*secret*']);
+    expect(await bench.origins('update archive set what = ssn from customers returning what')).toEqual([
+      'archive.what customers.ssn ~',
+    ]);
     expect(await bench.origins("insert into archive values (1, 'x') returning id, upper(what)")).toEqual([
       'archive.id',
       'archive.what ~',
@@ -271,31 +284,31 @@ describe('what is moved to where it is not masked', () => {
   };
 
   test.each([
-    ['insert into archive (what) select ssn from customers', ['*secret*']],
-    ['insert into archive (what) values ((select ssn from customers))', ['*secret*']],
-    ['create table x as select ssn from customers', ['*secret*']],
+    ['insert into archive (what) select ssn from customers', ['customers.ssn ~']],
+    ['insert into archive (what) values ((select ssn from customers))', ['customers.ssn ~']],
+    ['create table x as select ssn from customers', ['customers.ssn ~']],
     ['create temp table x as table customers', ['*secret*']],
-    ['select ssn into x from customers', ['*secret*']],
+    ['select ssn into x from customers', ['customers.ssn ~']],
     ['create table x as execute p', ['?']],
     ['explain analyze create table x as execute p', ['?']],
     ['update customers set note = ssn', ['customers.ssn ~']],
-    ['update customers set note = (select ssn)', ['*secret*']],
-    ['update archive set what = ssn from customers', ['*secret*']],
+    ['update customers set note = (select ssn)', ['customers.ssn ~']],
+    ['update archive set what = ssn from customers', ['customers.ssn ~']],
     ['prepare p as update customers set note = ssn', ['customers.ssn ~']],
     ['explain analyze update customers set note = ssn', ['customers.ssn ~']],
     ['insert into customers values (1) on conflict (id) do update set note = customers.ssn', ['customers.ssn ~']],
     [
       'merge into archive a using customers c on a.id = c.id when not matched then insert values (c.id, c.ssn)',
-      ['*secret*'],
+      ['archive.id customers.id customers.ssn ~'],
     ],
     ['with d as (delete from customers returning *) insert into archive select id, ssn from d', ['*secret*']],
-    ['with i as (insert into archive select id, ssn from customers) select 1', ['*secret*']],
+    ['with i as (insert into archive select id, ssn from customers) select 1', ['customers.id customers.ssn ~']],
     ["copy customers to '/tmp/x'", ['*secret*']],
-    ["copy (select ssn from customers) to program 'cat'", ['*secret*']],
-    ["select set_config('a.b', ssn, false) from customers", ['*secret*']],
-    ["select pg_notify('a', ssn) from customers", ['*secret*']],
-    ['select peek(id) from customers', ['*secret*']],
-    ['select pg_advisory_lock(id) from customers', ['*secret*']],
+    ["copy (select ssn from customers) to program 'cat'", ['customers.ssn ~']],
+    ["select set_config('a.b', ssn, false) from customers", ['customers.ssn ~']],
+    ["select pg_notify('a', ssn) from customers", ['customers.ssn ~']],
+    ['select peek(id) from customers', ['customers.id ~']],
+    ['select pg_advisory_lock(id) from customers', ['customers.id ~']],
     ['alter table customers alter note type text using ssn', ['customers.ssn ~']],
     ["update ruled set a = 'x'", ['?']],
     ['insert into archive (what) values (peek(1))', ['?']],
@@ -330,9 +343,7 @@ describe('what is moved to where it is not masked', () => {
   });
 
   test('what is moved from elsewhere only', async () => {
-    expect(await moved('insert into archive select id, note from orders')).toEqual([
-      'orders.customer_id orders.id orders.note orders.total ~',
-    ]);
+    expect(await moved('insert into archive select id, note from orders')).toEqual(['orders.id orders.note ~']);
   });
 });
 
@@ -357,7 +368,10 @@ describe('COPY', () => {
       ['archive.id', 'archive.what', '~', 'archive.what ~'],
     ],
     ['copy (select a.*, o.id from archive a, orders o) to stdout', ['archive.id', 'archive.what', 'orders.id']],
-    ['copy (select note from orders union select ssn from customers) to stdout', ['*secret*']],
+    [
+      'copy (select note from orders union select ssn from customers) to stdout',
+      ['customers.note customers.ssn orders.note ~'],
+    ],
     [
       'copy (with q as (select 1) select a, b from q, archive) to stdout',
       ['archive.id archive.what ~', 'archive.id archive.what ~'],
