@@ -74,7 +74,7 @@ rules:
     expect(said).not.toContain('hunter2');
     writeFileSync(file, 'connections: {}\nrules:\n  - { name: a, when: { does: [explode] }, then: deny }\n');
     const unknown = await hoopctl(['policy', 'check', file], { env: cleanEnvironment(home) });
-    expect(unknown.stdout + unknown.stderr).toMatch(/gateway\.yaml:3:\d+: .*explode/);
+    expect(unknown.stdout + unknown.stderr).toMatch(/gateway\.yaml:4:\d+: .*explode/);
     writeFileSync(file, 'connections: {}\n');
     expect((await hoopctl(['policy', 'check', file], { env: cleanEnvironment(home) })).code).toBe(0);
     const schema = await hoopctl(['policy', 'schema'], { env: cleanEnvironment(home) });

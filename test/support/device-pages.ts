@@ -198,7 +198,7 @@ export async function confirmDevice(
     if (answer === 'abort' && refuses !== undefined && !login) values[refuses] = 'yes';
     page = await browser.submit(form, values);
     // A form that comes back unchanged was not accepted: a wrong password, a code that is not known.
-    if (login && /type="?password/i.test(page.body)) return page;
+    if (login && forms(page).some((one) => Object.values(one.inputs).includes('password'))) return page;
   }
   throw new Error(`the pages from ${verificationUri} never end; the last one:\n${textOf(page)}`);
 }
