@@ -72,7 +72,14 @@ rules:
     const said = done.stdout + done.stderr;
     for (const place of ['4:', '5:', '6:', '8:']) expect(said).toMatch(new RegExp(`gateway\\.yaml:${place}\\d+: `));
     expect(said).not.toContain('hunter2');
-    writeFileSync(file, 'connections: {}\nrules:\n  - { name: a, when: { does: [explode] }, then: deny }\n');
+    writeFileSync(
+      file,
+      `connections:
+  db: { protocol: postgres, target: { host: h, database: d }, credentials: { user: u } }
+rules:
+  - { name: a, when: { does: [explode] }, then: deny }
+`,
+    );
     const unknown = await hoopctl(['policy', 'check', file], { env: cleanEnvironment(home) });
     expect(unknown.stdout + unknown.stderr).toMatch(/gateway\.yaml:4:\d+: .*explode/);
     writeFileSync(file, 'connections: {}\n');

@@ -120,11 +120,13 @@ export class Gateway {
     const env = cleanEnvironment(this.directory, this.#env);
     this.#process = start(process.execPath, args, { env, cwd: this.directory });
     await eventually('the gateway is ready', async () => {
-      if (!this.#process.running) throw new Error(`the gateway has ended:\n${this.log}`);
+      // Whoever has ended will not become ready: no use in asking again.
+      if (!this.#process.running) return true;
       return existsSync(this.caFile) && (await this.get('/readyz')).status === 200;
     }).catch((error: unknown) => {
       throw new Error(`${String(error)}\n${this.log}`);
     });
+    if (!this.#process.running) throw new Error(`the gateway has ended:\n${this.log}`);
   }
 
   /** GET without authentication. */
