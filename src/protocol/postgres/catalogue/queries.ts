@@ -66,13 +66,14 @@ export const SEQUENCES = `select d.objid, d.refobjid, d.refobjsubid
     and d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass and d.refobjsubid > 0`;
 
 /**
- * name, whether every built-in of that name is immutable, whether all else of that name is too and in C (which only a
- * superuser can make). A function that somebody wrote in SQL or a language of its own is never taken by its word, nor
- * is an aggregate that is made from one.
+ * name, whether every built-in of that name is immutable, whether all else of that name is too, whether all else of that
+ * name is in C (which only a superuser can make). A function that somebody wrote in SQL or a language of its own is never
+ * taken by its word, nor is an aggregate that is made from one.
  */
 export const FUNCTIONS = `select p.proname,
     coalesce(bool_and(p.provolatile = 'i') filter (where p.oid < 16384), true),
-    coalesce(bool_and(p.provolatile = 'i' and l.lanname in ('c', 'internal') and not exists (
+    coalesce(bool_and(p.provolatile = 'i') filter (where p.oid >= 16384), true),
+    coalesce(bool_and(l.lanname in ('c', 'internal') and not exists (
       select 1 from pg_catalog.pg_aggregate a
         join pg_catalog.pg_proc s on s.oid in (a.aggtransfn, a.aggfinalfn, a.aggcombinefn, a.aggserialfn,
           a.aggdeserialfn, a.aggmtransfn, a.aggminvtransfn, a.aggmfinalfn)

@@ -38,8 +38,11 @@ export interface OwnerColumn {
 /** A view's definition as far as it can be followed; `unread`: it could not be read or parsed. */
 export type Definition = Lineage | 'unread';
 
-/** How a function counts for what can come out of it. */
-export type Purity = 'immutable' | 'custom' | 'other';
+/**
+ * How the functions of a name count for what can come out of them: all immutable; one written in a language of users;
+ * one of an extension in C that is not immutable; built-in ones that are not.
+ */
+export type Purity = 'immutable' | 'custom' | 'extension' | 'other';
 
 /** What is read, before it is joined; rows as the queries of queries.ts return them. */
 export type Rows = readonly (readonly (string | null)[])[];
@@ -98,10 +101,7 @@ export class Snapshot {
       const relation = this.relations.get(Number(owner));
       if (relation !== undefined) this.#sequences.set(Number(sequence), { relation, attnum: Number(attnum) });
     }
-    for (const [name, builtinImmutable, othersImmutable] of raw.functions) {
-      const purity = othersImmutable !== 't' ? 'custom' : builtinImmutable === 't' ? 'immutable' : 'other';
-      this.#functions.set(name!, purity);
-    }
+    for (const [name, ...said] of raw.functions) this.#functions.set(name!, purityOf(said));
     this.rowFunctions = new Set(raw.rowFunctions.map(([name]) => name!));
     this.customOperators = new Set(raw.operators.map(([name]) => name!));
     this.customCasts = raw.casts[0]?.[0] !== 'f';
@@ -178,6 +178,12 @@ export class Snapshot {
   toastOwner(oid: number): Relation | undefined {
     return this.#toastOwners.get(oid);
   }
+}
+
+function purityOf([builtinImmutable, othersImmutable, othersInC]: readonly (string | null)[]): Purity {
+  if (othersInC !== 't') return 'custom';
+  if (othersImmutable !== 't') return 'extension';
+  return builtinImmutable === 't' ? 'immutable' : 'other';
 }
 
 export function digestOf(rows: Rows): string {

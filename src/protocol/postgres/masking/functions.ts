@@ -42,6 +42,12 @@ const PURE = new Set(
   uuidv4 uuidv7 version websearch_to_tsquery xml xml_is_well_formed bernoulli system`.split(/\s+/),
 );
 
+/** Of extensions that come with PostgreSQL, and in C. */
+const PURE_EXTENSION = new Set(
+  `uuid_generate_v1 uuid_generate_v1mc uuid_generate_v4 gen_salt gen_random_bytes gen_random_uuid unaccent word_similarity
+  strict_word_similarity show_limit similarity_op normal_rand`.split(/\s+/),
+);
+
 /** What the server says of its own objects: psql's \d, pg_dump and every graphical client ask these. */
 const PURE_FAMILIES =
   /^(?:has_[a-z_]+_privilege|pg_[a-z_]+_is_visible|to_reg[a-z]+|reg[a-z]+|pg_get_(?:constraintdef|expr|function[a-z_]*|indexdef|keywords|object_address|partition[a-z_]*|partkeydef|publication_tables|replica_identity_index|ruledef|serial_sequence|statisticsobjdef[a-z_]*|triggerdef|userbyid|viewdef|catalog_foreign_keys)|(?:date|timestamp|timestamptz)_[a-z]+_(?:date|timestamp|timestamptz)|pg_available_extension[a-z_]*)$/;
@@ -55,6 +61,7 @@ const SEQUENCE = new Set(['nextval', 'currval', 'lastval', 'pg_sequence_last_val
 export function classify(snapshot: Snapshot, { schema, name }: Name): FunctionClass {
   const purity = snapshot.function(name);
   if (purity === 'custom') return 'unknown';
+  if (purity === 'extension') return PURE_EXTENSION.has(name) ? 'pure' : 'unknown';
   if (schema !== undefined && schema !== 'pg_catalog' && purity !== 'immutable') return 'unknown';
   // `current_date` and the json functions of later versions are syntax: there is no function of the name.
   if (PURE.has(name)) return 'pure';

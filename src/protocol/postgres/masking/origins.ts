@@ -10,6 +10,7 @@ import type { Column, Definition, Relation, Snapshot } from '../catalogue/snapsh
 import type { Name } from '../sql/collector.ts';
 import type { Lineage, Output, Reference, Simple, Source } from '../sql/lineage.ts';
 import { classify, mayBeFunction } from './functions.ts';
+import { isTainted, qualifies, type Resolved, relatives, SYSTEM_COLUMNS, starColumns } from './sources.ts';
 
 export interface Origins {
   /** Undefined: nothing is proven. */
@@ -25,26 +26,6 @@ export interface OutputOrigins extends Origins {
 
 export const UNPROVEN: Origins = { columns: undefined, direct: false };
 export const NOWHERE: Origins = { columns: [], direct: false };
-
-/**
- * Built-in relations that hold values of other relations: statistics, large objects, other sessions' statements.
- * undefined: every column.
- */
-const TAINTED: Readonly<Record<string, readonly string[] | undefined>> = {
-  pg_statistic: undefined,
-  pg_statistic_ext_data: undefined,
-  pg_stats: undefined,
-  pg_stats_ext: undefined,
-  pg_stats_ext_exprs: undefined,
-  pg_largeobject: undefined,
-  pg_attribute: ['attmissingval'],
-  pg_stat_activity: ['query'],
-};
-
-function isTainted(relation: Relation, column: string): boolean {
-  if (relation.schema !== 'pg_catalog' || !Object.hasOwn(TAINTED, relation.name)) return false;
-  return TAINTED[relation.name]?.includes(column) ?? true;
-}
 
 /** How names in a text resolve: unqualified ones in a session, or in a definition that the server wrote. */
 export type Names = 'pinned' | 'any' | 'definition';
@@ -349,53 +330,6 @@ export class OriginResolver {
     }
     return { columns, direct: true };
   }
-}
-
-export interface Resolved {
-  readonly source: Source;
-  readonly relations: readonly Relation[];
-}
-
-/** The columns that a `*` stands for; undefined when that is not certain. */
-function starColumns(
-  of: Reference | undefined,
-  simple: Simple,
-  sources: readonly Resolved[],
-): readonly (readonly [Relation, Column])[] | undefined {
-  if (of === undefined || (of.path.length === 0 && simple.merges)) return undefined;
-  const columns: (readonly [Relation, Column])[] = [];
-  for (const { source, relations } of sources) {
-    if (!qualifies(source, of.path)) continue;
-    const [relation] = relations;
-    if (relation === undefined || relations.length > 1) return undefined;
-    for (const column of relation.columns) columns.push([relation, column]);
-  }
-  return columns;
-}
-
-const SYSTEM_COLUMNS = new Set(['tableoid', 'ctid', 'xmin', 'xmax', 'cmin', 'cmax']);
-
-function qualifies(source: Source, qualifier: readonly string[]): boolean {
-  if (qualifier.length === 0) return true;
-  if (qualifier.at(-1) !== source.alias) return false;
-  if (qualifier.length === 1) return true;
-  // `database.schema.relation.column`: the database can only be this one.
-  return !source.aliased && (source.schema === undefined || source.schema === qualifier.at(-2));
-}
-
-/** Ancestors, and all descendants: a scan of a parent returns the rows of its children. */
-function relatives(relation: Relation): Set<Relation> {
-  const found = new Set<Relation>();
-  const climb = (from: Relation, next: (each: Relation) => readonly Relation[]) => {
-    for (const each of next(from)) {
-      if (found.has(each)) continue;
-      found.add(each);
-      climb(each, next);
-    }
-  };
-  climb(relation, (each) => each.parents);
-  climb(relation, (each) => each.children);
-  return found;
 }
 
 function merged(parts: readonly Origins[]): readonly Origin[] | undefined {

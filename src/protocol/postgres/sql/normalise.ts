@@ -15,10 +15,8 @@ const DIGIT = 2;
 const QUOTE = 3;
 const DOUBLE_QUOTE = 4;
 const DOLLAR = 5;
-const DOT = 6;
-const DASH = 7;
-const SLASH = 8;
-const BAD = 9;
+const PAIR = 6;
+const BAD = 7;
 
 const KIND = new Uint8Array(256);
 /** Letters, digits, `_`, `$` and bytes over 127: what continues an identifier (scan.l, ident_cont). */
@@ -36,9 +34,8 @@ for (let byte = 0; byte < 256; byte++) {
 KIND[39] = QUOTE;
 KIND[34] = DOUBLE_QUOTE;
 KIND[36] = DOLLAR;
-KIND[46] = DOT;
-KIND[45] = DASH;
-KIND[47] = SLASH;
+KIND[45] = PAIR;
+KIND[47] = PAIR;
 KIND[92] = BAD;
 
 let scratch = Buffer.allocUnsafeSlow(64 * 1024);
@@ -85,6 +82,43 @@ function endOfNumber(sql: Uint8Array, at: number): number {
   return i < length && (CONTINUES[sql[i]!] === 1 || sql[i] === 46) ? -1 : i;
 }
 
+/** The index after `$1` that starts at `at`; -1 for a dollar quote, or a number that touches a word. */
+function endOfParameter(sql: Uint8Array, at: number): number {
+  let i = at + 1;
+  while (i < sql.length && KIND[sql[i]!] === DIGIT) i++;
+  return i === at + 1 || (i < sql.length && CONTINUES[sql[i]!] === 1) ? -1 : i;
+}
+
+/** The index after the `"` that ends what starts at `at`; a doubled one starts the next. -1 when it is not plain. */
+function endOfQuoted(sql: Uint8Array, at: number): number {
+  for (let i = at + 1; i < sql.length; i++) {
+    if (sql[i] === 34) return i + 1;
+    if (sql[i]! < 32) return -1;
+  }
+  return -1;
+}
+
+/** The index after a word; -1 when a quote follows: a prefixed constant (E'', B'', X'', N'', U&'') may begin here. */
+function endOfWord(sql: Uint8Array, at: number): number {
+  let i = at + 1;
+  while (i < sql.length && CONTINUES[sql[i]!] === 1) i++;
+  const next = sql[i];
+  return next === 39 || next === 38 || next === 34 ? -1 : i;
+}
+
+/** The index after a comment, which stays in the key; -1 for one that is nested or has no end. */
+function endOfComment(sql: Uint8Array, at: number): number {
+  const line = sql[at] === 45;
+  for (let i = at + 2; i < sql.length; i++) {
+    const byte = sql[i]!;
+    if (KIND[byte] === BAD && byte !== 92) return -1;
+    if (line && (byte === 10 || byte === 13)) return i;
+    if (!line && byte === 42 && sql[i + 1] === 47) return i + 2;
+    if (!line && byte === 47 && sql[i + 1] === 42) return -1;
+  }
+  return line ? sql.length : -1;
+}
+
 /**
  * The key of a text, undefined when only the exact text will do. Bytes are read as Latin-1: the key is for comparing,
  * not for reading.
@@ -100,70 +134,40 @@ export function normalise(sql: Buffer): string | undefined {
   let i = 0;
   while (i < length) {
     const byte = sql[i]!;
+    let end = i + 1;
     switch (KIND[byte]) {
       case OTHER:
-        out[n++] = byte;
-        i++;
         break;
-      case WORD: {
-        do out[n++] = sql[i++]!;
-        while (i < length && CONTINUES[sql[i]!] === 1);
-        // A quote right after a word may be a prefixed constant: E'', B'', X'', N'', U&''.
-        const next = sql[i];
-        if (next === 39 || next === 38 || next === 34) return undefined;
+      case WORD:
+        end = endOfWord(sql, i);
         break;
-      }
-      case DIGIT: {
+      case DIGIT:
         // After a dot the digits are a number of their own (`.5`) or a part of one: not worth telling apart.
-        if (i > 0 && sql[i - 1] === 46) return undefined;
-        const end = endOfNumber(sql, i);
-        if (end < 0) return undefined;
-        if (followsLimit(sql, i)) while (i < end) out[n++] = sql[i++]!;
-        else out[n++] = NUMBER;
-        i = end;
+        end = sql[i - 1] === 46 ? -1 : endOfNumber(sql, i);
+        if (end > 0 && !followsLimit(sql, i)) {
+          out[n++] = NUMBER;
+          i = end;
+        }
         break;
-      }
-      case QUOTE: {
-        const end = endOfString(sql, i);
-        if (end < 0) return undefined;
+      case QUOTE:
+        end = endOfString(sql, i);
         out[n++] = STRING;
         i = end;
         break;
-      }
-      case DOUBLE_QUOTE: {
-        const end = sql.indexOf(34, i + 1);
-        if (end < 0) return undefined;
-        while (i <= end) {
-          if (sql[i]! < 32) return undefined;
-          out[n++] = sql[i++]!;
-        }
+      case DOUBLE_QUOTE:
+        end = endOfQuoted(sql, i);
         break;
-      }
-      case DOLLAR: {
-        // `$1` stays; a dollar quote is not normalised.
-        if (KIND[sql[i + 1] ?? 0] !== DIGIT) return undefined;
-        do out[n++] = sql[i++]!;
-        while (i < length && KIND[sql[i]!] === DIGIT);
-        if (i < length && CONTINUES[sql[i]!] === 1) return undefined;
+      case DOLLAR:
+        end = endOfParameter(sql, i);
         break;
-      }
-      case DASH:
-        if (sql[i + 1] === 45) return undefined;
-        out[n++] = byte;
-        i++;
-        break;
-      case SLASH:
-        if (sql[i + 1] === 42) return undefined;
-        out[n++] = byte;
-        i++;
-        break;
-      case DOT:
-        out[n++] = byte;
-        i++;
+      case PAIR:
+        if (sql[i + 1] === (byte === 45 ? 45 : 42)) end = endOfComment(sql, i);
         break;
       default:
         return undefined;
     }
+    if (end < 0) return undefined;
+    while (i < end) out[n++] = sql[i++]!;
   }
   return out.toString('latin1', 0, n);
 }

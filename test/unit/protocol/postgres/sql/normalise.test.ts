@@ -27,6 +27,7 @@ describe('the key', () => {
     ["select 'a', 'b''c'", "select '', 'x; drop table t -- '"],
     ["select -1, +2, (3), a[4], '5'::int", "select -9, +9, (9), a[9], '9'::int"],
     ['select "1" from "T""x" where a in (1,2)', 'select "1" from "T""x" where a in (3,4)'],
+    ["select /* it's */ 1 -- '; x\\n\n, 'a'", "select /* it's */ 2 -- '; x\\n\n, 'b'"],
     ['select $1 + 1, a1, é2', 'select $1 + 2, a1, é2'],
   ])('leaves constants out: %s', (a, b) => {
     expect(key(a)).toBeDefined();
@@ -41,6 +42,9 @@ describe('the key', () => {
     ['select 1 limit 1', 'select 1 limit 2'],
     ['select 1 LIMIT\n1', 'select 1 LIMIT\n2'],
     ['select 1', 'select  1'],
+    ['select 1 /* 1 */', 'select 1 /* 2 */'],
+    ['select 1 -- 1', 'select 1 -- 2'],
+    ['select 1 --a\r, 2', 'select 1 --a, 2'],
     ["select 'a' 'b'", "select 'a'\n'b'"],
     ['select (1), 2', 'select (1, 2)'],
   ])('keeps everything else: %s | %s', (a, b) => {
@@ -59,8 +63,9 @@ describe('the key', () => {
     "select 'a\\'",
     'select $$a$$',
     'select $a$b$a$',
-    'select 1 -- a',
-    'select /* a */ 1',
+    'select /* a /* b */ */ 1',
+    'select 1 /* a',
+    'select /* \u0001 */ 1',
     'select 1a',
     'select 1e5',
     'select 0x1f',
