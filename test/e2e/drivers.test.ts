@@ -14,6 +14,7 @@ const SETUP = `
   create table orders (id serial primary key, customer int references customers on delete cascade, total numeric(8,2));
   create view names as select name from customers;
   create function twice(n int) returns int language sql immutable as 'select n * 2';
+  create function shout(n int) returns int language plpgsql as $$ begin raise notice 'said %', n; return n; end $$;
   create procedure nothing() language sql as 'select 1';`;
 
 let stage: Stage;

@@ -264,7 +264,7 @@ with psycopg.connect("", autocommit=True) as conn:
 `;
     const env = { PGHOST: '127.0.0.1', PGDATABASE: 'app', PGUSER: 'alice' };
     const done = await way.run(SYSTEM_PYTHON, ['-c', script], { env });
-    expect(done.stdout).toBe("(3, '***', None, None, None)\n(3, '***', None, None, None)\n");
+    expect(done.stdout).toBe("(3, '***', None, None, '***')\n(3, '***', None, None, '***')\n");
     await way.stop();
   });
 });

@@ -66,7 +66,7 @@ with psycopg.connect("", autocommit=True) as conn:
         seen["error"] = [error.sqlstate, error.diag.message_primary]
     notices = []
     conn.add_notice_handler(lambda diag: notices.append(diag.message_primary))
-    conn.execute("do $$ begin raise notice 'said %', 42; end $$")
+    conn.execute("select shout(42)")
     seen["notices"] = notices
     seen["status"] = conn.info.transaction_status.name
 print(json.dumps(seen, sort_keys=True))
