@@ -25,7 +25,7 @@ import {
 import { connectSide } from './startup/side.ts';
 import { type Connected, cancelTarget, connectTarget } from './startup/target.ts';
 import { AUTHENTICATION_OK, backendKeyData } from './wire/backend.ts';
-import { Code } from './wire/startup.ts';
+import { type CancelKey, Code } from './wire/startup.ts';
 
 type Startup = Extract<Greeting, { kind: 'session' }>;
 
@@ -111,6 +111,12 @@ function prepare(
   return { target, database, replication };
 }
 
+interface Begun {
+  readonly stream: ByteStream;
+  readonly registration: Registration;
+  readonly over: Promise<void>;
+}
+
 class Conversation {
   readonly #session: Session;
   readonly #target: Target<PostgresConfig>;
@@ -128,46 +134,67 @@ class Conversation {
   }
 
   async run(greeting: Startup, ready: Ready, sql: SqlParts): Promise<void> {
-    const session = this.#session;
-    const connected = await this.#connect(greeting, ready);
-    const registration = cancels.register(greeting.version >= Code.v32 ? 32 : 4, () => this.#cancel(connected, true));
+    const { stream, registration, over } = await this.#begin(greeting, ready, sql);
     try {
-      this.#checkSettings(connected);
-      const fromClient = this.#door.inbox.release();
-      const client = this.#door.stream;
-      const { closing } = this.#limits;
-      client.write(welcome(connected, registration));
-      if (ready.replication) {
-        session.note('replication', { inspected: false });
-        await pipe(session, client, connected.stream, fromClient, connected.rest, closing.value);
-        return;
-      }
-      let driver: Driver | undefined;
-      this.#machine = new Machine({
-        session,
-        analyser: sql.analyser,
-        masker: sql.masker,
-        planner: this.#planner(sql, ready),
-        limits: this.#limits,
-        allowFunctionCall: ready.target.config.options.allow.includes('function-call'),
-        namesPinned: namesPinned(greeting.parameters),
-        wake: () => driver?.wake(),
-      });
-      driver = new Driver({
-        session,
-        client,
-        target: connected.stream,
-        machine: this.#machine,
-        cancel: () => this.#cancel(connected, false),
-        closingMs: closing.value,
-      });
-      driver.start(fromClient, connected.rest);
-      await driver.done;
+      await over;
       this.#reportFailure();
     } finally {
       registration.release();
-      connected.stream.destroy();
+      stream.destroy();
     }
+  }
+
+  /** Up to the conversation. What only the login needed is let go of here: a session may idle for days. */
+  async #begin(greeting: Startup, ready: Ready, sql: SqlParts): Promise<Begun> {
+    const connected = await this.#connect(greeting, ready);
+    const { stream, key } = connected;
+    try {
+      if (this.#door.inbox.closed) throw peerError('client_gone', 'the client left during the login');
+      this.#checkSettings(connected);
+    } catch (thrown) {
+      stream.destroy();
+      throw thrown;
+    }
+    const registration = cancels.register(greeting.version >= Code.v32 ? 32 : 4, () => this.#cancel(key, true));
+    const fromClient = this.#door.inbox.release();
+    this.#door.stream.write(welcome(connected, registration));
+    const over = ready.replication
+      ? this.#pipe(stream, fromClient, connected.rest)
+      : this.#talk(greeting, ready, sql, stream, key, fromClient, connected.rest);
+    return { stream, registration, over };
+  }
+
+  #pipe(stream: ByteStream, fromClient: Buffer, fromTarget: Buffer): Promise<void> {
+    this.#session.note('replication', { inspected: false });
+    return pipe(this.#session, this.#door.stream, stream, fromClient, fromTarget, this.#limits.closing.value);
+  }
+
+  #talk(
+    greeting: Startup,
+    ready: Ready,
+    sql: SqlParts,
+    target: ByteStream,
+    key: CancelKey | undefined,
+    fromClient: Buffer,
+    fromTarget: Buffer,
+  ): Promise<void> {
+    const session = this.#session;
+    const machine = new Machine({
+      session,
+      analyser: sql.analyser,
+      masker: sql.masker,
+      planner: this.#planner(sql, ready),
+      limits: this.#limits,
+      allowFunctionCall: ready.target.config.options.allow.includes('function-call'),
+      namesPinned: namesPinned(greeting.parameters),
+      wake: () => driver.wake(),
+    });
+    this.#machine = machine;
+    const client = this.#door.stream;
+    const cancel = () => this.#cancel(key, false);
+    const driver = new Driver({ session, client, target, machine, cancel, closingMs: this.#limits.closing.value });
+    driver.start(fromClient, fromTarget);
+    return driver.done;
   }
 
   /** Where in our code it failed; not the text, which may hold what came back from the target. */
@@ -189,22 +216,20 @@ class Conversation {
       guarded: this.#guarded,
       tellPrincipal: target.config.options.applicationName,
     });
-    const left = new AbortController();
-    this.#door.inbox.onClosed = () => left.abort();
+    const given = new AbortController();
+    const giveUp = (): void => given.abort();
+    session.signal.addEventListener('abort', giveUp);
+    this.#door.inbox.onClosed = giveUp;
     try {
-      return await connectTarget(
-        target,
-        parameters,
-        password,
-        this.#limits,
-        AbortSignal.any([session.signal, left.signal]),
-      );
+      if (session.signal.aborted || this.#door.inbox.closed) giveUp();
+      return await connectTarget(target, parameters, password, this.#limits, given.signal);
     } catch (thrown) {
       if (!session.signal.aborted) throw thrown;
       const reason = session.signal.reason as { code?: HoopctlError['code']; message?: string } | undefined;
       throw peerError(reason?.code ?? 'session_killed', reason?.message ?? 'the session ended');
     } finally {
       this.#door.inbox.onClosed = undefined;
+      session.signal.removeEventListener('abort', giveUp);
     }
   }
 
@@ -236,7 +261,7 @@ class Conversation {
   }
 
   /** CancelRequest of the client, or the end of the session: what waits is cancelled here, what runs at the server. */
-  async #cancel({ key }: Connected, asked: boolean): Promise<void> {
+  async #cancel(key: CancelKey | undefined, asked: boolean): Promise<void> {
     if (asked) this.#session.note('cancel', {});
     if (this.#machine?.cancel('the client cancelled')) return;
     if (key !== undefined) await cancelTarget(this.#target, key, this.#limits);

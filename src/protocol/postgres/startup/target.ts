@@ -31,18 +31,30 @@ export async function connectTarget(
   limits: Limits,
   signal: AbortSignal,
 ): Promise<Connected> {
-  const bounded = AbortSignal.any([signal, AbortSignal.timeout(limits.targetTime.value)]);
   const { connection } = target;
-  if (!old.has(connection)) {
-    try {
-      return await attempt(target, Code.v32, parameters, password, limits, bounded);
-    } catch (thrown) {
-      if (!(thrown instanceof VersionRefused)) throw thrown;
-      old.add(connection);
+  // One timer, cleared: AbortSignal.timeout would keep its own alive behind a session that goes on.
+  const bounded = new AbortController();
+  const abort = (): void => bounded.abort(signal.reason);
+  const timer = setTimeout(() => bounded.abort(TIMED_OUT), limits.targetTime.value);
+  signal.addEventListener('abort', abort);
+  try {
+    if (signal.aborted) abort();
+    if (!old.has(connection)) {
+      try {
+        return await attempt(target, Code.v32, parameters, password, limits, bounded.signal);
+      } catch (thrown) {
+        if (!(thrown instanceof VersionRefused)) throw thrown;
+        old.add(connection);
+      }
     }
+    return await attempt(target, Code.v30, parameters, password, limits, bounded.signal);
+  } finally {
+    clearTimeout(timer);
+    signal.removeEventListener('abort', abort);
   }
-  return attempt(target, Code.v30, parameters, password, limits, bounded);
 }
+
+const TIMED_OUT = Symbol('timed out');
 
 async function attempt(
   target: Target<PostgresConfig>,
@@ -73,8 +85,7 @@ async function attempt(
 }
 
 function timedOut(target: Target, limits: Limits, signal: AbortSignal): unknown {
-  const why = signal.reason as { name?: string; message?: string };
-  if (why?.name !== 'TimeoutError') return peerError('client_gone', 'the session ended before the target answered');
+  if (signal.reason !== TIMED_OUT) return peerError('client_gone', 'the session ended before the target answered');
   return peerError(
     'target_unreachable',
     `the target of "${target.connection}" did not answer within ${limits.targetTime.value} ms`,
