@@ -10,6 +10,7 @@ import { type Limit, limit } from '../core/limits.ts';
 import type { Log } from '../core/log.ts';
 import { SocketStream } from '../core/stream.ts';
 import type { TlsMode, Upstream } from '../protocol/contract.ts';
+import { DirectReads } from './reads.ts';
 
 /** How long a TCP or a TLS handshake with a target may take, each. */
 export const targetConnectLimit: Limit = limit('target_connect_ms', 'ms', 10_000);
@@ -37,7 +38,9 @@ export function dialTcp(address: Address, signal: AbortSignal, options: DialOpti
   const bound = options.timeout ?? targetConnectLimit;
   return new Promise((resolve, reject) => {
     if (signal.aborted) return reject(aborted(signal));
-    const socket = netConnect({ host: address.host, port: address.port });
+    const reads = new DirectReads();
+    const socket = netConnect({ host: address.host, port: address.port, onread: reads.option });
+    reads.attach(socket);
     const fail = (error: HoopctlError) => {
       settle();
       socket.on('error', () => {});
@@ -59,7 +62,7 @@ export function dialTcp(address: Address, signal: AbortSignal, options: DialOpti
     const onConnect = () => {
       settle();
       socket.setKeepAlive(true, 60_000);
-      resolve(new SocketUpstream(socket, address, options, undefined));
+      resolve(new PlainUpstream(socket, address, options, reads));
     };
     signal.addEventListener('abort', onAbort, { once: true });
     socket.once('error', onError);
@@ -123,6 +126,23 @@ class SocketUpstream extends SocketStream implements Upstream {
         resolve(new SocketUpstream(secure, address, options, der));
       });
     });
+  }
+}
+
+class PlainUpstream extends SocketUpstream {
+  readonly #reads: DirectReads;
+
+  constructor(socket: Socket, address: Address, options: DialOptions, reads: DirectReads) {
+    super(socket, address, options, undefined);
+    this.#reads = reads;
+  }
+
+  override get onData(): ((chunk: Buffer) => void) | undefined {
+    return this.#reads.handler;
+  }
+
+  override set onData(handler: ((chunk: Buffer) => void) | undefined) {
+    this.#reads.handler = handler;
   }
 }
 
