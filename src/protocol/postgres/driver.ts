@@ -3,6 +3,7 @@
 // so is everything behind them until they are written: the order of the bytes is the order of the requests.
 // Refuses to know: messages.
 
+import { asHoopctlError } from '../../core/errors.ts';
 import type { ByteStream } from '../../core/stream.ts';
 import type { Session, SessionEnd } from '../contract.ts';
 import type { Machine } from './machine/machine.ts';
@@ -77,19 +78,43 @@ export class Driver {
 
   /** What the machine waited for is here. */
   wake(): void {
-    this.#machine.pump();
-    this.#flush();
+    this.#guarded(() => this.#machine.pump());
   }
 
   #fromClient(chunk: Buffer): void {
-    this.#options.session.traffic(chunk.length, 0);
-    this.#machine.fromClient(chunk);
-    this.#flush();
+    try {
+      this.#options.session.traffic(chunk.length, 0);
+      this.#machine.fromClient(chunk);
+      this.#flush();
+    } catch (thrown) {
+      this.#fail(thrown);
+    }
   }
 
   #fromTarget(chunk: Buffer): void {
-    this.#machine.fromTarget(chunk);
-    this.#flush();
+    try {
+      this.#machine.fromTarget(chunk);
+      this.#flush();
+    } catch (thrown) {
+      this.#fail(thrown);
+    }
+  }
+
+  #guarded(step: () => void): void {
+    try {
+      step();
+      this.#flush();
+    } catch (thrown) {
+      this.#fail(thrown);
+    }
+  }
+
+  /** A guard threw (promise 3): nothing more is forwarded. */
+  #fail(thrown: unknown): void {
+    this.#machine.end(asHoopctlError(thrown));
+    const farewell = this.#machine.toClient.take();
+    if (farewell !== undefined) this.#client.write(farewell);
+    this.#finish(this.#machine.ended ?? targetClosed);
   }
 
   /** One write a direction and turn. */
@@ -149,9 +174,10 @@ export class Driver {
   #clientEnded(): void {
     const machine = this.#machine;
     if (machine.clientDone || this.#over) return;
-    machine.cancel('the client closed the connection');
-    machine.hangUp(TERMINATE);
-    this.#flush();
+    this.#guarded(() => {
+      machine.hangUp(TERMINATE);
+      machine.cancel('the client closed the connection');
+    });
   }
 
   #clientClosed(): void {
@@ -168,8 +194,7 @@ export class Driver {
 
   #targetEnded(): void {
     if (this.#over || this.#farewell !== undefined) return;
-    this.#machine.end(targetClosed, !this.#machine.farewell);
-    this.#flush();
+    this.#guarded(() => this.#machine.end(targetClosed, !this.#machine.farewell));
   }
 
   #targetClosed(): void {
@@ -182,16 +207,15 @@ export class Driver {
   #sessionEnded(): void {
     if (this.#over) return;
     const reason = this.#options.session.signal.reason as SessionEnd | undefined;
-    const busy = this.#machine.busy;
-    this.#machine.end(reason?.code === undefined ? { code: 'internal', message: 'the session ended' } : reason);
-    if (busy) void this.#cancel();
-    this.#flush();
+    const { code = 'internal', message = 'the session ended' } = reason ?? {};
+    this.#guarded(() => this.#machine.end({ code, message }));
   }
 
   #finish(reason: SessionEnd): void {
     if (this.#over) return;
     this.#over = true;
     this.#machine.end(reason, false);
+    if (this.#machine.interrupted && !this.#targetGone) void this.#cancel();
     this.#unrecorded = [];
     this.#client.end();
     if (!this.#targetGone) {

@@ -25,6 +25,8 @@ import type { TargetSide } from './target.ts';
 export class ClientSide {
   readonly frames: FrameReader;
   readonly decider: Decider;
+  /** The client will send no more: this goes behind what it has sent. */
+  ended: Buffer | undefined;
   readonly #core: Core;
 
   constructor(core: Core, target: TargetSide) {
@@ -48,6 +50,13 @@ export class ClientSide {
       else frames.pass();
     }
     frames.release();
+    if (this.ended !== undefined && core.waiting === undefined && core.client !== Client.closed) this.hangUp();
+  }
+
+  hangUp(): void {
+    // Inside a message that was half passed the end of the stream says it.
+    if (this.ended !== undefined && !this.frames.midFrame) this.#core.toTarget.add(this.ended);
+    this.#core.client = Client.closed;
   }
 
   /** Data of a COPY; outside one the server ignores it, and so do we once it ignores everything. */

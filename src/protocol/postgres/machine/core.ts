@@ -56,6 +56,8 @@ export class Core {
   /** DDL was answered in a transaction that is not over. */
   ddlOpen = false;
   ended: SessionEnd | undefined;
+  /** What goes on when something that was waited for is here; run by the machine, inside its guard. */
+  continuations: (() => void)[] = [];
 
   constructor(options: MachineOptions) {
     this.options = options;
@@ -72,6 +74,13 @@ export class Core {
 
   push(entry: Expected): void {
     this.queue.push(entry);
+  }
+
+  /** Something that was waited for is here: `then` runs unless the conversation is over. */
+  resume(then: () => void): void {
+    if (this.ended !== undefined) return;
+    this.continuations.push(then);
+    this.options.wake();
   }
 
   /** Bounded memory for names: they live as long as the client likes. */

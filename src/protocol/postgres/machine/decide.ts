@@ -246,13 +246,18 @@ export class Decider {
     for (const message of hold.notice) {
       this.#target.tell(noticeResponse({ severity: 'NOTICE', code: '00000', message }));
     }
-    void hold.settled.then((verdict) => {
-      // Gone meanwhile: what was held is not sent, and nobody is there for an answer.
-      if (core.ended !== undefined || core.client === Client.closed) return;
+    void hold.settled.then((verdict) => this.#goOn(() => this.#verdict(request, running, verdict)));
+  }
+
+  /** What the client waited for is here. When it is gone meanwhile, what was held is not sent: nobody is there for an answer. */
+  #goOn(then: () => void): void {
+    const core = this.#core;
+    core.resume(() => {
+      if (core.client === Client.closed) return;
       core.waiting = undefined;
+      // The bytes go out in another turn than their decision: once more only from inside `recorded`.
       core.decided = true;
-      this.#verdict(request, running, verdict);
-      core.options.wake();
+      then();
     });
   }
 
@@ -295,16 +300,9 @@ export class Decider {
       return;
     }
     core.waiting = { for: 'plan' };
-    const settle = (then: () => void) => {
-      if (core.ended !== undefined || core.client === Client.closed) return;
-      core.waiting = undefined;
-      core.decided = true;
-      then();
-      core.options.wake();
-    };
     planned.then(
-      (columns) => settle(() => done(columns)),
-      (thrown) => settle(() => failed(thrown)),
+      (columns) => this.#goOn(() => done(columns)),
+      (thrown) => this.#goOn(() => failed(thrown)),
     );
   }
 

@@ -17,6 +17,8 @@ export class Machine {
   readonly #target: TargetSide;
   /** The fault of ours that ended it, for the log. */
   failure: HoopctlError | undefined;
+  /** Something may have been running at the server when it ended. */
+  interrupted = false;
 
   constructor(options: MachineOptions) {
     this.#core = new Core(options);
@@ -74,12 +76,17 @@ export class Machine {
     return this.#client.frames.midFrame;
   }
 
-  /** The client will send no more: Terminate for it, behind what it has sent, unless it broke off inside a message. */
+  /**
+   * The client will send no more: `terminate` for it, behind what it has sent. What it sent behind a statement that is
+   * held for a review goes nowhere.
+   */
   hangUp(terminate: Buffer): void {
     const core = this.#core;
     if (core.client === Client.closed) return;
-    if (!this.clientMidFrame) core.toTarget.add(terminate);
-    core.client = Client.closed;
+    this.#client.ended = terminate;
+    if (core.waiting?.for === 'answers') return;
+    if (core.waiting !== undefined) this.#client.hangUp();
+    else this.pump();
   }
 
   /** Whether an operation was decided since the last call: then `toTarget` may be written only from `recorded`. */
@@ -108,9 +115,15 @@ export class Machine {
   /** Goes on with what is in hand, after a wait or an answer. */
   pump(): void {
     try {
+      const { continuations } = this.#core;
+      if (continuations.length > 0) {
+        this.#core.continuations = [];
+        for (const go of continuations) go();
+      }
       this.#target.pump();
       // The answers may be what the client's side waited for, and its next requests may be at hand.
-      if (this.#core.waiting === undefined && this.#client.frames.pending > 0) this.#client.pump();
+      const more = this.#client.frames.pending > 0 || this.#client.ended !== undefined;
+      if (this.#core.waiting === undefined && more) this.#client.pump();
     } catch (thrown) {
       this.end(asHoopctlError(thrown));
     }
@@ -134,11 +147,17 @@ export class Machine {
       this.failure = cause;
       reason = { code: 'internal', message: 'the gateway failed in this session' };
     }
+    this.interrupted = this.busy;
     core.end(reason);
     core.toTarget.clear();
-    if (core.waiting?.for === 'review') core.waiting.hold.cancel(reason.message);
-    for (let entry = core.queue.shift(); entry !== undefined; entry = core.queue.shift()) {
-      core.abandon(entry.running, 'unknown');
+    try {
+      if (core.waiting?.for === 'review') core.waiting.hold.cancel(reason.message);
+      for (let entry = core.queue.shift(); entry !== undefined; entry = core.queue.shift()) {
+        core.abandon(entry.running, 'unknown');
+      }
+    } catch (thrown) {
+      // It may be the session itself that fails; the end is told all the same.
+      this.failure ??= asHoopctlError(thrown);
     }
     const fix = reason instanceof HoopctlError ? reason.fix : undefined;
     // In the middle of a message nothing can be told: the client sees the connection break.

@@ -51,10 +51,10 @@ export class Rows {
     }
     this.#core.targetWaits = true;
     const done = (planned: readonly ResultColumn[]) => {
-      this.#core.targetWaits = false;
-      if (this.#core.ended !== undefined) return;
-      this.#apply(running, planned.length === fields.length ? planned : unproven());
-      this.#core.options.wake();
+      this.#core.resume(() => {
+        this.#core.targetWaits = false;
+        this.#apply(running, planned.length === fields.length ? planned : unproven());
+      });
     };
     columns.then(done, () => done(unproven()));
     return false;

@@ -121,6 +121,17 @@ describe('a conversation', () => {
     expect(stage.session.ended?.code).toBe('client_closed');
   });
 
+  it('answers all that a client asked before it stopped sending, also what has to wait for an answer', async () => {
+    const stage = new Stage();
+    const { client, target } = await stage.talking();
+    client.send(front.query('copy t from stdin'), front.copyData('1\n'), front.copyDone(), front.query('select 1'));
+    client.stream.end();
+    expect(await target.asked(2)).toEqual(['Query copy t from stdin', 'Flush']);
+    target.send(back.copyIn());
+    expect(await target.asked(4)).toEqual(['CopyData 1', 'CopyDone', 'Query select 1', 'Terminate']);
+    client.stream.destroy();
+  });
+
   it('cancels at the target what still runs when the client is gone for good', async () => {
     const stage = new Stage({ limits: { closing_ms: 30 } });
     const { client, target, over } = await stage.talking();
@@ -180,6 +191,35 @@ describe('a conversation', () => {
     await over;
     expect(stage.session.ended?.code).toBe('limit_exceeded');
   });
+});
+
+describe('a guard that throws', () => {
+  const thrown = ['ErrorResponse FATAL XX000 the gateway failed in this session D=session s-test'];
+
+  it.each(['decide', 'recorded', 'traffic', 'result', 'wantsRows'] as const)(
+    '(%s) ends the session, and nothing more passes',
+    async (guard) => {
+      const stage = new Stage({ limits: { closing_ms: 30 } });
+      const { client, target, over } = await stage.talking();
+      Object.assign(stage.session, {
+        [guard]: () => {
+          throw new Error('a bug with 123-45-6789 in it');
+        },
+      });
+      client.send(front.query('select 1'));
+      if (guard === 'result' || guard === 'wantsRows') {
+        await target.asked(1);
+        target.send(back.rows('a'), back.row('123-45-6789'), back.complete('SELECT 1'), back.ready());
+      }
+      const told = await client.rest();
+      expect(told.slice(-1)).toEqual(thrown);
+      if (guard === 'decide' || guard === 'recorded') expect(target.bytes.toString('latin1')).not.toContain('select 1');
+      client.stream.end();
+      target.stream.end();
+      await over;
+      expect(stage.session.ended).toEqual({ code: 'internal', message: 'the gateway failed in this session' });
+    },
+  );
 });
 
 describe('CancelRequest', () => {
