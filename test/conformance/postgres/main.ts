@@ -1,5 +1,5 @@
 // The harness for hands: `node test/conformance/postgres/main.ts` in front of PGTARGET (host:port/database).
-// Texts with FORBIDDEN in them are refused where RULED=1; MASKS names columns (`ssn,email`) that are masked.
+// Texts with hoopctl_forbidden in them are refused where RULED=1; MASKS names columns (`ssn,email`) that are masked.
 
 import { startHarness } from './harness.ts';
 import type { FakeSessionOptions } from './session.ts';
@@ -13,7 +13,7 @@ const session: FakeSessionOptions = {
   later: true,
   forgetful: true,
   ruled: env.RULED === '1',
-  deny: ({ text }) => (/forbidden/i.test(text) ? 'no-forbidden' : undefined),
+  deny: ({ text }) => (/hoopctl_forbidden/i.test(text) ? 'no-forbidden' : undefined),
   ...(masked === undefined
     ? {}
     : {
@@ -33,6 +33,7 @@ const harness = await startHarness({
   target: { host: host!, port: Number(port), database: database!, databases: '*', tls: env.PGTLS as 'disable' },
   user: env.PGTARGETUSER ?? 'postgres',
   session,
+  options: { allow: (env.ALLOW?.split(',') ?? []) as ['function-call'] },
   ...(env.PGTARGETPASSWORD === undefined ? {} : { password: env.PGTARGETPASSWORD }),
   ...(env.PORT === undefined ? {} : { port: Number(env.PORT) }),
   ...(env.TLS_CERT === undefined ? {} : { tls: { cert: env.TLS_CERT, key: env.TLS_KEY! } }),
