@@ -61,6 +61,15 @@ describe('COPY FROM STDIN', () => {
     expect(talk.session.outcomes).toMatchObject([{ status: 'error', error: { code: '22P02' } }]);
   });
 
+  it('takes a request as one again once the server has failed the COPY', () => {
+    const talk = new Talk();
+    talk.client(front.query('copy t from stdin'));
+    talk.target(back.copyIn(), back.error('22P02', 'invalid input'), back.ready());
+    expect(talk.client(front.query('select 1'))).toEqual(['Query select 1']);
+    talk.target(back.complete('SELECT 1'), back.ready());
+    expect(talk.client(front.sync())).toEqual(['Sync']);
+  });
+
   it('fails the COPY, as the server would, when another request comes inside it, and then takes the request', () => {
     const talk = new Talk();
     talk.client(front.query('copy t from stdin'));

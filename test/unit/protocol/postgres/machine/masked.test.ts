@@ -159,6 +159,16 @@ describe('rows of a masked session', () => {
     expect(talk.target(back.rows('id'), back.row(SECRET))[1]).toBe('DataRow ***********');
   });
 
+  it('end the session when they have other fields than were described', () => {
+    for (const row of [back.row('1', '2', SECRET), back.row('1')]) {
+      const talk = new Talk({ session: MASKED });
+      talk.client(front.query('select'));
+      expect(talk.target(back.rows('id', 'ssn'), row).at(-1)).toMatch(
+        /^ErrorResponse FATAL 08P01 the target sent a row of/,
+      );
+    }
+  });
+
   it('end the session when they come without a description', () => {
     const talk = new Talk({ session: MASKED });
     talk.client(front.extended('insert'));
