@@ -5,6 +5,7 @@
 // and after some times leaves the instance broken for good. So an instance that failed abnormally is thrown away, and
 // a spare takes its place: one session cannot take the parser from the others.
 
+import { setFlagsFromString } from 'node:v8';
 // @ts-expect-error the emscripten module has no types of its own
 import createModule from 'libpg-query/wasm/libpg-query.js';
 
@@ -16,6 +17,12 @@ export interface Tree {
 export type Parsed =
   | { readonly statements: readonly Tree[]; readonly error?: undefined }
   | { readonly error: { readonly message: string; readonly position?: number } };
+
+// V8 would recompile the hot functions of the WASM after a dozen statements: that took 540 MB for a second and stalled
+// sessions for up to 90 ms (the grammar is one huge function), for parses that are then no faster (15 to 20 µs either
+// way; measured in November 2026 with Node 24.21). The baseline compiler's code stays.
+setFlagsFromString('--no-wasm-tier-up');
+setFlagsFromString('--no-wasm-dynamic-tiering');
 
 interface Instance {
   readonly HEAPU8: Uint8Array;
