@@ -4,27 +4,14 @@
 import { readFileSync } from 'node:fs';
 import { type AddressInfo, createServer, type Server } from 'node:net';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { brokenConversation } from '../support/malformed.ts';
 import { available } from '../support/needs.ts';
 import { eventually, memoryKb, sleep } from '../support/process.ts';
-import { type Random, seeded } from '../support/random.ts';
+import { seeded } from '../support/random.ts';
 import { chainProblems, readRecordings } from '../support/recordings.ts';
 import { connectionTo, type Stage, startStage } from '../support/stage.ts';
 import { openWay } from '../support/ways.ts';
-import {
-  bind,
-  describePortal,
-  execute,
-  fields,
-  int16,
-  int32,
-  message,
-  parse,
-  query,
-  startupMessage,
-  sync,
-  WireClient,
-  type WireOptions,
-} from '../support/wire.ts';
+import { fields, query, startupMessage, WireClient, type WireOptions } from '../support/wire.ts';
 
 const SEQUENCES = 1000;
 const MIB = 1024;
@@ -97,110 +84,6 @@ async function growth<T>(run: () => Promise<T>): Promise<{ grown: number; result
   }
 }
 
-const VALID = [
-  () => query('select 1'),
-  () => parse('s', 'select $1::int'),
-  () => bind('', 's', ['1']),
-  () => describePortal(''),
-  () => execute(''),
-  () => sync(),
-  () => message('C', Buffer.from('S'), 's'),
-  () => message('H'),
-  () => message('d', Buffer.from('data')),
-  () => message('c'),
-  () => message('f', 'no'),
-  () => message('F', int32(1), int16(0), int16(0), int16(0)),
-  () => message('p', 'again'),
-];
-
-/** One way to break a message that was well-formed. */
-function breakIt(original: Buffer, random: Random): Buffer {
-  const broken = Buffer.from(original);
-  switch (random.below(9)) {
-    case 0:
-      return broken.subarray(0, random.below(broken.length));
-    case 1:
-      broken.writeInt32BE(random.pick([0, 1, 3, -1, -2_147_483_648, 2_147_483_647, 1_500_000_000, 5]), 1);
-      return broken;
-    case 2:
-      broken[0] = random.below(256);
-      return broken;
-    case 3:
-      for (let i = 0; i < 3; i++) broken[5 + random.below(Math.max(1, broken.length - 5))] = random.below(256);
-      return broken;
-    case 4:
-      return Buffer.concat([broken, random.bytes(1 + random.below(40))]);
-    case 5:
-      return message(
-        'B',
-        '',
-        's',
-        int16(random.pick([-1, 32_767, 2])),
-        int16(random.pick([-1, 9])),
-        int32(random.pick([-5, 2_000_000_000])),
-      );
-    case 6:
-      return message('P', 'x', 'select 1', int16(random.pick([-1, 32_767])));
-    case 7:
-      // No terminating zero.
-      return message(random.pick(['Q', 'P', 'D', 'C', 'E']), Buffer.from('select 1'));
-    default:
-      return random.bytes(1 + random.below(200));
-  }
-}
-
-function brokenStartup(random: Random): Buffer {
-  const good = startupMessage({ user: 'alice', database: 'app' });
-  switch (random.below(8)) {
-    case 0:
-      return good.subarray(0, 1 + random.below(good.length - 1));
-    case 1:
-      good.writeInt32BE(random.pick([0, 4, 7, -1, 2_147_483_647, 100_000_000]), 0);
-      return good;
-    case 2:
-      good.writeInt32BE(random.pick([0, 131_072, 80_877_102, 80_877_103, 80_877_104, -1]), 4);
-      return good;
-    case 3:
-      return random.bytes(1 + random.below(300));
-    case 4:
-      return Buffer.from('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
-    case 5:
-      return Buffer.concat([int32(9 + 3), int32(196_608), Buffer.from('use')]);
-    case 6:
-      // A cancel request with a key that nobody has.
-      return Buffer.concat([int32(16), int32(80_877_102), random.bytes(8)]);
-    default:
-      return Buffer.from([0x16, 0x03, 0x01, 0x02, 0x00, ...random.bytes(60)]);
-  }
-}
-
-/** One conversation that goes wrong somewhere; resolves when the gateway has ended it or after its wait. */
-async function conversation(number: number, random: Random): Promise<void> {
-  const overTls = number % 3 === 0;
-  const options: WireOptions = overTls ? native : { port, user: 'x', database: 'app' };
-  const early = number % 2 === 0;
-  let client: WireClient;
-  try {
-    if (early) client = await WireClient.open(number % 6 === 0 ? { port: native.port } : options);
-    else client = await WireClient.connect(options);
-  } catch {
-    return;
-  }
-  if (early) client.send(brokenStartup(random));
-  else {
-    for (let i = random.below(4); i > 0; i--) client.send(random.pick(VALID)());
-    client.send(breakIt(random.pick(VALID)(), random));
-    if (random.below(2) === 0) client.send(random.pick(VALID)());
-  }
-  // Truncated means that the client goes; otherwise the gateway may keep waiting for the rest.
-  const wait = sleep(30 + random.below(60));
-  await Promise.race([wait, client.ended(200).catch(() => {})]);
-  if (random.below(2) === 0) client.socket.end();
-  else client.destroy();
-  await Promise.race([sleep(20), client.ended(100).catch(() => {})]);
-  client.destroy();
-}
-
 describe('malformed and truncated conversations', () => {
   it(`${SEQUENCES} of them leave the gateway serving, small, and with recordings that verify`, {
     timeout: 120_000,
@@ -208,7 +91,11 @@ describe('malformed and truncated conversations', () => {
     const random = seeded(20_261_120);
     const { grown } = await growth(async () => {
       for (let at = 0; at < SEQUENCES; at += 20) {
-        await Promise.all(Array.from({ length: 20 }, (_, i) => conversation(at + i, random)));
+        await Promise.all(
+          Array.from({ length: 20 }, (_, i) =>
+            brokenConversation(at + i, random, { tunnel: { port, user: 'x', database: 'app' }, native }),
+          ),
+        );
       }
     });
     console.log(`hostile: ${SEQUENCES} malformed sequences, gateway grew by ${grown.toFixed(0)} MiB at most`);
