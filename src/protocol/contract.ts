@@ -178,7 +178,7 @@ export interface Session {
   decide(operation: Operation): { readonly id: OperationId; readonly decision: Decision };
 
   /**
-   * Calls `then` once everything noted so far is written (promise 1): in this turn of the event loop or the next.
+   * Calls `then` once everything noted so far is written (promise 1): before it returns, or later where a write is waited for.
    * When it cannot be written the session ends (`signal`) and `then` is never called.
    * INVARIANT: bytes of an allowed operation reach the target only from inside such a callback.
    */

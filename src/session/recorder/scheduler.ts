@@ -1,4 +1,4 @@
-// When buffered lines are written: once a turn of the event loop for those that something waits for, soon for the rest.
+// When lines are written that nothing waits for: soon.
 // One for the process; refuses to know what is written.
 
 export interface Flushable {
@@ -10,23 +10,8 @@ export interface Flushable {
 const LAZY_MS = 50;
 
 export class FlushScheduler {
-  #urgent: Flushable[] = [];
   #lazy = new Set<Flushable>();
-  #immediate = false;
   #timer: NodeJS.Timeout | undefined;
-
-  /** Flush it at the end of this turn. The caller sees to it that it asks once. */
-  urgent(flushable: Flushable): void {
-    this.#urgent.push(flushable);
-    if (this.#immediate) return;
-    this.#immediate = true;
-    setImmediate(() => {
-      this.#immediate = false;
-      const due = this.#urgent;
-      this.#urgent = [];
-      for (const one of due) one.flush();
-    });
-  }
 
   /** Flush it within 50 ms, unless it is flushed before. */
   lazy(flushable: Flushable): void {

@@ -42,7 +42,6 @@ export class RecordingWriter implements Flushable {
   #state: State = 'open';
   #buffer = '';
   #waiting: (() => void)[] = [];
-  #urgent = false;
   #lazy = false;
   #running = false;
   #halted = false;
@@ -68,35 +67,34 @@ export class RecordingWriter implements Flushable {
     if (this.#state !== 'open') return;
     this.#buffer += this.#chain.next(this.#options.now(), kind, fields);
     if (this.#buffer.length > BUFFER_CHARS) this.#writeOut();
-    else if (!this.#lazy && !this.#urgent) {
+    else if (!this.#lazy) {
       this.#lazy = true;
       this.#options.scheduler.lazy(this);
     }
   }
 
-  /** Calls `then` once every line so far is written: at once when nothing waits, else at the end of this turn. */
+  /**
+   * Writes every line so far and calls `then`. At once, not at the end of the turn: a recording is a file of its own, so
+   * waiting for other sessions would save no write, and the wait costs every statement a step of the event loop.
+   */
   recorded(then: () => void): void {
     if (this.#state !== 'open' || this.#halted) return;
-    // Not while others are being called: the order of asking is the order of calling.
-    if (this.#buffer === '' && this.#waiting.length === 0 && !this.#running) {
-      this.#run(then);
-      return;
-    }
     this.#waiting.push(then);
-    if (this.#urgent) return;
-    this.#urgent = true;
-    this.#options.scheduler.urgent(this);
+    // While others are being called the order of asking is the order of calling: `flush` comes to it.
+    if (!this.#running) this.flush();
   }
 
   flush(): void {
-    this.#urgent = false;
+    if (this.#running) return;
     this.#lazy = false;
-    this.#writeOut();
-    if (this.#waiting.length === 0) return;
-    const due = this.#waiting;
-    this.#waiting = [];
     this.#running = true;
-    for (const then of due) this.#run(then);
+    do {
+      this.#writeOut();
+      const due = this.#waiting;
+      if (due.length === 0) break;
+      this.#waiting = [];
+      for (const then of due) this.#run(then);
+    } while (this.#waiting.length > 0);
     this.#running = false;
   }
 

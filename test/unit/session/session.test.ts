@@ -329,8 +329,10 @@ describe('the end', () => {
     const forwarded: string[] = [];
     await world.store.sessions.add(session.record());
     session.decide(query('select 1'));
-    session.recorded(() => forwarded.push('asked before the kill'));
-    expect(world.registry.kill(session.id, 'carol', 'lunch')).toBe(true);
+    session.recorded(() => {
+      session.recorded(() => forwarded.push('asked before the kill, due in the same flush'));
+      expect(world.registry.kill(session.id, 'carol', 'lunch')).toBe(true);
+    });
     expect(session.signal.reason).toEqual({ code: 'session_killed', message: 'the session was ended by carol: lunch' });
     session.recorded(() => forwarded.push('asked after the kill'));
     expect(refusalOf(session.decide(query('select 2')).decision).code).toBe('access_denied');

@@ -4,19 +4,18 @@ import { verify } from '../../../../src/session/recorder/verify.ts';
 import { facts, failure, header, makeRecording, statement, turn } from './fixtures.ts';
 
 describe('recorded before it happens', () => {
-  it('calls back only after the line is written, once a turn, in order', async () => {
+  it('calls back once the line is written, and not before', () => {
     const { recording, target } = makeRecording();
     recording.begin(header);
     const calls: string[] = [];
     recording.intent(1, statement('select 1'), { verdict: 'allow' });
-    recording.recorded(() => calls.push(`1 after ${target.lines.length}`));
     recording.intent(2, statement('select 2'), { verdict: 'allow' });
-    recording.recorded(() => calls.push(`2 after ${target.lines.length}`));
-    expect(calls).toEqual([]);
     expect(target.writes.length).toBe(0);
-    await turn();
-    expect(calls).toEqual(['1 after 3', '2 after 3']);
-    expect(target.writes.length).toBe(1);
+    recording.recorded(() => calls.push(`2 after ${target.lines.length}`));
+    recording.intent(3, statement('select 3'), { verdict: 'allow' });
+    recording.recorded(() => calls.push(`3 after ${target.lines.length}`));
+    expect(calls).toEqual(['2 after 3', '3 after 4']);
+    expect(target.writes.length).toBe(2);
   });
 
   it('calls back at once when nothing waits to be written', async () => {
@@ -30,17 +29,17 @@ describe('recorded before it happens', () => {
     expect(called).toBe(true);
   });
 
-  it('keeps the order when a callback asks again', async () => {
+  it('keeps the order when a callback asks again', () => {
     const { recording } = makeRecording();
     const calls: string[] = [];
     recording.begin(header);
     recording.recorded(() => {
+      recording.recorded(() => {
+        recording.recorded(() => calls.push('c'));
+        calls.push('b');
+      });
       calls.push('a');
-      recording.recorded(() => calls.push('c'));
     });
-    recording.recorded(() => calls.push('b'));
-    await turn();
-    await turn();
     expect(calls).toEqual(['a', 'b', 'c']);
   });
 
