@@ -92,25 +92,24 @@ export class Decider {
     const reading = readingOf(analysis);
     if (this.#mustWait(reading)) return false;
     const entry = new Expected(Target.query);
+    const shown = text.toString();
+    const unreadable = this.#unreadable(analysis, reading, shown);
+    const { parts, sources } = this.#resolve(analysis, reading);
+    const instead = REFUSED_QUERY;
     const request = {
       entry,
       analysis,
       reading,
+      sources,
       buffer,
       start,
       end,
-      instead: REFUSED_QUERY,
+      instead,
       portal: undefined,
       portalName: '',
     };
-    const shown = text.toString();
-    const unreadable = this.#unreadable(analysis, reading, shown);
-    if (unreadable !== undefined) {
-      this.#refuse({ ...request, sources: undefined }, unreadable);
-      return true;
-    }
-    const { parts, sources } = this.#resolve(analysis, reading);
-    this.#decide({ ...request, sources }, 'query', shown, undefined, parts);
+    if (unreadable === undefined) this.#decide(request, 'query', shown, undefined, parts);
+    else this.#refuse(request, unreadable);
     return true;
   }
 
