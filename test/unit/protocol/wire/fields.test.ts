@@ -36,7 +36,7 @@ describe('Writer and Reader', () => {
       (r: Reader) => r.bytes(4),
       (r: Reader) => r.bytes(-1),
       (r: Reader) => r.int32(),
-      (r: Reader) => (r.string(), r.string()),
+      (r: Reader) => [r.string(), r.string()],
     ]) {
       expect(() => read(new Reader(bytes, 0, 3, 'Test'))).toThrow(
         expect.objectContaining({ code: 'protocol_violation' }),
