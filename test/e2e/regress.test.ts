@@ -28,6 +28,8 @@ interface Outcome {
   passed: string[];
   failed: string[];
   differences: string;
+  /** What each failed test printed, the folder's name taken out. */
+  printed: Map<string, string>;
 }
 
 async function regress(way: Way): Promise<Outcome> {
@@ -48,7 +50,7 @@ async function regress(way: Way): Promise<Outcome> {
   // The server, another user, writes files where pg_regress makes the folders.
   const script = `umask 000; exec '${PG_REGRESS}' --host="$PGHOST" --port="$PGPORT" --user="$PGUSER" "$@"`;
   const { stdout } = await way.run('sh', ['-c', script, 'sh', ...args], { cwd: directory, timeout: 400_000 });
-  const found: Outcome = { passed: [], failed: [], differences: '' };
+  const found: Outcome = { passed: [], failed: [], differences: '', printed: new Map() };
   for (const line of stdout.split('\n')) {
     const match = line.match(/^(?:test| ) +(\S+) +\.\.\. +(ok|FAILED)/);
     if (match === null) continue;
@@ -56,6 +58,10 @@ async function regress(way: Way): Promise<Outcome> {
   }
   const file = join(tests, 'regression.diffs');
   if (existsSync(file)) found.differences = readFileSync(file, 'utf8');
+  for (const test of found.failed) {
+    const text = readFileSync(join(tests, 'results', `${test}.out`), 'utf8');
+    found.printed.set(test, text.replaceAll(directory, 'DIRECTORY'));
+  }
   removeDirectory(directory);
   return found;
 }
@@ -107,6 +113,9 @@ describeWith(['postgresql-15', 'pg_regress'], "PostgreSQL's regression tests", (
       lost.filter((test) => !cannot.includes(test)),
       differencesOf(lost, got.differences),
     ).toEqual([]);
+    // What fails on the server itself (the mirror's source package is older than its psql) prints the same by the gateway.
+    const both = expected.failed.filter((test) => got.failed.includes(test));
+    expect(both.filter((test) => got.printed.get(test) !== expected.printed.get(test))).toEqual([]);
     expect(cannot.filter((test) => got.passed.includes(test))).toEqual([]);
   });
 });
