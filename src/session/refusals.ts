@@ -27,8 +27,9 @@ export function deniedByRule(session: string, operation: Operation, verdict: Pol
   const by = rule === undefined ? 'by policy' : `by rule "${rule}"`;
   return {
     code: 'denied',
-    message: verdict.message === undefined ? `${what} is denied ${by}` : `${what} is denied ${by}: ${verdict.message}`,
+    message: `${what} is denied ${by}`,
     ...(rule === undefined ? {} : { rule }),
+    // The rule's own words are what to do instead: protocols say them in their hint.
     next: verdict.message ?? 'run something that the rule allows, or ask for the rule to be changed',
     session,
   };

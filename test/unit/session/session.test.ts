@@ -47,7 +47,7 @@ describe('a decision', () => {
     const refusal = refusalOf(session.decide(query('deny this')).decision);
     expect(refusal).toEqual({
       code: 'denied',
-      message: 'select is denied by rule "no": use a migration',
+      message: 'select is denied by rule "no"',
       rule: 'no',
       next: 'use a migration',
       session: session.id,
