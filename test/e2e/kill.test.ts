@@ -89,7 +89,7 @@ describeWith(['linux'], `a gateway killed ${KILLS} times`, () => {
       ),
     );
     for (let kill = 0; kill < KILLS; kill++) {
-      await sleep(100 + random.below(500));
+      await sleep(50 + random.below(400));
       await stage.gateway.process.stop('SIGKILL');
       await stage.gateway.start();
     }
