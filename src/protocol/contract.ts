@@ -46,6 +46,12 @@ export interface Operation {
   /** Bind values as text, null for NULL; binary ones as `\x…` hex. A review binds them too. */
   readonly params?: readonly (string | null)[];
   readonly parts: readonly Facts[];
+  /**
+   * The text with its constants taken out, where the protocol can prove that operations of one shape differ in nothing
+   * but the values of constants: their facts are equal. A reviewer may approve a shape for a session; messages to the
+   * outside show it in place of the text. Undefined: there is none.
+   */
+  readonly shape?: string;
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -83,6 +89,8 @@ export interface Hold {
   readonly notice: readonly string[];
   /** Resolves when somebody decides, the wait ends or the session ends; never rejects. */
   readonly settled: Promise<Verdict>;
+  /** Calls the listener now and then with further lines for the client (still waiting, one of two has approved). */
+  onNotice?(listener: (lines: readonly string[]) => void): void;
   /** The client cancelled (Ctrl-C) or went away: `settled` resolves with `review_cancelled`. */
   cancel(why: string): void;
 }

@@ -52,6 +52,8 @@ export interface Analysis {
   /** One entry a statement, in order; empty for an empty text. The same objects as in `statements`. */
   readonly facts: readonly Facts[];
   readonly statements: readonly StatementInfo[];
+  /** The text with its constants as `?`: whatever has the same shape has these very facts. Undefined: not known to be so. */
+  readonly shape?: string;
   /**
    * The text does not parse (or cannot be proven to be read as the server reads it): then `facts` has one opaque entry
    * and `statements` too. `position` counts characters from 1, as in ErrorResponse's field P.

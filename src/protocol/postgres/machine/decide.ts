@@ -232,7 +232,7 @@ export class Decider {
     parts: readonly Facts[],
   ): void {
     const core = this.#core;
-    const { id, decision } = core.session.decide({ kind, text, params, parts });
+    const { id, decision } = core.session.decide({ kind, text, params, parts, shape: request.analysis.shape });
     core.decided = true;
     const running = new Running(id, request.analysis, request.sources, request.portal);
     if (decision.verdict === 'hold') this.#hold(request, running, decision);
@@ -242,10 +242,13 @@ export class Decider {
   #hold(request: Pending, running: Running, hold: Hold): void {
     const core = this.#core;
     core.waiting = { for: 'review', hold };
-    for (const message of hold.notice) {
-      this.#target.tell(noticeResponse({ severity: 'NOTICE', code: '00000', message }));
-    }
+    this.#notice(hold.notice);
+    hold.onNotice?.((lines) => core.resume(() => this.#notice(lines)));
     void hold.settled.then((verdict) => this.#goOn(() => this.#verdict(request, running, verdict)));
+  }
+
+  #notice(lines: readonly string[]): void {
+    for (const message of lines) this.#target.tell(noticeResponse({ severity: 'NOTICE', code: '00000', message }));
   }
 
   /** What the client waited for is here. When it is gone meanwhile, what was held is not sent: nobody is there for an answer. */

@@ -51,6 +51,14 @@ export class Machine {
     return core.waiting !== undefined && this.#client.frames.pending > core.options.limits.waiting.value;
   }
 
+  /**
+   * A statement is held for a review. What belongs to it (Parse, Bind) stays here: it would start the server's clock of
+   * `statement_timeout`, and the wait is not the statement's.
+   */
+  get withholds(): boolean {
+    return this.#core.waiting?.for === 'review' && this.#core.client !== Client.closed;
+  }
+
   get targetWaits(): boolean {
     return this.#core.targetWaits;
   }

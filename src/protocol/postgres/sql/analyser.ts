@@ -5,7 +5,7 @@ import { isUtf8 } from 'node:buffer';
 import { type Limit, limit } from '../../../core/limits.ts';
 import type { Analyser, Analysis } from '../analysis.ts';
 import { TextCache } from './cache.ts';
-import { normalise } from './normalise.ts';
+import { normalise, shapeOf } from './normalise.ts';
 import { loadParser, parse } from './parser.ts';
 import { opaqueAnalysis, readOne } from './statement.ts';
 
@@ -60,7 +60,10 @@ class CachingAnalyser implements Analyser {
     const { analysis, shareable, keep } = analyseFresh(sql, this.#limits);
     if (!keep) return analysis;
     if (key !== undefined && shareable) {
-      this.#byKey.set(key, analysis);
+      const shape = shapeOf(key);
+      const shaped = shape === undefined ? analysis : { ...analysis, shape };
+      this.#byKey.set(key, shaped);
+      return shaped;
     } else {
       if (key !== undefined) this.#byKey.set(key, EXACT);
       this.#byText.set(text ?? sql.toString('latin1'), analysis);

@@ -171,3 +171,14 @@ export function normalise(sql: Buffer): string | undefined {
   }
   return out.toString('latin1', 0, n);
 }
+
+/**
+ * A key as a text to be read: each constant is `?`. Undefined where there are comments, which are kept in the key and may
+ * hold anything.
+ */
+export function shapeOf(key: string): string | undefined {
+  if (key.includes('--') || key.includes('/*')) return undefined;
+  return Buffer.from(key.replace(CONSTANTS, '?'), 'latin1').toString();
+}
+
+const CONSTANTS = new RegExp(`[${String.fromCharCode(NUMBER, STRING)}]`, 'g');

@@ -302,3 +302,31 @@ describe('the cache', () => {
     }
   });
 });
+
+describe('the shape of a text', () => {
+  test.each([
+    ["insert into t values (1, 'a', $1)", 'insert into t values (?, ?, $1)'],
+    ["update t set a = 'x''y' where b = 1.5", 'update t set a = ? where b = ?'],
+    ["select 'é', ü from t", 'select ?, ü from t'],
+    ['select 1; delete from t where a = 2', 'select ?; delete from t where a = ?'],
+    ['select a from t limit 5', 'select a from t limit 5'],
+  ])('%s', async (sql, shape) => {
+    const analyser = await createAnalyser();
+    expect(analyser.analyse(Buffer.from(sql)).shape).toBe(shape);
+    // From the cache too.
+    expect(analyser.analyse(Buffer.from(sql)).shape).toBe(shape);
+  });
+
+  test.each([
+    ['what a constant may change the meaning of', "set search_path = 'x'"],
+    ['a prefixed constant', "select E'a'"],
+    ['a dollar quote', 'select $$a$$'],
+    ['a comment, which may hold anything', "select 1 /* 'secret' */"],
+    ['a line comment', 'select 1 -- secret'],
+    ['EXECUTE, whose meaning is elsewhere', 'execute p(1)'],
+    ['a text that does not parse', 'selec 1'],
+  ])('is not given for %s', async (_, sql) => {
+    const analyser = await createAnalyser();
+    expect(analyser.analyse(Buffer.from(sql)).shape).toBeUndefined();
+  });
+});
