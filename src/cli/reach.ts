@@ -69,8 +69,9 @@ async function describeOne(context: Context, name: string): Promise<ConnectionDe
     api.call<ConnectionDetails>(route`connections/${name}`, { signal: context.signal }),
   );
   if (found.access === 'grant') {
+    const how = found.grant?.reviewers.length === 0 ? '--break-glass' : '--for 1h';
     throw userError('grant_needed', `access to '${name}' has to be asked for`, {
-      fix: `run 'hoopctl request ${name} --for 1h --reason TEXT'`,
+      fix: `run 'hoopctl request ${name} ${how} --reason TEXT'`,
     });
   }
   return found;

@@ -44,6 +44,25 @@ export async function settledReview(context: Context, review: ReviewItem, waitMs
   return current;
 }
 
+/** For how much an approval stands, in words; undefined: for once. */
+export function standingText({ standing }: ReviewItem): string | undefined {
+  if (standing === undefined) return undefined;
+  const what = standing.kind === 'session' ? 'for this shape in this session' : 'for this statement';
+  return `${what} until ${localTime(standing.until)}`;
+}
+
+/** What the statement touches, a line each; empty where it is not known. */
+export function touchesLines({ touches }: ReviewItem): readonly (readonly [string, string | undefined])[] {
+  if (touches === undefined) return [];
+  return [
+    ['does', touches.does.join(', ')],
+    ['reads', touches.reads.join(', ')],
+    ['writes', touches.writes.join(', ')],
+    ['calls', touches.functions.join(', ')],
+    ['but', touches.opaque === undefined ? undefined : `that may not be all: ${touches.opaque}`],
+  ];
+}
+
 /** Everything a reviewer has to know before deciding. */
 export function reviewText(review: ReviewItem, now: number): string {
   const { reviewers } = review;
@@ -65,10 +84,15 @@ export function reviewText(review: ReviewItem, now: number): string {
         ? undefined
         : `${localTime(review.expiresAt)} (${relativeTime(review.expiresAt, now)})`,
     ],
-    ['reviewers', reviewers === undefined ? undefined : `${reviewers.count} of ${reviewers.groups.join(', ')}`],
-    ...(review.decisions ?? []).map(
-      (one) => [one.decision, `by ${one.by} ${localTime(one.at)}${one.reason ? `: ${one.reason}` : ''}`] as const,
-    ),
+    [
+      'reviewers',
+      reviewers === undefined || reviewers.groups.length === 0
+        ? undefined
+        : `${reviewers.count} of ${reviewers.groups.join(', ')}${reviewers.reason ? ', with a reason' : ''}`,
+    ],
+    ...(review.decisions ?? []).map((one) => [one.decision, decisionText(one)] as const),
+    ['stands', standingText(review)],
+    ...touchesLines(review),
   ]);
   if (!review.text) return head;
   const indent = (text: string): string => text.replace(/^/gm, '    ');
@@ -76,4 +100,9 @@ export function reviewText(review: ReviewItem, now: number): string {
     (value, i) => `    $${i + 1} = ${value === null ? 'NULL' : printable(value)}\n`,
   );
   return `${head}statement\n${indent(printable(review.text))}\n${params.join('')}`;
+}
+
+function decisionText({ by, at, variant, reason }: NonNullable<ReviewItem['decisions']>[number]): string {
+  const what = variant === undefined ? '' : variant === 'session' ? ' for the session' : ` for ${variant}`;
+  return `by ${by} ${localTime(at)}${what}${reason ? `: ${reason}` : ''}`;
 }

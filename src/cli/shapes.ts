@@ -18,7 +18,12 @@ export interface ConnectionDetails extends ConnectionItem {
   readonly masks: readonly string[];
   readonly capabilities: Readonly<Record<string, boolean>>;
   /** Where access has to be asked for. */
-  readonly grant?: { readonly maxMs: number; readonly reviewers: readonly string[]; readonly count: number };
+  readonly grant?: {
+    readonly maxMs: number;
+    readonly reviewers: readonly string[];
+    readonly count: number;
+    readonly breakGlassMs?: number;
+  };
   readonly native?: string;
 }
 
@@ -62,11 +67,24 @@ export interface ReviewItem {
   readonly forMs?: number;
   readonly createdAt: string | number;
   readonly expiresAt?: string | number;
-  readonly reviewers?: { readonly groups: readonly string[]; readonly count: number };
+  readonly reviewers?: { readonly groups: readonly string[]; readonly count: number; readonly reason?: 'required' };
+  /** The statement with its constants taken out. */
+  readonly shape?: string;
+  readonly touches?: {
+    readonly does: readonly string[];
+    readonly reads: readonly string[];
+    readonly writes: readonly string[];
+    readonly functions: readonly string[];
+    readonly opaque?: string;
+  };
+  readonly standing?: { readonly kind: string; readonly until: string };
+  /** Answer of a request that broke the glass. */
+  readonly grant?: GrantItem;
   readonly decisions?: readonly {
     readonly by: string;
     readonly decision: string;
     readonly reason?: string;
+    readonly variant?: string;
     readonly at: string | number;
   }[];
 }
@@ -81,6 +99,7 @@ export interface GrantItem {
   };
   readonly connection: string;
   readonly state?: string;
+  readonly breakGlass?: true;
   readonly until: string | number;
   readonly reason?: string;
   readonly review?: string;

@@ -17,6 +17,7 @@ export type Reach =
       readonly access: 'grant';
       readonly maxMs: number;
       readonly reviewers: Reviewers;
+      readonly breakGlass?: { readonly maxMs: number };
     };
 
 /** Every connection that the principal may reach or ask for, by name. */
@@ -54,8 +55,9 @@ export async function requireReach(
 ): Promise<Exclude<Reach, { access: 'grant' }>> {
   const found = await findReach(parts, principal, name);
   if (found.access !== 'grant') return found;
+  const how = found.reviewers.groups.length > 0 ? '--for 1h' : '--break-glass';
   throw userError('grant_needed', `connection "${name}" needs a grant, and you have none now`, {
-    fix: `ask for one: hoopctl request ${name} --for 1h --reason "…"`,
+    fix: `ask for one: hoopctl request ${name} ${how} --reason "…"`,
   });
 }
 
@@ -65,5 +67,6 @@ async function reach(parts: Parts, principal: Principal, connection: Connection)
   if (access.access === 'open') return { connection, access: 'open' };
   const grant = await parts.grants.active(principal, connection.name);
   if (grant !== undefined) return { connection, access: 'granted', grant };
-  return { connection, access: 'grant', maxMs: access.maxMs, reviewers: access.reviewers };
+  const { maxMs, reviewers, breakGlass } = access;
+  return { connection, access: 'grant', maxMs, reviewers, ...(breakGlass === undefined ? {} : { breakGlass }) };
 }

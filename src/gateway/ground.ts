@@ -95,6 +95,7 @@ export async function openState(options: GatewayOptions, ground: Ground, undo: A
   undo.defer(() => live.stop());
   const approvals = new Approvals({ reviews: store.reviews, audit, clock, log });
   undo.defer(() => approvals.stop());
+  await approvals.restore();
   await recover({ sink: store.recordings, store: store.sessions, approvals, audit, clock, log });
   const revocations = await Revocations.open({
     store: store.revocations,

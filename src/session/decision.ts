@@ -15,13 +15,24 @@ import type {
   SessionEnd,
   Verdict,
 } from '../protocol/contract.ts';
+import type { Alerts } from './alerts.ts';
 import { type Approvals, DEFAULT_WAIT_MS, type Held, type HoldResult } from './approvals/approvals.ts';
 import type { SessionEvents } from './events.ts';
-import type { Principal } from './identity/principal.ts';
+import { remind, touchesOf } from './holding.ts';
+import { displayName, type Principal } from './identity/principal.ts';
 import type { PolicyInForce } from './in-force.ts';
+import { hasReason } from './policy/session.ts';
 import type { PolicyVerdict, Reviewers } from './policy/types.ts';
 import type { Recording } from './recorder/recording.ts';
-import { deniedByRule, describeOperation, guardFailed, holdNotice, refusedBecause } from './refusals.ts';
+import {
+  deniedByRule,
+  describeOperation,
+  guardFailed,
+  holdNotice,
+  reasonNeeded,
+  refusedBecause,
+  waitNotice,
+} from './refusals.ts';
 
 export interface DeciderOptions {
   readonly session: string;
@@ -36,6 +47,7 @@ export interface DeciderOptions {
   readonly clock: Clock;
   readonly log: Log;
   readonly reviewers?: Reviewers;
+  readonly alerts?: Alerts;
   readonly revoked: (issuer: string, subject: string) => boolean;
   /** Why the session is over; undefined while it lives. */
   readonly over: () => SessionEnd | undefined;
@@ -170,37 +182,61 @@ export class Decider {
     this.denied += 1;
     const { code, message, rule } = refusal;
     this.#recording.intent(id, operation, { verdict: 'deny', code, message, rule, matched: verdict?.matched });
+    if (verdict !== undefined) this.#alertDenied(operation, refusal);
     return { verdict: 'deny', refusal };
   }
 
+  #alertDenied(operation: Operation, { rule, message }: Refusal): void {
+    const { session, principal, connection, alerts } = this.#options;
+    if (alerts === undefined) return;
+    const requester = displayName(principal);
+    const { shape } = operation;
+    alerts.raise({
+      type: 'operation.denied',
+      throttle: JSON.stringify([requester, connection, rule]),
+      data: { session, requester, connection, rule, message, shape, touches: touchesOf(operation.parts) },
+    });
+  }
+
   #hold(id: OperationId, operation: Operation, verdict: PolicyVerdict): Decision {
+    const { principal, connection, session, approvals, clock, reason } = this.#options;
+    const { matched, message } = verdict;
     const rule = verdict.rule ?? 'review';
+    if (verdict.reason === 'required' && !hasReason(reason)) {
+      return this.#refuse(id, operation, reasonNeeded(session, operation, rule), verdict);
+    }
+    const { text, params, shape } = operation;
+    const asked = { principal, connection, session, text, params, shape, rules: matched };
+    const stands = approvals.standing({ ...asked, policy: this.#policy.version });
+    if (stands !== undefined) {
+      const { review, kind } = stands;
+      this.#recording.intent(id, operation, { verdict: 'allow', rule, matched, review, standing: kind });
+      return { verdict: 'allow', rule, review };
+    }
     const reviewers = verdict.reviewers ?? this.#options.reviewers ?? { groups: [], count: 1 };
-    const held = this.#options.approvals.hold({
-      principal: this.#options.principal,
-      connection: this.#options.connection,
-      session: this.#options.session,
+    const held = approvals.hold({
+      ...asked,
       policy: () => this.#policy.version,
       operation: id,
-      text: operation.text,
-      params: operation.params,
       rule,
-      message: verdict.message,
-      reason: this.#options.reason,
+      message,
+      reason,
       reviewers,
       waitMs: verdict.waitMs ?? DEFAULT_WAIT_MS,
+      touches: touchesOf(operation.parts),
     });
     this.#holds.add(held);
-    const { matched } = verdict;
     this.#recording.intent(id, operation, { verdict: 'review', rule, matched, review: held.id });
-    const what = describeOperation(operation.kind, operation.parts);
     const { groups, count } = reviewers;
-    const { message } = verdict;
+    const what = describeOperation(operation.kind, operation.parts);
+    const words = { review: held.id, what, rule, message, groups, count, expiresAt: held.expiresAt };
     return {
       verdict: 'hold',
       review: held.id,
       rule,
-      notice: holdNotice({ review: held.id, what, rule, message, groups, count, expiresAt: held.expiresAt }),
+      notice: holdNotice(words),
+      onNotice: (listener) =>
+        remind(held, count, clock, (approvals) => listener([waitNotice(words, approvals, clock.now())])),
       settled: held.settled.then((result) => this.#settle(id, held, rule, result)),
       cancel: (why) => held.cancel(why),
     };

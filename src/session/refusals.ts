@@ -1,6 +1,7 @@
 // What a refused client is told: what was refused, by which rule, what to do next. Pure text.
 // Refuses to know: how a protocol says it.
 
+import { formatDuration } from '../core/clock.ts';
 import type { Facts, Operation, Refusal } from '../protocol/contract.ts';
 import type { PolicyVerdict } from './policy/types.ts';
 
@@ -55,8 +56,14 @@ export function guardFailed(session: string): Refusal {
   );
 }
 
-/** The first lines for a client whose operation is held. */
-export function holdNotice(held: {
+/** Told when a rule wants to know why, and the session does not say. */
+export function reasonNeeded(session: string, operation: Operation, rule: string): Refusal {
+  const what = describeOperation(operation.kind, operation.parts);
+  const next = 'connect again and say why: --reason "…" (connect, exec, psql, token)';
+  return refusedBecause(session, 'denied', `${what} needs a session with a reason, by rule "${rule}"`, next, rule);
+}
+
+interface HeldWords {
   readonly review: string;
   readonly what: string;
   readonly rule: string;
@@ -64,13 +71,25 @@ export function holdNotice(held: {
   readonly groups: readonly string[];
   readonly count: number;
   readonly expiresAt: number;
-}): string[] {
-  const people = held.count === 1 ? 'one member' : `${held.count} different members`;
-  const until = `${new Date(held.expiresAt).toISOString().slice(0, 19).replace('T', ' ')} UTC`;
+}
+
+/** The first lines for a client whose operation is held. The first alone says what it is and what to do. */
+export function holdNotice(held: HeldWords): string[] {
   const why = held.message === undefined ? '' : `: ${held.message}`;
+  const people = held.count === 1 ? 'one member' : `${held.count} different members`;
   return [
-    `${held.what} is held for review ${held.review} by rule "${held.rule}"${why}`,
-    `to approve, ${people} of ${held.groups.join(', ')} (not you): hoopctl reviews approve ${held.review}`,
-    `waiting until ${until}; cancel to give up`,
+    `${held.what} is held for review ${held.review} by rule "${held.rule}"${why}; to approve: hoopctl reviews approve ${held.review}`,
+    `${people} of ${held.groups.join(', ')} (not you) can approve it until ${utc(held.expiresAt)}; cancel to give up`,
   ];
+}
+
+/** A line now and then while it is held, and when one of several has approved. */
+export function waitNotice(held: HeldWords, approvals: number, now: number): string {
+  const left = formatDuration(Math.max(1000, Math.round((held.expiresAt - now) / 1000) * 1000));
+  const so = held.count === 1 ? '' : `, ${approvals} of ${held.count} have approved`;
+  return `review ${held.review} still waits${so}, ${left} left; to approve: hoopctl reviews approve ${held.review}`;
+}
+
+function utc(ms: number): string {
+  return `${new Date(ms).toISOString().slice(0, 19).replace('T', ' ')} UTC`;
 }

@@ -17,6 +17,7 @@ import type {
   SessionEnd,
   Verdict,
 } from '../protocol/contract.ts';
+import type { Alerts } from './alerts.ts';
 import type { Approvals } from './approvals/approvals.ts';
 import { Decider } from './decision.ts';
 import type { SessionEvents } from './events.ts';
@@ -43,6 +44,7 @@ export interface SessionOptions {
   readonly approvals: Approvals;
   readonly audit: AuditLog;
   readonly events: SessionEvents;
+  readonly alerts?: Alerts;
   readonly clock: Clock;
   readonly log: Log;
   /** The client's address. */
@@ -123,7 +125,7 @@ export class GatewaySession implements Session, LiveSession {
       options.rows,
       { failed: (error) => this.#recordingFailed(error), faulted: (error) => this.#faulted(error) },
     );
-    const { approvals, events, clock, log, reviewers, revoked, grant } = options;
+    const { approvals, events, alerts, clock, log, reviewers, revoked, grant } = options;
     this.#decider = new Decider({
       session: id,
       principal,
@@ -137,6 +139,7 @@ export class GatewaySession implements Session, LiveSession {
       clock,
       log,
       reviewers,
+      ...(alerts === undefined ? {} : { alerts }),
       revoked,
       over: () => this.#reason,
     });
@@ -282,7 +285,7 @@ export class GatewaySession implements Session, LiveSession {
   }
 
   async #finish(reason: SessionEnd): Promise<void> {
-    const { audit, ended, clock } = this.#options;
+    const { audit, ended, clock, alerts } = this.#options;
     const { code, message } = reason;
     const counts = {
       operations: this.#decider.operations,
@@ -311,6 +314,12 @@ export class GatewaySession implements Session, LiveSession {
     } catch {
       // Told by the log itself; the digest is in the store and in the file.
     }
+    const { id: session, principal: requester, connection } = this;
+    alerts?.raise({
+      type: 'session.ended',
+      key: session,
+      data: { session, requester, connection, code, message, ...counts },
+    });
     try {
       await ended(this.#change);
     } catch (thrown) {
@@ -338,7 +347,13 @@ export class GatewaySession implements Session, LiveSession {
   }
 
   #recordingFailed(error: HoopctlError): void {
-    const { audit, log } = this.#options;
+    const { audit, log, alerts } = this.#options;
+    const { id: session, principal: requester, connection } = this;
+    alerts?.raise({
+      type: 'recording.failed',
+      key: session,
+      data: { session, requester, connection, message: error.message },
+    });
     log.error({ session: this.id, code: error.code }, error.message);
     try {
       audit.append('failure', { what: 'recording failed', session: this.id, message: error.message });

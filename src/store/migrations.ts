@@ -14,6 +14,7 @@ const migrations: readonly Migration[] = [
   { name: '0001-identity', up: identity },
   { name: '0002-sessions', up: sessions },
   { name: '0003-approvals', up: approvals },
+  { name: '0004-variants', up: variants },
 ];
 
 /** Brings the database up to this program. Two processes may do so at once. Errors: `store_failed` for a newer one. */
@@ -206,4 +207,17 @@ async function approvals(db: Transaction<Tables>): Promise<void> {
     .execute();
   await db.schema.createIndex('grants_owner').on('grants').columns(['issuer', 'subject', 'connection']).execute();
   await db.schema.createIndex('grants_revoked').on('grants').column('revoked_at').execute();
+}
+
+async function variants(db: Transaction<Tables>): Promise<void> {
+  for (const name of ['shape', 'rules', 'touches', 'standing'] as const) {
+    await db.schema.alterTable('reviews').addColumn(name, 'text').execute();
+  }
+  await db.schema.alterTable('reviews').addColumn('standing_until', 'bigint').execute();
+  await db.schema.createIndex('reviews_standing').on('reviews').column('standing_until').execute();
+  await db.schema.alterTable('review_decisions').addColumn('variant', 'text').execute();
+  await db.schema
+    .alterTable('grants')
+    .addColumn('break_glass', 'integer', (column) => column.notNull().defaultTo(0))
+    .execute();
 }

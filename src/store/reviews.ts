@@ -10,6 +10,7 @@ import type {
   ReviewFilter,
   ReviewState,
   ReviewStore,
+  Standing,
 } from '../session/approvals/types.ts';
 import type { Principal } from '../session/identity/principal.ts';
 import type { Reviewers } from '../session/policy/types.ts';
@@ -42,7 +43,7 @@ export class Reviews implements ReviewStore {
   }
 
   list(filter: ReviewFilter = {}): Promise<readonly Review[]> {
-    const { state, session, requester, changedAfter, limit } = filter;
+    const { state, session, requester, changedAfter, standingAt, limit } = filter;
     let query = this.#db.selectFrom('reviews').selectAll();
     if (state !== undefined) query = query.where('state', '=', state);
     if (session !== undefined) query = query.where('session', '=', session);
@@ -51,6 +52,7 @@ export class Reviews implements ReviewStore {
       query = query.where('issuer', '=', requester.slice(0, at)).where('subject', '=', requester.slice(at + 1));
     }
     if (changedAfter !== undefined) query = query.where('changed_at', '>', changedAfter);
+    if (standingAt !== undefined) query = query.where('state', '=', 'used').where('standing_until', '>', standingAt);
     return asking('list the reviews', async () => {
       const rows = await query
         .orderBy('created_at', 'desc')
@@ -80,8 +82,11 @@ export class Reviews implements ReviewStore {
         }
         const change = decide(before);
         if (change === undefined) return before;
-        const { decision, grant, state, outcome, decidedAt } = change;
-        const values: Partial<ReviewRow> = { state, outcome, decided_at: decidedAt, changed_at: this.#clock.now() };
+        const { decision, grant, state, outcome, decidedAt, standing } = change;
+        const values: Partial<ReviewRow> = {
+          ...{ state, outcome, decided_at: decidedAt, changed_at: this.#clock.now() },
+          ...(standing === undefined ? {} : { standing: standing.kind, standing_until: standing.until }),
+        };
         await transaction.updateTable('reviews').set(values).where('id', '=', id).execute();
         if (decision !== undefined) {
           const row = decisionToRow(id, before.decisions.length, decision);
@@ -134,6 +139,9 @@ function toRow(review: Review, now: number): ReviewRow {
     // As JSON: a text with a NUL byte or half a surrogate pair is kept as it is.
     body: JSON.stringify(review.text),
     params: review.params === undefined ? null : JSON.stringify(review.params),
+    shape: json(review.shape),
+    rules: json(review.rules),
+    touches: json(review.touches),
     digest: review.digest,
     policy: review.policy,
     reviewers: JSON.stringify(review.reviewers),
@@ -143,6 +151,8 @@ function toRow(review: Review, now: number): ReviewRow {
     expires_at: review.expiresAt,
     decided_at: orNull(review.decidedAt),
     outcome: orNull(review.outcome),
+    standing: orNull(review.standing?.kind),
+    standing_until: orNull(review.standing?.until),
     changed_at: now,
     revision: 0,
   };
@@ -161,6 +171,9 @@ function toReview(row: ReviewRow, decisions: readonly ReviewDecision[]): Review 
     ...optional('message', row.message),
     text: JSON.parse(row.body) as string,
     ...(row.params === null ? {} : { params: JSON.parse(row.params) as (string | null)[] }),
+    ...parsed('shape', row.shape),
+    ...parsed('rules', row.rules),
+    ...parsed('touches', row.touches),
     digest: row.digest,
     policy: row.policy,
     reviewers: JSON.parse(row.reviewers) as Reviewers,
@@ -170,23 +183,38 @@ function toReview(row: ReviewRow, decisions: readonly ReviewDecision[]): Review 
     expiresAt: row.expires_at,
     ...optional('decidedAt', row.decided_at),
     ...optional('outcome', row.outcome),
+    ...(row.standing === null
+      ? {}
+      : { standing: { kind: row.standing as Standing['kind'], until: row.standing_until! } }),
     decisions,
   };
 }
 
 function decisionToRow(review: string, position: number, decision: ReviewDecision): ReviewDecisionRow {
-  const { verdict, person, email, by, reason, at } = decision;
-  return { review, position, verdict, person, email: orNull(email), decided_by: by, reason: orNull(reason), at };
+  const { verdict, person, email, by, reason, variant, at } = decision;
+  const said = { email: orNull(email), decided_by: by, reason: orNull(reason), variant: json(variant) };
+  return { review, position, verdict, person, ...said, at };
 }
 
 function toDecision(row: ReviewDecisionRow): ReviewDecision {
-  const { verdict, person, email, decided_by, reason, at } = row;
+  const { verdict, person, email, decided_by, reason, variant, at } = row;
   return {
     verdict: verdict as ReviewDecision['verdict'],
     person,
     ...optional('email', email),
     by: decided_by,
     ...optional('reason', reason),
+    ...parsed('variant', variant),
     at,
   };
+}
+
+function json(value: unknown): string | null {
+  return value === undefined ? null : JSON.stringify(value);
+}
+
+/** A column of JSON as an optional member. */
+// biome-ignore lint/suspicious/noExplicitAny: what was written is read
+function parsed<K extends string>(key: K, value: string | null): { [P in K]?: any } {
+  return optional(key, value === null ? null : JSON.parse(value));
 }

@@ -67,6 +67,10 @@ export interface ReviewRow {
   message: string | null;
   body: string;
   params: string | null;
+  /** JSON. */
+  shape: string | null;
+  rules: string | null;
+  touches: string | null;
   digest: string;
   policy: string;
   reviewers: string;
@@ -76,6 +80,8 @@ export interface ReviewRow {
   expires_at: number;
   decided_at: number | null;
   outcome: string | null;
+  standing: string | null;
+  standing_until: number | null;
   changed_at: number;
   /** Counts changes; writing it takes the row's lock before anything is read. */
   revision: number;
@@ -90,6 +96,7 @@ export interface ReviewDecisionRow {
   email: string | null;
   decided_by: string;
   reason: string | null;
+  variant: string | null;
   at: number;
 }
 
@@ -103,6 +110,7 @@ export interface GrantRow {
   review: string;
   starts_at: number;
   ends_at: number;
+  break_glass: number;
   revoked_at: number | null;
   revoked_by: string | null;
   revoked_reason: string | null;

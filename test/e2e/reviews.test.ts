@@ -105,9 +105,9 @@ describe('a held statement', () => {
   it('tells the client the review and the command, waits, and runs when somebody else approves', async () => {
     const { client, stop } = await wire();
     client.send(query("insert into t values (1, 'approved')"));
-    const notices = [await client.next(), await client.next(), await client.next()];
-    expect(notices.map(({ type }) => type)).toEqual(['N', 'N', 'N']);
-    const said = notices.map(({ body }) => fields(body).M).join('\n');
+    const notices = [await client.next(), await client.next()];
+    expect(notices.map(({ type }) => type)).toEqual(['N', 'N']);
+    const said = fields(notices[0]?.body as Buffer).M;
     const review = await pending(bob, "'approved'");
     expect(said).toContain(review.id);
     expect(said).toContain(`hoopctl reviews approve ${review.id}`);

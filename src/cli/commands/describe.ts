@@ -41,6 +41,14 @@ export const command = define({
 
 function access({ access, grant, name }: ConnectionDetails): string {
   if (access !== 'grant' || grant === undefined) return access;
+  const glass =
+    grant.breakGlassMs === undefined
+      ? []
+      : [
+          `without approval, loudly, at most ${formatDuration(grant.breakGlassMs)}: hoopctl request ${name} --break-glass`,
+        ];
+  if (grant.reviewers.length === 0) return glass.join('');
   const who = `${grant.count} of ${grant.reviewers.join(', ')}`;
-  return `on request, at most ${formatDuration(grant.maxMs)}, approved by ${who}: hoopctl request ${name}`;
+  const asked = `on request, at most ${formatDuration(grant.maxMs)}, approved by ${who}: hoopctl request ${name}`;
+  return [asked, ...glass].join('; ');
 }

@@ -25,7 +25,14 @@ const detailsShape = connectionShape.extend({
   rules: z.array(z.string()).describe('Rules that concern you here.'),
   masks: z.array(z.string()).describe('Masks that concern you here.'),
   capabilities: z.record(z.string(), z.boolean()),
-  grant: z.object({ maxMs: z.int(), reviewers: z.array(z.string()), count: z.int() }).optional(),
+  grant: z
+    .object({
+      maxMs: z.int(),
+      reviewers: z.array(z.string()).describe('Empty: nobody can approve one.'),
+      count: z.int(),
+      breakGlassMs: z.int().optional().describe('You may take access without approval, for so long at most.'),
+    })
+    .optional(),
   native: z.string().optional().describe('host:port of the native listener of its protocol.'),
 });
 
@@ -66,6 +73,7 @@ export function connectionRoutes(parts: Parts): Route[] {
                   maxMs: found.maxMs,
                   reviewers: [...found.reviewers.groups],
                   count: found.reviewers.count,
+                  ...(found.breakGlass === undefined ? {} : { breakGlassMs: found.breakGlass.maxMs }),
                 },
               }
             : {}),

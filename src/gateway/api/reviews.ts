@@ -1,17 +1,16 @@
-// Reviews and grants. Everybody sees their own and those they may decide; auditors and admins see all.
+// Reviews. Everybody sees their own and those they may decide; auditors and admins see all.
 
 import { z } from 'zod';
-import { parseDuration } from '../../core/clock.ts';
+import { formatDuration, parseDuration } from '../../core/clock.ts';
 import { userError } from '../../core/errors.ts';
 import { reviewerObjection } from '../../session/approvals/rules.ts';
-import type { Grant, Review } from '../../session/approvals/types.ts';
+import type { Review, Variant } from '../../session/approvals/types.ts';
 import { type Principal, principalKey } from '../../session/identity/principal.ts';
-import { findReach } from '../access.ts';
 import type { Parts } from '../parts.ts';
 import { type Call, type Role, type Route, route } from './route.ts';
 import { idParams, iso, principalShape, showPrincipal, timeShape } from './shapes.ts';
 
-const reviewShape = z.object({
+export const reviewShape = z.object({
   id: z.string(),
   kind: z.enum(['operation', 'grant']),
   state: z.enum(['pending', 'approved', 'denied', 'expired', 'cancelled', 'used']),
@@ -25,28 +24,48 @@ const reviewShape = z.object({
   digest: z.string().describe('SHA-256 of everything that an approval is bound to.'),
   reason: z.string().optional(),
   forMs: z.int().optional().describe('Grant: how long access is asked for.'),
-  reviewers: z.object({ groups: z.array(z.string()), count: z.int() }),
+  shape: z
+    .string()
+    .optional()
+    .describe('The statement with its constants taken out; where there is one, approve forSession is possible.'),
+  touches: z
+    .object({
+      does: z.array(z.string()),
+      reads: z.array(z.string()),
+      writes: z.array(z.string()),
+      functions: z.array(z.string()),
+      opaque: z.string().optional().describe('Why that may not be all.'),
+    })
+    .optional(),
+  reviewers: z.object({
+    groups: z.array(z.string()),
+    count: z.int(),
+    reason: z.literal('required').optional(),
+  }),
   decisions: z.array(
-    z.object({ by: z.string(), decision: z.enum(['approve', 'deny']), reason: z.string().optional(), at: timeShape }),
+    z.object({
+      by: z.string(),
+      decision: z.enum(['approve', 'deny']),
+      reason: z.string().optional(),
+      variant: z.string().optional().describe('session, or a duration: what the approval is for beside this once.'),
+      at: timeShape,
+    }),
   ),
+  standing: z
+    .object({ kind: z.enum(['session', 'time']), until: timeShape })
+    .optional()
+    .describe('The approval is for more than once, until then; a deny takes it back.'),
   outcome: z.string().optional(),
   createdAt: timeShape,
   expiresAt: timeShape,
 });
 
-const grantShape = z.object({
-  id: z.string(),
-  principal: z.object({ subject: z.string(), issuer: z.string(), actor: z.string().optional(), name: z.string() }),
-  connection: z.string(),
-  review: z.string(),
-  state: z.enum(['active', 'ended', 'revoked']),
-  from: timeShape,
-  until: timeShape,
-  revokedBy: z.string().optional(),
-  reason: z.string().optional(),
+export const reasonText = z.string().max(1000).optional();
+const denyBody = z.strictObject({ reason: reasonText });
+const approveBody = denyBody.extend({
+  for: z.string().optional().describe('A duration such as 15m: this very statement again and again, until then.'),
+  forSession: z.boolean().optional().describe('Every statement of this shape, in this session.'),
 });
-
-const decisionBody = z.strictObject({ reason: z.string().max(1000).optional() });
 const base = { tag: 'reviews', auth: 'token' } as const;
 
 export function reviewRoutes(parts: Parts): Route[] {
@@ -86,7 +105,6 @@ export function reviewRoutes(parts: Parts): Route[] {
     }),
     decide(parts, 'approve'),
     decide(parts, 'deny'),
-    ...grantRoutes(parts),
   ];
 }
 
@@ -97,90 +115,25 @@ function decide(parts: Parts, verdict: 'approve' | 'deny'): Route {
     path: `/api/v1/reviews/:id/${verdict}`,
     summary: `${verdict === 'approve' ? 'Approves' : 'Denies'} a review; never your own.`,
     params: idParams,
-    body: decisionBody,
+    body: verdict === 'approve' ? approveBody : denyBody,
     answer: reviewShape,
     async handle({ params, body, caller, roles, reason: header }) {
       await visible(parts, params.id, caller.principal, roles);
+      const variant = variantOf(body);
       const reason = body.reason ?? header;
-      const wish = { verdict, reviewer: caller.principal, ...(reason === undefined ? {} : { reason }) };
+      const said = { ...(reason === undefined ? {} : { reason }), ...(variant === undefined ? {} : { variant }) };
+      const wish = { verdict, reviewer: caller.principal, ...said };
       return showReview(await parts.approvals.decide(params.id, wish));
     },
   });
 }
 
-function grantRoutes(parts: Parts): Route[] {
-  return [
-    route({
-      ...base,
-      method: 'post',
-      path: '/api/v1/grants',
-      summary: 'Asks for access to a connection for a time; the answer is the review.',
-      body: z.strictObject({
-        connection: z.string().min(1),
-        for: z.string().describe('A duration such as 2h.'),
-        reason: z.string().max(1000).optional(),
-      }),
-      answer: reviewShape,
-      async handle({ body, caller, reason: header }) {
-        const grantMs = parseDuration(body.for);
-        if (!grantMs) throw userError('usage', `for is "${body.for}", expected a duration such as 2h`);
-        const found = await findReach(parts, caller.principal, body.connection);
-        if (found.access === 'open') {
-          throw userError('conflict', `connection "${body.connection}" needs no grant`, {
-            fix: `connect: hoopctl connect ${body.connection}`,
-          });
-        }
-        const access = parts.configuration().policy.access(caller.principal, found.connection);
-        if (access.access !== 'grant') throw userError('conflict', `connection "${body.connection}" needs no grant`);
-        const reason = body.reason ?? header;
-        const review = await parts.approvals.requestGrant({
-          principal: caller.principal,
-          connection: found.connection.name,
-          grantMs: Math.min(grantMs, access.maxMs),
-          reviewers: access.reviewers,
-          policy: parts.configuration().policy.version,
-          ...(reason === undefined ? {} : { reason }),
-        });
-        return showReview(review);
-      },
-    }),
-    route({
-      ...base,
-      method: 'get',
-      path: '/api/v1/grants',
-      summary: 'Grants: your own; all of them for auditors and admins.',
-      answer: z.object({ grants: z.array(grantShape) }),
-      async handle({ caller, roles }) {
-        const { issuer, subject } = caller.principal;
-        const grants = await parts.grants.list(roles.length > 0 ? {} : { issuer, subject });
-        return { grants: grants.map((grant) => showGrant(grant, parts.clock.now())) };
-      },
-    }),
-    route({
-      ...base,
-      method: 'post',
-      path: '/api/v1/grants/:id/revoke',
-      summary: 'Ends a grant and the sessions that run on it: your own, or one that you may approve; any for admins.',
-      params: idParams,
-      body: decisionBody,
-      answer: grantShape,
-      async handle({ params, body, caller, roles, reason: header }) {
-        await mayRevoke(parts, params.id, caller.principal, roles);
-        const grant = await parts.grants.revoke(params.id, caller.principal, body.reason ?? header);
-        return showGrant(grant, parts.clock.now());
-      },
-    }),
-  ];
-}
-
-async function mayRevoke(parts: Parts, id: string, principal: Principal, roles: readonly Role[]): Promise<void> {
-  const grant = (await parts.grants.list()).find((one) => one.id === id);
-  const own = grant !== undefined && `${grant.issuer}|${grant.subject}` === principalKey(principal);
-  if (grant !== undefined && (own || roles.includes('admin'))) return;
-  const review = grant === undefined ? undefined : await parts.approvals.get(grant.review).catch(() => undefined);
-  if (review !== undefined && reviewerObjection(review, principal) === undefined) return;
-  // Somebody else's grant is nobody else's business, not even that it exists.
-  throw userError('not_found', `there is no grant "${id}"`, { fix: 'run "hoopctl grants ls"' });
+function variantOf(body: { reason?: string; for?: string; forSession?: boolean }): Variant | undefined {
+  if (body.for === undefined) return body.forSession === true ? { kind: 'session' } : undefined;
+  if (body.forSession === true) throw userError('usage', 'for and forSession exclude each other');
+  const ms = parseDuration(body.for);
+  if (ms === undefined) throw userError('usage', `for is "${body.for}", expected a duration such as 15m`);
+  return { kind: 'time', ms };
 }
 
 function maySee(review: Review, principal: Principal, roles: readonly Role[]): boolean {
@@ -245,31 +198,25 @@ export function showReview(review: Review): z.input<typeof reviewShape> {
     digest,
     reason,
     forMs: review.grantMs,
-    reviewers: { groups: [...review.reviewers.groups], count: review.reviewers.count },
-    decisions: review.decisions.map((one) => ({
-      by: one.by,
-      decision: one.verdict,
-      reason: one.reason,
-      at: iso(one.at),
+    shape: review.shape,
+    touches: review.touches && {
+      does: [...review.touches.does],
+      reads: [...review.touches.reads],
+      writes: [...review.touches.writes],
+      functions: [...review.touches.functions],
+      opaque: review.touches.opaque,
+    },
+    reviewers: { ...review.reviewers, groups: [...review.reviewers.groups] },
+    decisions: review.decisions.map(({ by, verdict, reason, variant, at }) => ({
+      by,
+      decision: verdict,
+      reason,
+      variant: variant?.kind === 'time' ? formatDuration(variant.ms) : variant?.kind,
+      at: iso(at),
     })),
+    standing: review.standing && { kind: review.standing.kind, until: iso(review.standing.until) },
     outcome,
     createdAt: iso(review.createdAt),
     expiresAt: iso(review.expiresAt),
-  };
-}
-
-function showGrant(grant: Grant, now: number): z.input<typeof grantShape> {
-  const { id, subject, issuer, actor, connection, review } = grant;
-  const state = grant.revokedAt !== undefined ? 'revoked' : grant.endsAt <= now ? 'ended' : 'active';
-  return {
-    id,
-    principal: { subject, issuer, actor, name: grant.principal },
-    connection,
-    review,
-    state,
-    from: iso(grant.startsAt),
-    until: iso(grant.revokedAt ?? grant.endsAt),
-    revokedBy: grant.revokedBy,
-    reason: grant.revokedReason,
   };
 }

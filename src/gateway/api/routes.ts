@@ -4,6 +4,7 @@ import { z } from 'zod';
 import type { Parts } from '../parts.ts';
 import { adminRoutes } from './admin.ts';
 import { connectionRoutes } from './connections.ts';
+import { grantRoutes } from './grants.ts';
 import { identityRoutes } from './identity.ts';
 import { reviewRoutes } from './reviews.ts';
 import { type Route, route } from './route.ts';
@@ -18,6 +19,7 @@ export function apiRoutes(
     ...connectionRoutes(parts),
     ...sessionRoutes(parts),
     ...reviewRoutes(parts),
+    ...grantRoutes(parts),
     ...adminRoutes(parts),
     ...healthRoutes(ready),
   ];

@@ -3,17 +3,22 @@
 
 import type { Clock } from '../../core/clock.ts';
 import { asHoopctlError, type HoopctlError, userError } from '../../core/errors.ts';
-import { newGrantId, newReviewId } from '../../core/ids.ts';
+import { newReviewId } from '../../core/ids.ts';
 import type { Log } from '../../core/log.ts';
+import { type Alerts, grantAlert, noAlerts, reviewAlert } from '../alerts.ts';
 import { displayName, type Principal } from '../identity/principal.ts';
 import type { Reviewers } from '../policy/types.ts';
 import type { AuditLog } from '../recorder/log.ts';
+import { breakGlass, type GrantRequest, grantReview, withGrant } from './grant-requests.ts';
+import { endedResult, type HoldResult, opened, resultOf } from './outcomes.ts';
 import { type Binding, bindingDigest, decideReview, endReview, takeReview } from './rules.ts';
-import type { Grant, Review, ReviewChange, ReviewFilter, ReviewStore } from './types.ts';
+import { StandingApprovals, type Stands, type Wanted } from './standing.ts';
+import type { Grant, Review, ReviewFilter, ReviewStore, Touches, Variant } from './types.ts';
 
-/** How long a held operation waits when its rule does not say, and a request for a grant. */
+export type { HoldResult } from './outcomes.ts';
+
+/** How long a held operation waits when its rule does not say. */
 export const DEFAULT_WAIT_MS = 10 * 60_000;
-export const GRANT_REQUEST_MS = 24 * 3_600_000;
 
 /** How often decisions of other processes are looked for. */
 const POLL_MS = 1000;
@@ -25,6 +30,7 @@ export interface ApprovalsOptions {
   readonly audit: AuditLog;
   readonly clock: Clock;
   readonly log: Log;
+  readonly alerts?: Alerts;
   readonly pollMs?: number;
 }
 
@@ -37,18 +43,19 @@ export interface HoldRequest extends Omit<Binding, 'policy'> {
   readonly reason?: string;
   readonly reviewers: Reviewers;
   readonly waitMs: number;
+  readonly shape?: string;
+  /** Every rule that matched. */
+  readonly rules?: readonly string[];
+  readonly touches?: Touches;
 }
-
-/** How a hold came out. Anything but `used` means that the operation does not run. */
-export type HoldResult =
-  | { readonly state: 'used'; readonly by: readonly string[] }
-  | { readonly state: 'denied' | 'expired' | 'cancelled'; readonly message: string; readonly next: string };
 
 export interface Held {
   readonly id: string;
   readonly expiresAt: number;
   /** Never rejects. */
   readonly settled: Promise<HoldResult>;
+  /** Called when somebody has approved and more have to. */
+  onProgress(listener: (review: Review) => void): void;
   cancel(why: string): void;
 }
 
@@ -59,12 +66,16 @@ interface Waiter {
   /** Resolves when the store has it. */
   readonly added: Promise<void>;
   taking: boolean;
+  /** Decisions told of. */
+  seen: number;
+  progress: ((review: Review) => void) | undefined;
 }
 
 export class Approvals {
   readonly #options: ApprovalsOptions;
   readonly #waiting = new Map<string, Waiter>();
   readonly #watchers = new Set<(review: Review) => void>();
+  readonly #standing = new StandingApprovals();
   #poll: NodeJS.Timeout | undefined;
   #polledAt = 0;
   #polling = false;
@@ -94,6 +105,9 @@ export class Approvals {
       policy: request.policy(),
       reviewers: request.reviewers,
       reason: request.reason,
+      shape: request.shape,
+      rules: request.rules ?? [request.rule],
+      touches: request.touches,
       createdAt: now,
       expiresAt: now + request.waitMs,
       decisions: [],
@@ -102,59 +116,48 @@ export class Approvals {
     const { promise, resolve } = Promise.withResolvers<HoldResult>();
     const expire = () => void this.#end(review.id, 'expired', 'nobody decided in time');
     const timer = setTimeout(expire, Math.min(request.waitMs, MAX_TIMER_MS));
-    const added = this.#options.reviews.add(review).then(() => this.#changed(review));
-    this.#waiting.set(review.id, { binding, resolve, timer, added, taking: false });
+    const added = this.#options.reviews.add(review).then(() => this.#changed(review, true));
+    const waiter: Waiter = { binding, resolve, timer, added, taking: false, seen: 0, progress: undefined };
+    this.#waiting.set(review.id, waiter);
     added.catch((thrown: unknown) => this.#broken(review.id, thrown));
     this.#watchStore();
     return {
       id: review.id,
       expiresAt: review.expiresAt,
       settled: promise,
+      onProgress: (listener) => {
+        waiter.progress = listener;
+      },
       cancel: (why) => void this.#end(review.id, 'cancelled', why),
     };
   }
 
   /** Asks for access to a connection for a time. Errors: `store_failed`, `recording_failed`. */
-  async requestGrant(request: {
-    readonly principal: Principal;
-    readonly connection: string;
-    readonly grantMs: number;
-    readonly reviewers: Reviewers;
-    readonly policy: string;
-    readonly reason?: string;
-    readonly waitMs?: number;
-  }): Promise<Review> {
-    const now = this.#options.clock.now();
-    const id = newReviewId();
-    const review: Review = {
-      id,
-      kind: 'grant',
-      state: 'pending',
-      principal: request.principal,
-      connection: request.connection,
-      text: '',
-      digest: bindingDigest({ ...request, session: id, text: `grant ${request.grantMs}` }),
-      policy: request.policy,
-      reviewers: request.reviewers,
-      reason: request.reason,
-      grantMs: request.grantMs,
-      createdAt: now,
-      expiresAt: now + (request.waitMs ?? GRANT_REQUEST_MS),
-      decisions: [],
-    };
+  async requestGrant(request: GrantRequest): Promise<Review> {
+    const review = grantReview(request, this.#options.clock.now());
     this.#options.audit.append('review', opened(review));
     await this.#options.reviews.add(review);
-    this.#changed(review);
+    this.#changed(review, true);
     return review;
+  }
+
+  /** A grant without approval. Errors: `store_failed`, `recording_failed`. */
+  breakGlass(request: Omit<GrantRequest, 'reviewers' | 'waitMs'> & { readonly reason: string }): Promise<Grant> {
+    return breakGlass(request, { ...this.#options, alerts: this.#alerts });
+  }
+
+  /** The approval that covers an operation already, for which no new one has to be asked. */
+  standing(wanted: Wanted): Stands | undefined {
+    return this.#standing.find(wanted, this.#options.clock.now());
   }
 
   /**
    * A reviewer's word. On record before it counts. An approved request for a grant becomes a grant in the same
-   * transaction. Errors: `forbidden`, `conflict`, `not_found`, `recording_failed`.
+   * transaction. Errors: `forbidden`, `conflict`, `usage`, `not_found`, `recording_failed`.
    */
   async decide(
     id: string,
-    wish: { verdict: 'approve' | 'deny'; reviewer: Principal; reason?: string },
+    wish: { verdict: 'approve' | 'deny'; reviewer: Principal; reason?: string; variant?: Variant },
   ): Promise<Review> {
     const { reviews, clock, audit } = this.#options;
     const now = clock.now();
@@ -167,11 +170,13 @@ export class Approvals {
         reviewer: wish.reviewer,
         reason: wish.reason,
         state: change.state ?? 'pending',
+        standing: change.standing,
         grant: change.grant,
       });
       return change;
     });
-    this.#changed(review);
+    this.#changed(review, true);
+    if (review.kind === 'grant' && review.state === 'used') this.#alerts.raise(grantAlert(review));
     return review;
   }
 
@@ -188,6 +193,15 @@ export class Approvals {
       throw userError('not_found', `there is no review "${id}"`, { fix: 'run hoopctl reviews ls' });
     }
     return review;
+  }
+
+  /** At start: approvals of before that still stand. Those for a session ended with it. */
+  async restore(): Promise<void> {
+    const now = this.#options.clock.now();
+    for (const review of await this.#options.reviews.list({ standingAt: now })) {
+      if (review.standing?.kind === 'time') this.#standing.note(review, now);
+    }
+    if (this.#standing.size > 0) this.#watchStore();
   }
 
   /** Called with every review that is opened or changes, here or in another process; returns how to stop. */
@@ -230,8 +244,15 @@ export class Approvals {
 
   // -------------------------------------------------------------------------------------------------------------------
 
-  /** Something is known to have changed: tell the watchers, and the one that waits. */
-  #changed(review: Review): void {
+  get #alerts(): Alerts {
+    return this.#options.alerts ?? noAlerts;
+  }
+
+  /** Something is known to have changed: tell the watchers, and the one that waits. `here`: this process did it. */
+  #changed(review: Review, here = false): void {
+    this.#standing.note(review, this.#options.clock.now());
+    // An approval that is taken at once is told of as what it is: one decision.
+    if (here && (review.decisions.length === 0 || review.state !== 'pending')) this.#alerts.raise(reviewAlert(review));
     for (const watcher of this.#watchers) {
       try {
         watcher(review);
@@ -240,7 +261,12 @@ export class Approvals {
       }
     }
     const waiter = this.#waiting.get(review.id);
-    if (waiter === undefined || review.state === 'pending') return;
+    if (waiter === undefined) return;
+    if (review.state === 'pending') {
+      if (review.decisions.length > waiter.seen) waiter.progress?.(review);
+      waiter.seen = review.decisions.length;
+      return;
+    }
     if (review.state === 'approved') void this.#take(review.id, waiter);
     else if (review.state !== 'used') this.#resolve(review.id, resultOf(review));
   }
@@ -289,7 +315,7 @@ export class Approvals {
       });
       if (!wrote) return;
       this.#options.audit.append('review', { review: id, state, why });
-      this.#changed(review);
+      this.#changed(review, true);
     } catch (thrown) {
       this.#options.log.error({ review: id }, `cannot close review ${id}: ${asHoopctlError(thrown).message}`);
     }
@@ -322,7 +348,8 @@ export class Approvals {
   /** Looks for what other processes decided. Runs by itself while somebody waits or watches. */
   async poll(): Promise<void> {
     if (this.#polling) return;
-    if (this.#waiting.size === 0 && this.#watchers.size === 0) {
+    this.#standing.prune(this.#options.clock.now());
+    if (this.#waiting.size === 0 && this.#watchers.size === 0 && this.#standing.size === 0) {
       clearInterval(this.#poll);
       this.#poll = undefined;
       return;
@@ -340,54 +367,4 @@ export class Approvals {
       this.#polling = false;
     }
   }
-}
-
-function opened(review: Review): Record<string, unknown> {
-  const { id, kind, state, principal, connection, session, operation, rule, digest, policy, reason, grantMs } = review;
-  return {
-    review: id,
-    of: kind,
-    state,
-    principal,
-    connection,
-    session,
-    operation,
-    rule,
-    digest,
-    policy,
-    reason,
-    grantMs,
-  };
-}
-
-function withGrant(review: Review, change: ReviewChange, now: number): ReviewChange {
-  if (review.kind !== 'grant' || change.state !== 'approved') return change;
-  const { issuer, subject, actor } = review.principal;
-  const grant: Grant = {
-    id: newGrantId(),
-    issuer,
-    subject,
-    ...(actor === undefined ? {} : { actor }),
-    principal: displayName(review.principal),
-    connection: review.connection,
-    review: review.id,
-    startsAt: now,
-    endsAt: now + review.grantMs!,
-  };
-  return { ...change, state: 'used', grant };
-}
-
-function resultOf(review: Review): HoldResult {
-  const state = review.state === 'denied' || review.state === 'expired' ? review.state : 'cancelled';
-  return endedResult(review.id, state, review.outcome ?? state);
-}
-
-function endedResult(id: string, state: 'denied' | 'expired' | 'cancelled', why: string): HoldResult {
-  const next = {
-    denied: 'talk to the reviewer, then ask again',
-    expired: 'run it again when a reviewer is there',
-    cancelled: 'run it again to ask again',
-  }[state];
-  // An outcome of `denied` is told as `denied by …` already.
-  return { state, message: state === 'denied' ? `review ${id} ${why}` : `review ${id} ${state}: ${why}`, next };
 }

@@ -3,6 +3,7 @@
 import type { Clock } from '../../core/clock.ts';
 import { asHoopctlError, userError } from '../../core/errors.ts';
 import type { Log } from '../../core/log.ts';
+import type { Alerts } from '../alerts.ts';
 import { displayName, type Principal } from '../identity/principal.ts';
 import type { AuditLog } from '../recorder/log.ts';
 import type { Grant, GrantFilter, GrantStore } from './types.ts';
@@ -14,6 +15,7 @@ export interface GrantsOptions {
   readonly audit: AuditLog;
   readonly clock: Clock;
   readonly log: Log;
+  readonly alerts?: Alerts;
   readonly pollMs?: number;
   /** Cuts the live sessions that run on it: told when it is revoked, here or by another process. */
   readonly revoked: (grant: Grant) => void;
@@ -73,6 +75,12 @@ export class Grants {
       throw userError('conflict', `cannot revoke grant "${id}": it is over already`);
     }
     this.#options.revoked(grant);
+    const { principal: requester, connection } = grant;
+    this.#options.alerts?.raise({
+      type: 'grant.revoked',
+      key: id,
+      data: { grant: id, requester, connection, by: displayName(by), reason },
+    });
     return grant;
   }
 

@@ -2,9 +2,13 @@
 // Refuses to know: stores, timers, who waits.
 
 import { hash } from 'node:crypto';
+import { formatDuration } from '../../core/clock.ts';
 import { userError } from '../../core/errors.ts';
 import { displayName, type Principal, principalKey } from '../identity/principal.ts';
-import type { Review, ReviewChange, ReviewDecision } from './types.ts';
+import type { Review, ReviewChange, ReviewDecision, Standing, Variant } from './types.ts';
+
+/** The longest that an approval may stand, in ms. */
+export const MAX_STANDING_MS = 24 * 3_600_000;
 
 /** Everything that an approval is for: change one of them and it is for something else (promise 5). */
 export interface Binding {
@@ -57,12 +61,14 @@ export interface Wish {
   readonly verdict: 'approve' | 'deny';
   readonly reviewer: Principal;
   readonly reason?: string;
+  /** What an approval is for; left out: once. */
+  readonly variant?: Variant;
   readonly now: number;
 }
 
 /**
- * What a reviewer's word changes. Deny wins, also over an approval that was not used yet. Approvals count by distinct
- * people. Errors: `forbidden`, `conflict`.
+ * What a reviewer's word changes. Deny wins, also over an approval that was not used yet, and takes back one that still
+ * stands. Approvals count by distinct people. Errors: `forbidden`, `conflict`, `usage`.
  */
 export function decideReview(review: Review, wish: Wish): ReviewChange {
   const { reviewer, now } = wish;
@@ -72,27 +78,69 @@ export function decideReview(review: Review, wish: Wish): ReviewChange {
       fix: review.reviewers.groups.length > 0 ? `ask a member of ${review.reviewers.groups.join(', ')}` : undefined,
     });
   }
+  const { standing } = review;
+  const takesBack =
+    wish.verdict === 'deny' && review.state === 'used' && standing !== undefined && now < standing.until;
   const open = review.state === 'pending' || (review.state === 'approved' && wish.verdict === 'deny');
-  if (!open) throw alreadyOver(review, wish.verdict);
-  if (now >= review.expiresAt) throw alreadyOver({ ...review, state: 'expired' }, wish.verdict);
+  if (!open && !takesBack) throw alreadyOver(review, wish.verdict);
+  if (!takesBack && now >= review.expiresAt) throw alreadyOver({ ...review, state: 'expired' }, wish.verdict);
+  checkWish(review, wish);
   const me = personOf(reviewer);
+  const variant = wish.variant ?? { kind: 'once' };
   const decision: ReviewDecision = {
     verdict: wish.verdict,
     ...me,
     by: displayName(reviewer),
     ...(wish.reason === undefined ? {} : { reason: wish.reason }),
+    ...(wish.verdict === 'deny' || variant.kind === 'once' ? {} : { variant }),
     at: now,
   };
   if (wish.verdict === 'deny') {
     const why = wish.reason === undefined ? '' : `: ${wish.reason}`;
-    return { decision, state: 'denied', decidedAt: now, outcome: `denied by ${decision.by}${why}` };
+    const word = takesBack ? 'taken back' : 'denied';
+    return { decision, state: 'denied', decidedAt: now, outcome: `${word} by ${decision.by}${why}` };
   }
   if (review.decisions.some((earlier) => samePerson(earlier, me))) {
     throw userError('conflict', `cannot approve review "${review.id}" twice: you have approved it already`, {
       fix: `${missing(review)} more distinct ${missing(review) === 1 ? 'person has' : 'people have'} to approve it`,
     });
   }
-  return missing(review) <= 1 ? { decision, state: 'approved', decidedAt: now } : { decision };
+  if (missing(review) > 1) return { decision };
+  const stands = standingOf([...review.decisions, decision], now);
+  return { decision, state: 'approved', decidedAt: now, ...(stands === undefined ? {} : { standing: stands }) };
+}
+
+/** What is wrong with the words of one who may decide. */
+function checkWish(review: Review, { verdict, reason, variant = { kind: 'once' } }: Wish): void {
+  const cannot = (what: string, fix: string) =>
+    userError('usage', `cannot ${verdict} review "${review.id}" ${what}`, { fix });
+  if (review.reviewers.reason === 'required' && (reason ?? '').trim() === '') {
+    throw cannot('without a reason', `say why: hoopctl reviews ${verdict} ${review.id} --reason "…"`);
+  }
+  if (verdict === 'deny' || variant.kind === 'once') return;
+  if (review.kind === 'grant') throw cannot('for more than was asked', 'approve it as it is');
+  if (variant.kind === 'session' && review.shape === undefined) {
+    throw cannot(
+      'for the session: its constants cannot be told from the rest of it',
+      'approve it once, or this very statement for a time',
+    );
+  }
+  if (variant.kind === 'time' && !(variant.ms > 0 && variant.ms <= MAX_STANDING_MS)) {
+    throw cannot(
+      `for ${formatDuration(variant.ms)}: expected more than nothing and at most ${formatDuration(MAX_STANDING_MS)}`,
+      'name a shorter time',
+    );
+  }
+}
+
+/** For how much the approvals are together: as far as all of them go. Those that do not agree are for once. */
+function standingOf(decisions: readonly ReviewDecision[], now: number): Standing | undefined {
+  const approvals = decisions.filter((one) => one.verdict === 'approve');
+  const variants = approvals.map((one): Variant => one.variant ?? { kind: 'once' });
+  const kind = variants[0]?.kind;
+  if (kind === undefined || kind === 'once' || variants.some((one) => one.kind !== kind)) return undefined;
+  const times = variants.map((one) => (one.kind === 'time' ? one.ms : MAX_STANDING_MS));
+  return { kind, until: now + Math.min(...times) };
 }
 
 /** How many approvals of distinct people are still to come. */

@@ -6,7 +6,7 @@ import type { Reviewers } from '../policy/types.ts';
 
 /**
  * `pending` → `approved` → `used`. `denied`, `expired`, `cancelled` end it from `pending`, and from `approved` while it
- * was not used. What has ended never changes again.
+ * was not used. What has ended never changes again, but for one thing: a deny takes back an approval that still stands.
  */
 export type ReviewState = 'pending' | 'approved' | 'denied' | 'expired' | 'cancelled' | 'used';
 
@@ -19,7 +19,35 @@ export interface ReviewDecision {
   /** Display name. */
   readonly by: string;
   readonly reason?: string;
+  /** Approvals only; left out: once. */
+  readonly variant?: Variant;
   readonly at: number;
+}
+
+/**
+ * What an approval is for beside the one operation that waits. `session`: every operation of the same shape in that
+ * session. `time`: this statement (text and parameters) of this principal on this connection, for so long. Both end with
+ * another policy version.
+ */
+export type Variant =
+  | { readonly kind: 'once' }
+  | { readonly kind: 'session' }
+  | { readonly kind: 'time'; readonly ms: number };
+
+/** An approval that goes on standing once it was used. Its end is absolute. */
+export interface Standing {
+  readonly kind: 'session' | 'time';
+  readonly until: number;
+}
+
+/** What an operation touches, for a reviewer: words and names, no values. */
+export interface Touches {
+  readonly does: readonly string[];
+  readonly reads: readonly string[];
+  readonly writes: readonly string[];
+  readonly functions: readonly string[];
+  /** Why that may not be all. */
+  readonly opaque?: string;
 }
 
 export interface Review {
@@ -41,6 +69,12 @@ export interface Review {
   /** The exact text; empty for a grant. */
   readonly text: string;
   readonly params?: readonly (string | null)[];
+  /** Operation only: its shape, where it has one. */
+  readonly shape?: string;
+  /** Operation only: every rule that matched; a standing approval holds for exactly these. */
+  readonly rules?: readonly string[];
+  /** Operation only. */
+  readonly touches?: Touches;
   /** SHA-256, hex, of everything that it is bound to: `bindingDigest`. */
   readonly digest: string;
   readonly policy: string;
@@ -56,6 +90,8 @@ export interface Review {
   readonly decidedAt?: number;
   /** Why it was cancelled, expired or denied, in words. */
   readonly outcome?: string;
+  /** Set with the approval where it is for more than once. */
+  readonly standing?: Standing;
   readonly decisions: readonly ReviewDecision[];
 }
 
@@ -66,6 +102,7 @@ export interface ReviewChange {
   readonly decidedAt?: number;
   /** Added to the decisions. */
   readonly decision?: ReviewDecision;
+  readonly standing?: Standing;
   /** Written in the same transaction. */
   readonly grant?: Grant;
 }
@@ -78,6 +115,8 @@ export interface ReviewFilter {
   readonly limit?: number;
   /** Only those that changed after this moment. */
   readonly changedAfter?: number;
+  /** Only those whose approval still stands at this moment. */
+  readonly standingAt?: number;
 }
 
 export interface ReviewStore {
@@ -107,6 +146,8 @@ export interface Grant {
   readonly review: string;
   readonly startsAt: number;
   readonly endsAt: number;
+  /** Nobody approved it: the glass was broken. */
+  readonly breakGlass?: boolean;
   readonly revokedAt?: number;
   readonly revokedBy?: string;
   readonly revokedReason?: string;

@@ -130,8 +130,10 @@ function checkRule(
   } else {
     if (rule.reviewers !== undefined)
       report([...path, 'reviewers'], `has no effect with then: ${rule.then}, expected then: review`);
-    if (rule.wait !== undefined)
-      report([...path, 'wait'], `has no effect with then: ${rule.then}, expected then: review`);
+    for (const key of ['wait', 'reason'] as const) {
+      if (rule[key] === undefined) continue;
+      report([...path, key], `has no effect with then: ${rule.then}, expected then: review`);
+    }
   }
   if (rule.then === 'allow' && rule.message !== undefined) {
     report([...path, 'message'], 'has no effect with then: allow, expected then: deny or review');

@@ -25,6 +25,8 @@ export interface CompiledRule extends WhenConditions {
   readonly message: string | undefined;
   readonly reviewers: Reviewers | undefined;
   readonly waitMs: number;
+  /** Review only: the session has to have a reason. */
+  readonly reason: 'required' | undefined;
   readonly who: readonly Condition<Principal>[];
   readonly to: readonly Condition<ConnectionRef>[];
   /** Only in a session that was opened without a reason. */
@@ -53,6 +55,7 @@ export function compileRule(rule: Rule): CompiledRule {
     message: rule.message,
     reviewers: rule.reviewers,
     waitMs: (rule.wait === undefined ? undefined : parseDuration(rule.wait)) ?? DEFAULT_WAIT_MS,
+    reason: rule.reason,
     who: whoConditions(rule.who),
     to: toConditions(rule.to),
     reasonMissing: when?.reasonMissing ?? false,

@@ -71,6 +71,7 @@ export const reviewersSchema = z
   .strictObject({
     groups: several(text).describe('Members of any of these groups may approve or deny.'),
     count: z.int().min(1).max(20).default(1).describe('How many distinct people have to approve.'),
+    reason: z.literal('required').optional().describe('They have to say why.'),
   })
   .describe('Who decides a review: never the one who asked.');
 
@@ -82,9 +83,21 @@ export const accessSchema = z
       .strictObject({
         max: durationText.describe('The longest grant that may be asked for, e.g. 2h.'),
         reviewers: reviewersSchema,
+        reason: z.literal('required').optional().describe('Who asks has to say why.'),
       })
       .optional()
       .describe('Only with an approved, time-boxed grant. Left out: access at any time.'),
+    breakGlass: z
+      .strictObject({
+        max: durationText.describe('The longest that the glass may be broken for, e.g. 1h.'),
+        reason: z.literal('required').default('required').describe('Always: who breaks it has to say why.'),
+      })
+      .optional()
+      .describe('May take a time-boxed grant without approval; it is logged, alerted and marked.'),
+  })
+  .refine((line) => line.grant === undefined || line.breakGlass === undefined, {
+    message: 'expected grant or breakGlass, each in a line of its own',
+    path: ['breakGlass'],
   })
   .describe('A line that gives access. Without one there is none; a further line never takes any away.');
 
@@ -157,6 +170,10 @@ export const ruleSchema = z
     message: z.string().min(1).max(500).optional().describe('Told to the user with a deny or a review.'),
     reviewers: reviewersSchema.optional().describe('Review only: who decides.'),
     wait: durationText.optional().describe('Review only: how long the statement is held at most; left out: 10m.'),
+    reason: z
+      .literal('required')
+      .optional()
+      .describe('Review only: the session has to have a reason (--reason), or the statement is refused.'),
   })
   .describe('A rule about operations.');
 

@@ -12,13 +12,24 @@ export interface Reviewers {
   readonly groups: readonly string[];
   /** How many distinct people have to approve. */
   readonly count: number;
+  /** They have to say why. */
+  readonly reason?: 'required';
 }
 
 /** Whether a principal may open a session at all. `grant`: only with an approved, time-boxed grant. */
 export type Access =
   | { readonly access: 'none' }
   | { readonly access: 'open' }
-  | { readonly access: 'grant'; readonly maxMs: number; readonly reviewers: Reviewers };
+  | {
+      readonly access: 'grant';
+      readonly maxMs: number;
+      /** No groups: nobody can approve one, only the glass can be broken. */
+      readonly reviewers: Reviewers;
+      /** Who asks has to say why. */
+      readonly reason?: 'required';
+      /** May take a grant without approval, loudly, for so long at most. */
+      readonly breakGlass?: { readonly maxMs: number };
+    };
 
 export interface PolicyVerdict {
   readonly verdict: 'allow' | 'deny' | 'review';
@@ -29,6 +40,8 @@ export interface PolicyVerdict {
   readonly reviewers?: Reviewers;
   /** Review only: how long the statement is held at most, in ms. */
   readonly waitMs?: number;
+  /** Review only: the session has to have a reason. */
+  readonly reason?: 'required';
   /** Every rule that matched, for `explain` and the record. */
   readonly matched: readonly string[];
 }

@@ -33,7 +33,7 @@ export function combine(matched: readonly CompiledRule[], refused: readonly Refu
 
 /**
  * One review has to satisfy every rule that asks for one: people of the groups that all of them name, as many as the most
- * demanding wants, within the shortest wait. Without a common group nobody could approve for all: refused.
+ * demanding wants, within the shortest wait, with the reasons that any of them wants. Without a common group nobody could approve for all: refused.
  */
 function review(reviews: readonly CompiledRule[], matched: readonly string[]): PolicyVerdict {
   const ranked = [...reviews].sort(
@@ -50,8 +50,13 @@ function review(reviews: readonly CompiledRule[], matched: readonly string[]): P
     verdict: 'review',
     rule: first.name,
     ...(first.message === undefined ? {} : { message: first.message }),
-    reviewers: { groups, count: first.reviewers!.count },
+    reviewers: {
+      groups,
+      count: first.reviewers!.count,
+      ...(ranked.some((rule) => rule.reviewers!.reason !== undefined) ? { reason: 'required' as const } : {}),
+    },
     waitMs: Math.min(...ranked.map((rule) => rule.waitMs)),
+    ...(ranked.some((rule) => rule.reason !== undefined) ? { reason: 'required' as const } : {}),
     matched,
   };
 }

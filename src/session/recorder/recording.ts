@@ -42,6 +42,8 @@ export interface Decided {
   /** Every rule that matched, where there were more. */
   readonly matched?: readonly string[];
   readonly review?: string;
+  /** `allow` only: the review is an earlier one, whose approval still stands. */
+  readonly standing?: 'session' | 'time';
   /** A refusal's code and message. */
   readonly code?: string;
   readonly message?: string;
@@ -122,6 +124,7 @@ export class Recording {
       line += `,"matched":${JSON.stringify(decided.matched)}`;
     }
     if (decided.review !== undefined) line += `,"review":${JSON.stringify(decided.review)}`;
+    if (decided.standing !== undefined) line += `,"standing":"${decided.standing}"`;
     if (decided.code !== undefined) {
       line += `,"code":${JSON.stringify(decided.code)},"message":${JSON.stringify(decided.message)}`;
     }

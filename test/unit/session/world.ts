@@ -46,6 +46,7 @@ export class FakePolicy implements Policy {
   reach: Access = { access: 'open' };
   reviewers: PolicyVerdict['reviewers'] = { groups: ['dba'], count: 1 };
   waitMs = 60_000;
+  reason: PolicyVerdict['reason'];
   masksFail = false;
   ruled = true;
 
@@ -76,7 +77,9 @@ export class FakePolicy implements Policy {
     if (text.startsWith('deny')) return { verdict: 'deny', rule: 'no', message: 'use a migration', matched: ['no'] };
     if (text.startsWith('odd')) return { verdict: 'maybe' as 'allow', matched: [] };
     if (!text.startsWith('review')) return { verdict: 'allow', matched: [] };
-    return { verdict: 'review', rule: 'look', matched: ['look'], reviewers: this.reviewers, waitMs: this.waitMs };
+    const { reviewers, waitMs, reason } = this;
+    const wants = reason === undefined ? {} : { reason };
+    return { verdict: 'review', rule: 'look', matched: ['look'], reviewers, waitMs, ...wants };
   }
 }
 

@@ -22,7 +22,7 @@ export const command = define({
         grant.id,
         grant.principal.name,
         grant.connection,
-        grant.state ?? '',
+        grant.breakGlass === true ? `${grant.state} (break-glass)` : (grant.state ?? ''),
         relativeTime(grant.until, now),
         grant.reason ?? '',
       ]);

@@ -51,3 +51,34 @@ test('lines add up: open before a grant, the grant that asks for least before ot
   const open = { who: { kinds: ['agent'] }, to: { labels: { team: ['a', 'b'] } } };
   expect(policyOf({ access: [...lines, open] }).access(agent, prod)).toEqual({ access: 'open' });
 });
+
+test('a line may let the glass be broken: beside a grant, alone, never beside open access', () => {
+  const glass = (max: string) => ({ who: { groups: ['agents'] }, to: { names: ['prod-db'] }, breakGlass: { max } });
+  const grant = {
+    who: { groups: ['agents'] },
+    to: { names: ['prod-db'] },
+    grant: { max: '2h', reviewers: { groups: ['dba'], count: 2, reason: 'required' }, reason: 'required' },
+  };
+  expect(policyOf({ access: [glass('30m'), glass('1h')] }).access(agent, prod)).toEqual({
+    access: 'grant',
+    maxMs: 0,
+    reviewers: { groups: [], count: 1 },
+    breakGlass: { maxMs: 3_600_000 },
+  });
+  for (const access of [
+    [glass('1h'), grant],
+    [grant, glass('1h')],
+  ]) {
+    expect(policyOf({ access }).access(agent, prod)).toEqual({
+      access: 'grant',
+      maxMs: 7_200_000,
+      reviewers: { groups: ['dba'], count: 2, reason: 'required' },
+      reason: 'required',
+      breakGlass: { maxMs: 3_600_000 },
+    });
+  }
+  const open = { who: { kinds: ['agent'] }, to: { names: ['prod-db'] } };
+  expect(policyOf({ access: [glass('1h'), open] }).access(agent, prod)).toEqual({ access: 'open' });
+  expect(policyOf({ access: [glass('1h')] }).access(job, prod)).toEqual({ access: 'none' });
+  expect(() => policyOf({ access: [{ ...grant, ...glass('1h') }] })).toThrow('each in a line of its own');
+});

@@ -79,7 +79,7 @@ test.each<[string, object, string[]]>([
     'options that the verdict has no use for',
     {
       rules: [
-        { ...review, then: 'deny', wait: '1m' },
+        { ...review, then: 'deny', wait: '1m', reason: 'required' },
         { name: 'a', then: 'allow', message: 'x' },
         { name: 'b', then: 'review' },
       ],
@@ -87,6 +87,7 @@ test.each<[string, object, string[]]>([
     [
       'rules.0.reviewers: has no effect with then: deny, expected then: review',
       'rules.0.wait: has no effect with then: deny, expected then: review',
+      'rules.0.reason: has no effect with then: deny, expected then: review',
       'rules.1.message: has no effect with then: allow, expected then: deny or review',
       'rules.2.then: is review, expected reviewers beside it',
     ],

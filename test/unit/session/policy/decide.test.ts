@@ -155,6 +155,19 @@ test('one review satisfies every rule that asks for one: common groups, most peo
   });
 });
 
+test('one review wants the reasons that any of its rules wants', () => {
+  const rules = [
+    { ...review('a', 2, '5m', 'dba'), reason: 'required' as const },
+    { ...review('b', 1, '5m', 'dba'), reviewers: { groups: ['dba'], count: 1, reason: 'required' as const } },
+  ];
+  expect(decide(rules, [facts('select')])).toMatchObject({
+    reason: 'required',
+    reviewers: { groups: ['dba'], count: 2, reason: 'required' },
+  });
+  expect(decide(rules.slice(1), [facts('select')]).reason).toBeUndefined();
+  expect(decide(rules.slice(0, 1), [facts('select')]).reviewers).toEqual({ groups: ['dba'], count: 2 });
+});
+
 test('reviews that no group may approve together are refused', () => {
   expect(decide([review('b', 1, '5m', 'dba'), review('a', 1, '5m', 'security')], [facts('select')])).toEqual({
     verdict: 'deny',

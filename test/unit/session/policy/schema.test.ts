@@ -45,6 +45,16 @@ test.each<[string, object]>([
   expect(whenSchema.safeParse(when).success).toBe(false);
 });
 
+test.each([[{ groups: [] }], [{ groups: [''] }], [{ count: 1 }], [{ groups: ['dba'], count: 0 }]])(
+  'a review of %j, which nobody could approve, is an error at load',
+  (reviewers) => {
+    expect(policySchema.safeParse({ rules: [{ name: 'r', then: 'review', reviewers }] }).success).toBe(false);
+    const grant = { max: '1h', reviewers };
+    const access = [{ who: { groups: ['a'] }, to: { names: ['b'] }, grant }];
+    expect(policySchema.safeParse({ access }).success).toBe(false);
+  },
+);
+
 test("a detector is a built-in one by name or a user's own pattern", () => {
   const verdicts = [
     'credit-card',

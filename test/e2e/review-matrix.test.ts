@@ -1,0 +1,307 @@
+// What an approval is for and what not, through the wire and the command line: variants, reasons, the policy that changes,
+// the gateway that restarts, the time that a wait does not take, grants that end and the glass that is broken.
+
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Client } from '../support/gateway.ts';
+import { eventually } from '../support/process.ts';
+import { readRecordings } from '../support/recordings.ts';
+import { pendingReview, type Review, showReview, wireThrough } from '../support/reviews.ts';
+import { connectionTo, type Stage, startStage } from '../support/stage.ts';
+import { bind, execute, type Frame, fields, parse, query, sync, type WireClient } from '../support/wire.ts';
+
+let stage: Stage;
+let bob: Client;
+let carol: Client;
+let alice: Client;
+let config: Record<string, unknown>;
+
+const review = (name: string, does: string[], more: Record<string, unknown> = {}) => ({
+  name,
+  to: { names: ['app'] },
+  when: { does },
+  then: 'review',
+  reviewers: { groups: ['dba'] },
+  wait: '30s',
+  ...more,
+});
+
+beforeAll(async () => {
+  stage = await startStage(
+    { databases: ['app'] },
+    (server) => {
+      config = {
+        connections: {
+          app: connectionTo(server, 'app'),
+          vault: connectionTo(server, 'app'),
+          sealed: connectionTo(server, 'app'),
+        },
+        access: [
+          { who: { groups: ['engineering', 'dba'] }, to: { names: ['app'] } },
+          {
+            who: { groups: ['engineering'] },
+            to: { names: ['vault'] },
+            grant: { max: '1h', reviewers: { groups: ['dba'] }, reason: 'required' },
+          },
+          { who: { groups: ['engineering'] }, to: { names: ['sealed'] }, breakGlass: { max: '5s' } },
+        ],
+        rules: [
+          review('writes', ['insert', 'delete']),
+          review('two-people', ['truncate'], { reviewers: { groups: ['dba'], count: 2 } }),
+          review('brief', ['update'], { wait: '1s' }),
+          review('reasoned', ['lock'], { reason: 'required', reviewers: { groups: ['dba'], reason: 'required' } }),
+        ],
+      };
+      return config;
+    },
+    { setup: 'create table t (n int, v text); create table other (n int)', database: 'app' },
+  );
+  alice = stage.alice;
+  bob = await stage.gateway.user('bob', { groups: ['dba'] });
+  carol = await stage.gateway.user('carol', { groups: ['dba'] });
+});
+afterAll(() => stage?.stop());
+
+const count = async (where: string) =>
+  (await stage.server.query(`select count(*)::int as n from t where ${where}`, 'app'))[0]?.n;
+const tags = (frames: readonly Frame[]) =>
+  frames.filter(({ type }) => type === 'C').map(({ body }) => body.subarray(0, -1).toString());
+const errorOf = (frames: readonly Frame[]) => {
+  const error = frames.find(({ type }) => type === 'E');
+  return error === undefined ? undefined : fields(error.body);
+};
+const extended = (text: string, values: (string | null)[] = []) => [
+  parse('', text),
+  bind('', '', values),
+  execute(''),
+  sync(),
+];
+
+/** Runs something that is held, has it approved, and gives the answer. */
+async function approvedRun(client: WireClient, text: string, ...args: string[]): Promise<Frame[]> {
+  client.send(query(text));
+  const { id } = await pendingReview(bob, text);
+  await bob.runOk(['reviews', 'approve', id, ...args]);
+  return client.until('Z');
+}
+
+/** Runs something that has to be held, and denies it. */
+async function isHeld(client: WireClient, text: string): Promise<void> {
+  client.send(query(text));
+  const { id } = await pendingReview(bob, text);
+  await bob.runOk(['reviews', 'deny', id]);
+  expect(errorOf(await client.until('Z'))?.C).toBe('42501');
+}
+
+describe('an approval', () => {
+  it('is for these bytes: one byte more, and another client of the same person, are held again', async () => {
+    const { client, stop } = await wireThrough(alice, 'app');
+    expect(tags(await approvedRun(client, "insert into t values (1, 'bytes')"))).toEqual(['INSERT 0 1']);
+    await isHeld(client, "insert into t values (1, 'bytes') ");
+    const other = await wireThrough(alice, 'app');
+    await isHeld(other.client, "insert into t values (1, 'bytes')");
+    const his = await wireThrough(carol, 'app');
+    await isHeld(his.client, "insert into t values (1, 'bytes')");
+    expect(await count("v = 'bytes'")).toBe(1);
+    await Promise.all([stop(), other.stop(), his.stop()]);
+  });
+
+  it('for the session is for the shape: other constants run, another shape and another session do not', async () => {
+    const { client, stop } = await wireThrough(alice, 'app');
+    await approvedRun(client, "insert into t values (2, 'shape a')", '--for-session');
+    client.send(query("insert into t values (2, 'shape b')"));
+    expect(tags(await client.until('Z'))).toEqual(['INSERT 0 1']);
+    await isHeld(client, "insert into t (n, v) values (2, 'shape c')");
+    const other = await wireThrough(alice, 'app');
+    await isHeld(other.client, "insert into t values (2, 'shape d')");
+    await Promise.all([stop(), other.stop()]);
+    expect(await count('n = 2')).toBe(2);
+    const lines = readRecordings(stage.gateway.recordings).flatMap((recording) => recording.lines);
+    const intents = lines.filter((line) => line.kind === 'intent' && String(line.text).includes('shape'));
+    expect(intents[1]).toMatchObject({ verdict: 'allow', standing: 'session', review: intents[0]?.review });
+  });
+
+  it('for a time is for this statement in any session of the principal, until a deny takes it back', async () => {
+    const first = await wireThrough(alice, 'app');
+    const text = "insert into t values (3, 'again')";
+    await approvedRun(first.client, text, '--for', '10m');
+    await first.stop();
+    const { client, stop } = await wireThrough(alice, 'app');
+    client.send(query(text));
+    expect(tags(await client.until('Z'))).toEqual(['INSERT 0 1']);
+    await isHeld(client, "insert into t values (3, 'other')");
+    const { reviews } = await bob.json<{ reviews: Review[] }>(['reviews', 'ls', '--state', 'used']);
+    const { id } = reviews.find((one) => one.text === text && one.standing !== undefined) ?? { id: '' };
+    await carol.runOk(['reviews', 'deny', id, '--reason', 'enough']);
+    await isHeld(client, text);
+    expect((await showReview(bob, id)).outcome).toMatch(/^taken back by carol.*enough/);
+    expect(await count('n = 3')).toBe(2);
+    await stop();
+  });
+
+  it('counts once a person, and a deny after it wins', async () => {
+    const { client, stop } = await wireThrough(alice, 'app');
+    client.send(query('truncate other'));
+    const { id } = await pendingReview(bob, 'truncate other');
+    await bob.runOk(['reviews', 'approve', id]);
+    expect((await bob.run(['reviews', 'approve', id])).code).toBe(1);
+    await carol.runOk(['reviews', 'deny', id, '--reason', 'no']);
+    expect(errorOf(await client.until('Z'))?.M).toMatch(/denied by carol.*no/);
+    expect((await bob.run(['reviews', 'approve', id])).code).toBe(1);
+    await stop();
+  });
+
+  it('cannot come after the wait is over', async () => {
+    const { client, stop } = await wireThrough(alice, 'app');
+    client.send(query("update t set v = 'late'"));
+    const { id } = await pendingReview(bob, "'late'");
+    expect(errorOf(await client.until('Z'))?.C).toBe('42501');
+    const late = await bob.run(['reviews', 'approve', id]);
+    expect(late.code).toBe(1);
+    expect(late.stderr).toContain('expired');
+    expect(await count("v = 'late'")).toBe(0);
+    await stop();
+  });
+
+  it('is for the policy that was in force: after a reload the statement is refused, and can be asked for again', async () => {
+    const { client, stop } = await wireThrough(alice, 'app');
+    client.send(query("insert into t values (4, 'policy')"));
+    const { id } = await pendingReview(bob, "'policy'");
+    const reloads = () => stage.gateway.log.split('configuration loaded').length;
+    const before = reloads();
+    stage.gateway.writeConfig({ ...config, limits: { sessions: 500 } }, 'postgres');
+    await eventually('the new policy is in force', () => reloads() > before);
+    await bob.run(['reviews', 'approve', id]);
+    expect(errorOf(await client.until('Z'))?.M).toMatch(/another version of the policy/);
+    expect((await showReview(bob, id)).state).toBe('cancelled');
+    expect(tags(await approvedRun(client, "insert into t values (4, 'policy')"))).toEqual(['INSERT 0 1']);
+    await stop();
+  });
+});
+
+describe('reasons', () => {
+  it('are wanted of the session and of the reviewer where the rule says so', async () => {
+    const without = await wireThrough(alice, 'app');
+    without.client.send(query('lock table t'));
+    const refused = errorOf(await without.client.until('Z'));
+    expect(refused).toMatchObject({ C: '42501', H: expect.stringContaining('--reason') });
+    await without.stop();
+    const { client, stop } = await wireThrough(alice, 'app', ['--reason', 'ticket 7']);
+    client.send(query('begin; lock table t; commit'));
+    const { id } = await pendingReview(bob, 'lock table t');
+    const bare = await bob.run(['reviews', 'approve', id]);
+    expect(bare.code).toBe(2);
+    expect(bare.stderr).toContain('--reason');
+    await bob.runOk(['reviews', 'approve', id, '--reason', 'seen']);
+    expect(tags(await client.until('Z'))).toEqual(['BEGIN', 'LOCK TABLE', 'COMMIT']);
+    await stop();
+  });
+});
+
+describe('the time of a wait', () => {
+  it.each([
+    ['a simple query', (text: string) => [query(text)]],
+    ['an extended one', (text: string) => extended(text)],
+    ['one behind others in a pipeline', (text: string) => [...extended('select 1').slice(0, 3), ...extended(text)]],
+  ])("is not taken from the statement's own time-out: %s", async (name, messages) => {
+    const { client, stop } = await wireThrough(alice, 'app');
+    client.send(query("set statement_timeout = '700ms'"));
+    await client.until('Z');
+    const text = `insert into t values (5, '${name}')`;
+    client.send(...messages(text));
+    const { id } = await pendingReview(bob, text.slice(0, 40));
+    // Longer than the time-out: the server must not have begun to count.
+    await new Promise((resolve) => setTimeout(resolve, 1500));
+    await bob.runOk(['reviews', 'approve', id]);
+    const frames = await client.until('Z');
+    expect(errorOf(frames)).toBeUndefined();
+    expect(tags(frames).at(-1)).toBe('INSERT 0 1');
+    await stop();
+  });
+});
+
+describe('a denied statement in a pipeline', () => {
+  it('ends it as an error of the server would: what is before has run, what is behind is skipped', async () => {
+    const { client, stop } = await wireThrough(alice, 'app');
+    const run = (text: string) => [parse('', text), bind('', ''), execute('')];
+    client.send(...run('select 1'), ...run("delete from t where v = 'x'"), ...run('select 2'), sync());
+    client.send(...run('select 3'), sync());
+    const { id } = await pendingReview(bob, 'delete from t');
+    await bob.runOk(['reviews', 'deny', id]);
+    const first = await client.until('Z');
+    expect(tags(first)).toEqual(['SELECT 1']);
+    expect(errorOf(first)?.C).toBe('42501');
+    expect(tags(await client.until('Z'))).toEqual(['SELECT 1']);
+    await stop();
+  });
+});
+
+describe('a grant', () => {
+  const grantOf = async (connection: string) => {
+    const { grants } = await alice.json<{ grants: { id: string; connection: string; until: string }[] }>([
+      'grants',
+      'ls',
+    ]);
+    return grants.find((one) => one.connection === connection);
+  };
+
+  it('wants a reason, ends when it ends, with every session on it, and begins anew with no connect', async () => {
+    const bare = await alice.run(['request', 'vault', '--for', '4s']);
+    expect(bare.code).toBe(2);
+    expect(bare.stderr).toContain('--reason');
+    const { id } = await alice.json<Review>(['request', 'vault', '--for', '4s', '--reason', 'incident']);
+    await bob.runOk(['reviews', 'approve', id]);
+    const until = (await grantOf('vault'))?.until;
+    const first = await wireThrough(alice, 'vault');
+    const second = await wireThrough(alice, 'vault');
+    expect((await grantOf('vault'))?.until).toBe(until);
+    for (const { client } of [first, second]) {
+      client.send(query('select 1'));
+      await client.until('Z');
+    }
+    for (const { client } of [first, second]) {
+      expect(JSON.stringify(errorOf(await client.until('E', 10_000)))).toMatch(/grant/);
+      await client.ended();
+    }
+    expect((await alice.run(['exec', 'vault', '--', 'true'])).stderr).toContain('hoopctl request vault');
+    await Promise.all([first.stop(), second.stop()]);
+  });
+
+  it('is taken without approval where policy lets the glass be broken, and nowhere else', async () => {
+    expect((await alice.run(['exec', 'sealed', '--', 'true'])).stderr).toContain('--break-glass');
+    expect((await alice.run(['request', 'sealed', '--reason', 'x'])).code).toBe(3);
+    expect((await alice.run(['request', 'sealed', '--break-glass'])).code).toBe(2);
+    const elsewhere = await alice.run(['request', 'vault', '--break-glass', '--reason', 'x']);
+    expect(elsewhere.code).toBe(3);
+    const broken = await alice.run(['request', 'sealed', '--for', '1h', '--break-glass', '--reason', 'all is on fire']);
+    expect(broken.code, broken.stderr).toBe(0);
+    expect(broken.stderr).toContain('the glass is broken');
+    const { client, stop } = await wireThrough(alice, 'sealed');
+    // No longer than policy says, whatever was asked for.
+    expect(JSON.stringify(errorOf(await client.until('E', 10_000)))).toMatch(/grant/);
+    await stop();
+    expect(stage.gateway.log).toContain('the glass was broken');
+  });
+});
+
+describe('a gateway that is killed', () => {
+  it('closes what its dead sessions waited for, keeps what stands and grants', async () => {
+    const { client, stop } = await wireThrough(alice, 'app');
+    const text = "insert into t values (6, 'standing')";
+    await approvedRun(client, text, '--for', '10m');
+    client.send(query("insert into t values (6, 'orphan')"));
+    const { id } = await pendingReview(bob, "'orphan'");
+    await stage.gateway.stop('SIGKILL');
+    await stage.gateway.start();
+    await stop();
+    expect(await showReview(bob, id)).toMatchObject({
+      state: 'cancelled',
+      outcome: expect.stringContaining('gateway stopped'),
+    });
+    expect((await bob.run(['reviews', 'approve', id])).code).toBe(1);
+    const again = await wireThrough(alice, 'app');
+    again.client.send(query(text));
+    expect(tags(await again.client.until('Z'))).toEqual(['INSERT 0 1']);
+    await again.stop();
+    expect(await count("v = 'orphan'")).toBe(0);
+  });
+});
