@@ -18,13 +18,31 @@ quietly() {
   return "$status"
 }
 
+# The oldest Node whose npm installs everything: an older one leaves out optional packages that name a newer Node in
+# `engines`, among them the native half of the test runner.
+oldest_node=20.19
+
+# A Node 24 and an npm of its own in .cache, for machines whose Node is too old to install with (Debian 12 has 18).
+ensure_toolchain() {
+  local version
+  version=$(node --version 2>/dev/null | tr -d v)
+  [ -n "$version" ] && [ "$(printf '%s\n%s\n' "$oldest_node" "$version" | sort -V | head -n 1)" = "$oldest_node" ] && return 0
+  local bin=$cache/toolchain/node_modules/.bin
+  if [ ! -x "$bin/node" ] || [ ! -x "$bin/npm" ]; then
+    say "Node.js ${version:-?} is too old to install with: fetching one to .cache/toolchain"
+    mkdir -p "$cache/toolchain"
+    quietly npm install --prefix "$cache/toolchain" --no-save --no-audit --no-fund \
+      "node@$(sed -n 's/^    "node": "\(.*\)",\{0,1\}$/\1/p' "$top/package.json" | tail -n 1)" npm@11 || return 1
+  fi
+  PATH="$bin:$PATH"
+}
+
 # Installs from the lock file when node_modules is missing or older than it, and puts its Node 24 first on PATH.
 ensure_dependencies() {
   local stamp=$top/node_modules/.package-lock.json
   if [ ! -x "$top/node_modules/node/bin/node" ] || [ ! -e "$stamp" ] || [ "$top/package-lock.json" -nt "$stamp" ]; then
     command -v npm >/dev/null || { complain "npm is missing: install Node.js with npm (any version from 18 on)"; return 1; }
-    say "npm ci"
-    (cd "$top" && quietly npm ci --no-audit --no-fund) || { complain "npm ci failed"; return 1; }
+    (ensure_toolchain && cd "$top" && say "npm ci" && quietly npm ci --no-audit --no-fund) || { complain "npm ci failed"; return 1; }
     touch "$stamp"
   fi
   if [ ! -x "$top/node_modules/node/bin/node" ]; then
