@@ -4,12 +4,17 @@ import type { CopyOptions } from '../analysis.ts';
 import type { Tree } from './parser.ts';
 import { as, list, text, unwrap } from './tree.ts';
 
+const HEADER: Readonly<Record<string, boolean>> = {
+  ...{ true: true, on: true, '1': true, match: true },
+  ...{ false: false, off: false, '0': false },
+};
+
 function optionText(element: Tree): string | undefined {
-  const value = unwrap(element.arg)?.[1];
-  if (value === undefined) return undefined;
+  const [type, value] = unwrap(element.arg) ?? ['', {}];
   if (typeof value.sval === 'string') return value.sval;
-  if (typeof value.ival === 'number') return String(value.ival);
-  if (typeof value.boolval === 'boolean') return String(value.boolval);
+  // The tree leaves zero and false out.
+  if (type === 'Integer') return typeof value.ival === 'number' ? String(value.ival) : '0';
+  if (type === 'Boolean') return String(value.boolval === true);
   return undefined;
 }
 
@@ -34,7 +39,9 @@ export function copyOptions(node: Tree): CopyOptions | 'unknown' | undefined {
   if (format !== 'text' && format !== 'csv' && format !== 'binary') return 'unknown';
   const csv = format === 'csv';
   const quote = read('quote') ?? '"';
-  const header = given.has('header') ? (read('header') ?? 'true').toLowerCase() : 'false';
+  // What is taken for a header is not masked: no spelling is guessed at.
+  const header = given.has('header') ? HEADER[(read('header') ?? 'true').toLowerCase()] : false;
+  if (header === undefined) return 'unknown';
   return {
     direction: node.is_from === true ? 'in' : 'out',
     format,
@@ -42,7 +49,7 @@ export function copyOptions(node: Tree): CopyOptions | 'unknown' | undefined {
     null: read('null') ?? (csv ? '' : '\\N'),
     quote,
     escape: read('escape') ?? quote,
-    header: !['false', 'off', '0'].includes(header),
+    header,
     ...(given.has('encoding') ? { encoding: read('encoding') ?? '' } : {}),
   };
 }

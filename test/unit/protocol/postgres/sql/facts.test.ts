@@ -355,3 +355,23 @@ describe('what cannot be read', () => {
     }
   });
 });
+
+describe('the header of COPY', () => {
+  // What is taken for one is not masked.
+  test.each([
+    ['', false],
+    ['(header)', true],
+    ['(format csv, header 0)', false],
+    ['(format csv, header 1)', true],
+    ['(format csv, header false)', false],
+    ["(format csv, header 'Off')", false],
+    ['(format csv, header match)', true],
+    ['csv header', true],
+  ])('copy t to stdout %s', (options, header) => {
+    expect(all(`copy t to stdout ${options}`).statements[0]?.copy?.header).toBe(header);
+  });
+
+  test('in a spelling that is not known makes the statement opaque', () => {
+    expect(facts('copy t to stdout (format csv, header 2)').opaque).toBeDefined();
+  });
+});
