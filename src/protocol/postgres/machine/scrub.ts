@@ -1,5 +1,5 @@
 // Errors and notices of a masked connection: the server quotes values in its texts, so of a text only what is known to
-// be made from names and from the client's own statement is kept. SQLSTATE and severity always are.
+// be made from names and from the client's own statement is kept. Severity always is, and SQLSTATE unless a RAISE made it.
 // Refuses to know: which columns are masked; here any value may be of one.
 
 import { encodeFields } from '../wire/notice.ts';
@@ -11,28 +11,52 @@ import { encodeFields } from '../wire/notice.ts';
 const NAMES_ONLY = new Set([
   'aclchk.c',
   'catalog.c',
-  'gram.y',
-  'namespace.c',
   'lock.c',
   'portalcmds.c',
   'postgres.c',
   'prepare.c',
   'proc.c',
-  'scan.l',
-  'scansup.c',
   'tablecmds.c',
   'user.c',
   'xact.c',
 ]);
 
-/** Severity, SQLSTATE, position, names of objects, and where in the server's source: no values. */
-const KEPT = 'SVCPFLRstcn';
+/**
+ * Those that look names up, also at run time: `ssn::regclass`, `nextval(ssn)`, `ssn::regtype` say that a relation or type
+ * of the value's name does not exist. Of these only what is told of a place in the statement (field P) is about its text.
+ */
+const LOOKS_UP = /^(?:namespace\.c|gram\.y|scan\.l|parse_[a-z]+\.c)$/;
+
+/** Severity, position, and where in the server's source: no values. */
+const KEPT = 'SVPFLR';
+/** Schema, table, column, constraint: names, unless a RAISE says what they are. */
+const OBJECTS = 'stcn';
+
+/** A RAISE may claim any five characters for its SQLSTATE: those that it claims for what they mean stay. */
+const CLAIMED = new Set(
+  `00000 01000 P0001 P0002 P0003 P0004 02000 0A000 22000 22003 22007 22008 22012 22023 22P02 23000 23502 23503 23505 23514 23P01 25006
+  28000 40001 40P01 42501 42704 55000 55P03 57014 XX000`.split(/\s+/),
+);
+const RAISED = 'P0001';
+
+/** A function was running (context W, inner query q): its text may have been made from values. */
+function ofFunction(fields: ReadonlyMap<string, string>): boolean {
+  return fields.has('W') || fields.has('q') || isRaised(fields);
+}
+
+function isRaised(fields: ReadonlyMap<string, string>): boolean {
+  return /^pl/.test(fields.get('F') ?? '');
+}
+
+function code(fields: ReadonlyMap<string, string>): string {
+  const claimed = fields.get('C') ?? RAISED;
+  return isRaised(fields) && !CLAIMED.has(claimed) ? RAISED : claimed;
+}
 
 function speaksOfNames(fields: ReadonlyMap<string, string>): boolean {
   const file = fields.get('F') ?? '';
-  // A context (W) or an inner query (q) means that a function was running: its text may have been made from values.
-  if (fields.has('W') || fields.has('q')) return false;
-  return NAMES_ONLY.has(file) || /^parse_[a-z]+\.c$/.test(file);
+  if (ofFunction(fields)) return false;
+  return NAMES_ONLY.has(file) || (fields.has('P') && LOOKS_UP.test(file));
 }
 
 /** The fields that may leave: a generic message where the server's own may carry a value. */
@@ -40,12 +64,10 @@ export function scrub(fields: ReadonlyMap<string, string>): Map<string, string> 
   const names = speaksOfNames(fields);
   const kept = new Map<string, string>();
   for (const [letter, value] of fields) {
-    if (KEPT.includes(letter)) kept.set(letter, value);
+    if (KEPT.includes(letter) || (OBJECTS.includes(letter) && !ofFunction(fields))) kept.set(letter, value);
+    else if (letter === 'C') kept.set('C', code(fields));
     else if (letter === 'M') {
-      kept.set(
-        'M',
-        names ? value : `SQLSTATE ${fields.get('C') ?? 'unknown'}: the server's text is withheld, masks apply here`,
-      );
+      kept.set('M', names ? value : `SQLSTATE ${code(fields)}: the server's text is withheld, masks apply here`);
     } else if (letter === 'H' && names) kept.set('H', value);
   }
   return kept;

@@ -307,15 +307,38 @@ describe('texts of a masked session', () => {
     talk.client(front.query('select'), front.query('select'));
     expect(
       talk.target(
-        back.error('42P01', 'relation "nope" does not exist', { F: 'parse_relation.c' }),
+        back.error('42P01', 'relation "nope" does not exist', { P: '15', F: 'parse_relation.c' }),
         back.ready(),
         back.error('42703', `column "${SECRET}" does not exist`, { F: 'parse_relation.c', W: 'PL/pgSQL function f()' }),
       ),
     ).toEqual([
-      'ErrorResponse ERROR 42P01 relation "nope" does not exist F=parse_relation.c',
+      'ErrorResponse ERROR 42P01 relation "nope" does not exist P=15 F=parse_relation.c',
       'ReadyForQuery I',
       `ErrorResponse ERROR 42703 ${withheld('42703')} F=parse_relation.c`,
     ]);
+  });
+
+  // `ssn::regclass`, `ssn::regtype`, `nextval(ssn)`, a NOTICE that a name was cut: all at run time, at no place in the text.
+  it.each([
+    ['namespace.c', '42P01', `relation "${SECRET}" does not exist`],
+    ['parse_type.c', '42704', `type "x${SECRET}" does not exist`],
+    ['scansup.c', '42622', `identifier "${SECRET}" will be truncated to "${SECRET}"`],
+  ])('lose a name that a value was taken for: %s', (file, code, message) => {
+    const talk = new Talk({ session: MASKED });
+    talk.client(front.query('select'));
+    const told = talk.target(back.notice(message, { F: file }), back.error(code, message, { F: file }));
+    expect(told.join()).not.toContain(SECRET);
+  });
+
+  it('lose the names and the SQLSTATE that a RAISE makes up', () => {
+    const talk = new Talk({ session: MASKED });
+    talk.client(front.query('select'), front.query('select'));
+    const names = { s: SECRET, t: SECRET, c: SECRET, d: SECRET, n: SECRET, F: 'pl_exec.c' };
+    const told = talk.target(back.error('12345', 'no', names), back.ready(), back.error('23505', 'no', names));
+    expect(told.join()).not.toContain(SECRET);
+    expect(told[0]).toContain('ErrorResponse ERROR P0001');
+    expect(told[2]).toContain('ErrorResponse ERROR 23505');
+    expect(talk.session.outcomes[0]?.error?.code).toBe('P0001');
   });
 
   it('do not trust the SQLSTATE that a RAISE claims', () => {
