@@ -22,6 +22,8 @@ export interface Option {
   readonly default?: string;
   /** Not settable from a project file: whoever wrote the repository must not decide this. */
   readonly trusted?: boolean;
+  /** Only as a flag, from no variable and no file: a decision that has to be said each time. */
+  readonly flagOnly?: boolean;
 }
 
 export interface Argument {

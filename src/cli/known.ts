@@ -57,6 +57,8 @@ export const SETTINGS: Known = {
     'admin users ls',
     'admin users password',
     'admin users rm',
+    'admin webhooks ls',
+    'admin webhooks retry',
     'audit verify',
     'completion',
     'connect',

@@ -139,6 +139,7 @@ function find(
 ): Found | undefined {
   const name = flagName(key);
   if (flags[key] !== undefined) return { value: flags[key], source: 'flag', where: `--${name}` };
+  if (option.flagOnly) return undefined;
   const variable = variableName(key);
   const text = env[variable];
   if (text !== undefined && text !== '') return { value: text, source: 'environment', where: variable };

@@ -105,6 +105,26 @@ export interface GrantItem {
   readonly review?: string;
 }
 
+export interface WebhookAnswer {
+  readonly webhooks: readonly {
+    readonly name: string;
+    readonly format: string;
+    readonly events: readonly string[];
+    readonly pending: number;
+    readonly dead: number;
+  }[];
+  readonly deliveries: readonly {
+    readonly id: string;
+    readonly webhook: string;
+    readonly event: string;
+    readonly state: string;
+    readonly attempts: number;
+    readonly createdAt: string;
+    readonly nextAt?: string;
+    readonly error?: string;
+  }[];
+}
+
 /** `alice@example.com (agent: claude)` */
 export function nameOf(principal: PrincipalFacts | undefined): string {
   if (principal === undefined) return '';

@@ -23,6 +23,7 @@ import {
   type GatewayDocument,
 } from './document.ts';
 import { problemsOf } from './problems.ts';
+import type { WebhookConfiguration } from './webhooks/schema.ts';
 
 /** A connection as configured. */
 export interface Connection {
@@ -51,6 +52,7 @@ export interface Configuration {
   readonly tests: readonly TestResult[];
   /** The tests that fail, at their places in the document. */
   readonly failures: readonly Problem[];
+  readonly webhooks: readonly WebhookConfiguration[];
   readonly stopGraceMs: number;
   /** The limit in force: the document's, or the one declared. */
   limit(bound: Limit): Limit;
@@ -145,6 +147,7 @@ function compose(
     roles: value.roles,
     connections,
     policy,
+    webhooks: value.webhooks.map((one) => withPath(one, directory)),
     stopGraceMs: value.stop.grace,
     limit(bound) {
       const configured = limits.get(bound.name);

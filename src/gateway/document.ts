@@ -8,6 +8,7 @@ import type { Protocol } from '../protocol/contract.ts';
 import { allowedUrl } from '../session/identity/keys.ts';
 import { policySections } from '../session/policy/schema.ts';
 import { DEFAULT_ROW_LIMITS } from '../session/recorder/recording.ts';
+import { webhooksSchema } from './webhooks/schema.ts';
 
 const text = z.string().min(1);
 
@@ -148,6 +149,7 @@ export function documentSchema(protocols: readonly Protocol[]) {
       .describe("Left out: the gateway's own authority and certificate, made at first start."),
     identity: identity.prefault({}),
     connections: z.record(name, connectionSchema(protocols)).default({}),
+    webhooks: webhooksSchema,
     limits: z.record(text, z.int().min(0)).default({}).describe('Limits by name, in their own unit.'),
     stop: z.strictObject({ grace: duration.prefault('30s') }).prefault({}),
     ...policySections,

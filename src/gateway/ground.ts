@@ -25,6 +25,8 @@ import type { RefusalLog } from './refusals.ts';
 import { ConfigurationInForce } from './reload.ts';
 import { rolesOf } from './roles.ts';
 import { TrustInForce } from './trust.ts';
+import { post } from './webhooks/post.ts';
+import { Webhooks } from './webhooks/webhooks.ts';
 
 export interface GatewayOptions {
   /** Path of the configuration; undefined: everything at its default. */
@@ -85,15 +87,40 @@ export async function openGround(options: GatewayOptions, undo: AsyncDisposableS
 
 export type State = Pick<
   Parts,
-  'live' | 'approvals' | 'revocations' | 'grants' | 'events' | 'recorder' | 'credentials'
+  'live' | 'approvals' | 'revocations' | 'grants' | 'events' | 'recorder' | 'credentials' | 'webhooks'
 >;
+
+function openWebhooks(
+  { version }: GatewayOptions,
+  { store, clock, log, audit, inForce }: Ground,
+  credentials: CredentialResolver,
+): Webhooks {
+  const read = { read: credentials.read.bind(credentials), clock, version };
+  return new Webhooks({
+    webhooks: () => inForce.current.webhooks,
+    store: store.deliveries,
+    clock,
+    log,
+    audit,
+    limit: (bound) => inForce.current.limit(bound),
+    post: (webhook, delivery, signal) => post(read, webhook, delivery, signal),
+  });
+}
 
 /** What sessions are made with. What the last process left open is recovered first. */
 export async function openState(options: GatewayOptions, ground: Ground, undo: AsyncDisposableStack): Promise<State> {
   const { store, audit, clock, log } = ground;
   const live = new SessionRegistry({ store: store.sessions, log });
   undo.defer(() => live.stop());
-  const approvals = new Approvals({ reviews: store.reviews, audit, clock, log });
+  const credentials = new CredentialResolver({
+    environment: options.env,
+    log,
+    clock,
+    ...(options.config === undefined ? {} : { directory: dirname(options.config) }),
+  });
+  const webhooks = openWebhooks(options, ground, credentials);
+  undo.defer(() => webhooks.stop());
+  const approvals = new Approvals({ reviews: store.reviews, audit, clock, log, alerts: webhooks });
   undo.defer(() => approvals.stop());
   await approvals.restore();
   await recover({ sink: store.recordings, store: store.sessions, approvals, audit, clock, log });
@@ -110,15 +137,11 @@ export async function openState(options: GatewayOptions, ground: Ground, undo: A
     live,
     approvals,
     revocations,
-    grants: new Grants({ grants: store.grants, audit, clock, log, revoked }),
+    grants: new Grants({ grants: store.grants, audit, clock, log, alerts: webhooks, revoked }),
     events: new SessionEvents(),
     recorder: new Recorder({ sink: store.recordings, now: () => clock.now(), version: options.version }),
-    credentials: new CredentialResolver({
-      environment: options.env,
-      log,
-      clock,
-      ...(options.config === undefined ? {} : { directory: dirname(options.config) }),
-    }),
+    credentials,
+    webhooks,
   };
 }
 

@@ -8,6 +8,7 @@ import '../session/recorder/reader.ts';
 import '../target/credentials.ts';
 import '../target/dial.ts';
 import '../tunnel/limits.ts';
+import './webhooks/webhooks.ts';
 
 /** How long a native client may take until it has said who it is. */
 export const HANDSHAKE_MS: Limit = limit('handshake_ms', 'ms', 10_000);

@@ -4,6 +4,7 @@ import type { Clock } from '../core/clock.ts';
 import type { Log } from '../core/log.ts';
 import type { Approvals } from '../session/approvals/approvals.ts';
 import type { Grants } from '../session/approvals/grants.ts';
+import type { DeliveryStore } from '../session/deliveries.ts';
 import type { SessionEvents } from '../session/events.ts';
 import type { Authenticator } from '../session/identity/authenticator.ts';
 import type { Principal } from '../session/identity/principal.ts';
@@ -20,12 +21,14 @@ import type { Role } from './api/route.ts';
 import type { Configuration } from './configuration.ts';
 import type { Metrics } from './metrics.ts';
 import type { RefusalLog } from './refusals.ts';
+import type { Webhooks } from './webhooks/webhooks.ts';
 
 export interface Stores {
   readonly users: UserStore;
   readonly serviceAccounts: ServiceAccountStore;
   readonly oidc: OidcStore;
   readonly sessions: SessionStore;
+  readonly deliveries: DeliveryStore;
 }
 
 /** How a client logs in with one issuer; `/.well-known/hoopctl`. */
@@ -64,4 +67,5 @@ export interface Parts {
   readonly live: SessionRegistry;
   readonly recorder: Recorder;
   readonly credentials: CredentialResolver;
+  readonly webhooks: Webhooks;
 }

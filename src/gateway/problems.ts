@@ -25,6 +25,7 @@ const FILES: readonly (readonly string[])[] = [
   ['identity', 'issuers', '*', 'caFile'],
   ['identity', 'workloads', '*', 'caFile'],
   ['connections', '*', 'target', 'caFile'],
+  ['webhooks', '*', 'caFile'],
 ];
 
 /** Fields of `credentials` that are secrets: never in the document itself, where backups and colleagues see them. */

@@ -118,6 +118,7 @@ export class SessionOpener {
       approvals: parts.approvals,
       audit: parts.audit,
       events: parts.events,
+      alerts: parts.webhooks,
       clock: parts.clock,
       log: parts.log,
       client,

@@ -121,6 +121,7 @@ async function assemble(
   inForce.watch(audit, changed, told);
   lifecycle.run({ parts, opener, tunnels, natives: [...natives.values()] });
   audit.append('start', { version, policy: configuration.version, url: publicUrl });
+  state.webhooks.start(publicUrl);
   web.serve(parts, issuer, tunnels);
   log.info({ url: publicUrl, listen: `${bound.host}:${bound.port}`, native: parts.native(), version }, 'gateway runs');
   const hints = await firstSteps(store, issuer, options.data);
@@ -149,7 +150,7 @@ function dropConnections({ live }: Parts, { connections }: Configuration): void 
 }
 
 /** What other processes wrote (`hoopctl admin --data`), and what has expired. */
-function housekeeping({ audit, grants, log }: Parts, store: Store): Disposable {
+function housekeeping({ audit, grants, log, webhooks }: Parts, store: Store): Disposable {
   const guard = (what: string, job: () => Promise<unknown>) => () => {
     job().catch((error: unknown) => log.error({ what, error: asHoopctlError(error).message }, 'housekeeping failed'));
   };
@@ -161,7 +162,10 @@ function housekeeping({ audit, grants, log }: Parts, store: Store): Disposable {
     1000,
   );
   const seldom = setInterval(
-    guard('purge', () => store.purge()),
+    guard('purge', async () => {
+      await store.purge();
+      await webhooks.purge();
+    }),
     600_000,
   );
   often.unref();

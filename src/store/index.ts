@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import type { Clock } from '../core/clock.ts';
 import type { RecorderFiles } from '../session/recorder/files.ts';
 import { openDatabase, storeError } from './database.ts';
+import { Deliveries } from './deliveries.ts';
 import { privateDirectory } from './files.ts';
 import { GrantTable } from './grants.ts';
 import { KeyValues } from './key-values.ts';
@@ -52,6 +53,7 @@ export async function openStore(options: StoreOptions) {
     grants: new GrantTable(db),
     sessions: new Sessions(db),
     outbox: new LogOutbox(db, clock),
+    deliveries: new Deliveries(db),
     recordings: new RecordingDirectory(join(directory, 'recordings'), files),
     logSegments: new LogDirectory(join(directory, 'log'), files),
     /** Forgets what has expired; call it now and then. */

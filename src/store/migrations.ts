@@ -15,6 +15,7 @@ const migrations: readonly Migration[] = [
   { name: '0002-sessions', up: sessions },
   { name: '0003-approvals', up: approvals },
   { name: '0004-variants', up: variants },
+  { name: '0005-deliveries', up: deliveries },
 ];
 
 /** Brings the database up to this program. Two processes may do so at once. Errors: `store_failed` for a newer one. */
@@ -220,4 +221,20 @@ async function variants(db: Transaction<Tables>): Promise<void> {
     .alterTable('grants')
     .addColumn('break_glass', 'integer', (column) => column.notNull().defaultTo(0))
     .execute();
+}
+
+async function deliveries(db: Transaction<Tables>): Promise<void> {
+  await db.schema
+    .createTable('deliveries')
+    .addColumn('id', 'text', (column) => column.primaryKey())
+    .addColumn('webhook', 'text', (column) => column.notNull())
+    .addColumn('event', 'text', (column) => column.notNull())
+    .addColumn('body', 'text', (column) => column.notNull())
+    .addColumn('state', 'text', (column) => column.notNull())
+    .addColumn('attempts', 'integer', (column) => column.notNull())
+    .addColumn('created_at', 'bigint', (column) => column.notNull())
+    .addColumn('next_at', 'bigint', (column) => column.notNull())
+    .addColumn('error', 'text')
+    .execute();
+  await db.schema.createIndex('deliveries_due').on('deliveries').columns(['webhook', 'state', 'next_at']).execute();
 }

@@ -12,6 +12,7 @@ export interface Tables {
   review_decisions: ReviewDecisionRow;
   grants: GrantRow;
   sessions: SessionRow;
+  deliveries: DeliveryRow;
   log_outbox: { id: string; at: number; kind: string; fields: string };
   schema_migrations: { name: string; at: number };
 }
@@ -141,4 +142,16 @@ export interface SessionRow {
   lines: number | null;
   digest: string | null;
   sealed: number;
+}
+
+export interface DeliveryRow {
+  id: string;
+  webhook: string;
+  event: string;
+  body: string;
+  state: string;
+  attempts: number;
+  created_at: number;
+  next_at: number;
+  error: string | null;
 }

@@ -87,6 +87,10 @@ const RUN: readonly Node[] = [
       leaf('ls', 'list revocations', () => import('./admin/revocations-ls.ts')),
       leaf('rm', 'let a principal in again', () => import('./admin/revocations-rm.ts')),
     ]),
+    group('webhooks', 'alerts on their way out', [
+      leaf('ls', 'list webhooks and what is not delivered', () => import('./admin/webhooks-ls.ts')),
+      leaf('retry', 'try again what was given up', () => import('./admin/webhooks-retry.ts')),
+    ]),
   ]),
   leaf('doctor', 'find out why something does not work', () => import('./doctor.ts')),
   leaf('completion', 'print a completion script for a shell', () => import('./completion.ts')),

@@ -14,7 +14,7 @@ export const command = define({
     reason: { value: 'TEXT', help: 'why, for the reviewers and the record' },
     wait: { value: 'DURATION', help: 'wait this long for the decision' },
     breakGlass: {
-      trusted: true,
+      flagOnly: true,
       help: 'take access without approval, where policy lets you: told to everybody concerned',
     },
   },

@@ -9,6 +9,7 @@ import { identityRoutes } from './identity.ts';
 import { reviewRoutes } from './reviews.ts';
 import { type Route, route } from './route.ts';
 import { sessionRoutes } from './sessions.ts';
+import { webhookRoutes } from './webhooks.ts';
 
 export function apiRoutes(
   parts: Parts,
@@ -21,6 +22,7 @@ export function apiRoutes(
     ...reviewRoutes(parts),
     ...grantRoutes(parts),
     ...adminRoutes(parts),
+    ...webhookRoutes(parts),
     ...healthRoutes(ready),
   ];
 }

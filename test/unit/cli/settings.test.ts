@@ -47,6 +47,14 @@ describe('an option', () => {
     expect(resolve(options, {}, {}, [layer], 'exec').values.reason).toBe('common');
   });
 
+  it('that is a decision is taken from a flag only', () => {
+    const decision = { forSession: { flagOnly: true, help: '' } } as const;
+    const layers = [user({ 'for-session': true })];
+    const env = { HOOPCTL_FOR_SESSION: '1' };
+    expect(resolve(decision, {}, env, layers, 'reviews approve').values.forSession).toBe(false);
+    expect(resolve(decision, { forSession: true }, {}, [], 'reviews approve').values.forSession).toBe(true);
+  });
+
   it('is not set by an empty variable', () => {
     expect(resolve(options, {}, { HOOPCTL_REASON: '' }, [], 'x').values.reason).toBeUndefined();
   });

@@ -10,8 +10,11 @@ import type { ReviewItem } from '../../shapes.ts';
 export const command = define({
   options: {
     reason: { value: 'TEXT', help: 'why, for who asked and for the record' },
-    for: { value: 'DURATION', help: 'this very statement, again and again for so long' },
-    forSession: { help: 'every statement of this shape (other constants), for the rest of that session' },
+    for: { value: 'DURATION', flagOnly: true, help: 'this very statement, again and again for so long' },
+    forSession: {
+      flagOnly: true,
+      help: 'every statement of this shape (other constants), for the rest of that session',
+    },
   },
   arguments: [{ name: 'id', help: 'the review', complete: 'reviews' }],
   notes: `An approval is for this once: the exact text and values, by this principal, on this connection, under this policy.

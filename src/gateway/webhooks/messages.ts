@@ -1,0 +1,134 @@
+// An alert as the bytes of a message: JSON for programs, or what Slack (and those compatible with it) shows.
+// Refuses to know: where it goes.
+
+import { formatDuration } from '../../core/clock.ts';
+import type { Alert } from '../../session/alerts.ts';
+import type { WebhookConfiguration } from './schema.ts';
+
+export interface Told extends Alert {
+  /** Milliseconds since the epoch. */
+  readonly at: number;
+  /** How many like it were left out since the last. */
+  readonly leftOut: number;
+}
+
+/** `gateway`: its public URL, for who hears from several. */
+export function messageBody(format: WebhookConfiguration['format'], alert: Told, gateway: string): string {
+  return JSON.stringify(format === 'slack' ? slack(alert, gateway) : plain(alert, gateway));
+}
+
+function plain({ type, at, data, leftOut }: Told, gateway: string): object {
+  const more = leftOut === 0 ? {} : { leftOut };
+  return { type, timestamp: new Date(at).toISOString(), gateway, data: { ...data, ...more } };
+}
+
+/** Fields of an alert, as far as a message shows them. */
+interface Shown {
+  readonly requester?: string;
+  readonly connection?: string;
+  readonly kind?: string;
+  readonly state?: string;
+  readonly review?: string;
+  readonly session?: string;
+  readonly grant?: string;
+  readonly rule?: string;
+  readonly message?: string;
+  readonly reason?: string;
+  readonly shape?: string;
+  readonly forMs?: number;
+  readonly until?: string;
+  readonly expiresAt?: string;
+  readonly outcome?: string;
+  readonly by?: string | readonly string[];
+  readonly relations?: readonly string[];
+  readonly touches?: {
+    readonly does: readonly string[];
+    readonly reads: readonly string[];
+    readonly writes: readonly string[];
+  };
+  readonly reviewers?: { readonly groups: readonly string[]; readonly count: number };
+  readonly decisions?: readonly { readonly by: string; readonly decision: string; readonly reason?: string }[];
+}
+
+/** https://docs.slack.dev/messaging/formatting-message-text: these three characters are markup. */
+const escaped = (text: string) => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
+const bold = (text: string | undefined) =>
+  `*${escaped(text ?? '?')
+    .replaceAll('*', '∗')
+    .replace(/\s+/g, ' ')}*`;
+const code = (text: string) => `\`${escaped(text).replaceAll('`', 'ˋ')}\``;
+
+/** Slack cuts a section's text at 3000 characters. */
+const MAX_SHAPE = 2000;
+
+function slack(alert: Told, gateway: string): object {
+  const shown = alert.data as Shown;
+  const head = headline(alert.type, shown);
+  const lines = [head, ...details(shown)];
+  if (alert.leftOut > 0) lines.push(`and ${alert.leftOut} more like it since the last message`);
+  const blocks: object[] = [{ type: 'section', text: { type: 'mrkdwn', text: lines.join('\n').slice(0, 2900) } }];
+  if (shown.shape !== undefined) {
+    const shape = shown.shape.length > MAX_SHAPE ? `${shown.shape.slice(0, MAX_SHAPE)}…` : shown.shape;
+    const text = `\`\`\`${escaped(shape).replaceAll('`', 'ˋ')}\`\`\``;
+    blocks.push({ type: 'section', text: { type: 'mrkdwn', text } });
+  }
+  if (alert.type === 'review.pending' && shown.review !== undefined) {
+    const text = ['show', 'approve', 'deny'].map((verb) => code(`hoopctl reviews ${verb} ${shown.review}`)).join('  ');
+    blocks.push({ type: 'section', text: { type: 'mrkdwn', text } });
+  }
+  const ids = [shown.session, shown.grant, gateway].filter((one) => one).map((one) => escaped(one!));
+  if (ids.length > 0) blocks.push({ type: 'context', elements: [{ type: 'mrkdwn', text: ids.join('  ·  ') }] });
+  return { text: head.replaceAll('*', ''), blocks };
+}
+
+function headline(type: Alert['type'], shown: Shown): string {
+  const who = bold(shown.requester);
+  const where = `on ${bold(shown.connection)}`;
+  const what = [shown.touches?.does.join(', '), shown.touches?.writes.join(', ') || shown.touches?.reads.join(', ')];
+  const does = escaped(what.filter(Boolean).join(' on ') || 'a statement');
+  switch (type) {
+    case 'review.pending':
+      if (shown.kind === 'grant') return `${who} asks for access to ${bold(shown.connection)} for ${time(shown.forMs)}`;
+      return `${who} waits for approval ${where}: ${does}`;
+    case 'review.decided':
+      return `${shown.state === 'used' ? 'approved' : shown.state}: ${code(shown.review ?? '?')} of ${who} ${where}`;
+    case 'operation.denied':
+      return `${who} was refused ${where}: ${does}`;
+    case 'session.ended':
+      return `the session of ${who} ${where} ended`;
+    case 'grant.started':
+      return `${who} has access to ${bold(shown.connection)}`;
+    case 'grant.revoked':
+      return `the access of ${who} to ${bold(shown.connection)} was revoked`;
+    case 'break-glass':
+      return `:rotating_light: ${who} broke the glass of ${bold(shown.connection)}: access without approval`;
+    case 'recording.failed':
+      return `:rotating_light: the session of ${who} ${where} could not be recorded, and was ended`;
+    case 'budget.reached':
+      return `${who} reached a budget ${where}`;
+    case 'first-seen':
+      return `${who} touches for the first time ${where}: ${escaped(shown.relations?.join(', ') ?? '')}`;
+  }
+}
+
+function details(shown: Shown): string[] {
+  const { rule, message, reason, outcome, until, expiresAt, reviewers, decisions, by, kind } = shown;
+  const lines: string[] = [];
+  const say = (key: string, text: string | undefined) => {
+    if (text !== undefined && text !== '') lines.push(`${key}: ${escaped(text)}`);
+  };
+  say('rule', rule === undefined || message === undefined ? (rule ?? message) : `${rule}: ${message}`);
+  say('reason', reason);
+  if (reviewers !== undefined && reviewers.groups.length > 0) {
+    say('reviewers', `${reviewers.count} of ${reviewers.groups.join(', ')}`);
+  }
+  for (const one of decisions ?? []) say(one.decision, `${one.by}${one.reason === undefined ? '' : `: ${one.reason}`}`);
+  say('outcome', outcome);
+  say('by', typeof by === 'string' ? by : by?.join(', '));
+  say('until', until ?? (kind === undefined || outcome !== undefined ? undefined : expiresAt));
+  return lines;
+}
+
+function time(ms: number | undefined): string {
+  return ms === undefined ? 'a while' : formatDuration(ms);
+}
