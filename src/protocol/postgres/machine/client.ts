@@ -120,7 +120,7 @@ export class ClientSide {
         return;
       }
       case Front.Parse:
-        this.decider.parse(decodeParse(buffer, start, end), buffer, start, end);
+        if (!this.decider.parse(decodeParse(buffer, start, end), buffer, start, end)) this.#answersFirst();
         return;
       case Front.Bind:
         this.#bind(buffer, start, end);

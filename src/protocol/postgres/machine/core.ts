@@ -9,7 +9,7 @@ import type { Analyser, ColumnPlanner, ValueMasker } from '../analysis.ts';
 import type { Limits } from '../limits.ts';
 import { type Expected, type Portal, Queue, type Running, type Statement } from './expected.ts';
 import { Names } from './names.ts';
-import { Client } from './states.ts';
+import { Client, Target } from './states.ts';
 
 export interface MachineOptions {
   readonly session: Session;
@@ -24,6 +24,9 @@ export interface MachineOptions {
   /** Something that was waited for is here: call `pump` and take the output. */
   readonly wake: () => void;
 }
+
+/** Requests that may run something. Bind plans, which may call functions. */
+const RUNS: ReadonlySet<Target> = new Set([Target.query, Target.bind, Target.execute, Target.functionCall]);
 
 /** Why the client is not read on. */
 export type Waiting =
@@ -53,6 +56,11 @@ export class Core {
   /** An operation was decided since the driver last asked: what is in `toTarget` has to be recorded first. */
   decided = false;
   namesPinned: boolean;
+  /**
+   * What ran so far has told what it set: the server does so before ReadyForQuery. INVARIANT: false from when something
+   * that may run is sent until the ReadyForQuery behind it.
+   */
+  settled = true;
   /** DDL was answered in a transaction that is not over. */
   ddlOpen = false;
   ended: SessionEnd | undefined;
@@ -73,6 +81,7 @@ export class Core {
   }
 
   push(entry: Expected): void {
+    if (RUNS.has(entry.state)) this.settled = false;
     this.queue.push(entry);
   }
 

@@ -20,6 +20,7 @@ import {
   refusedParse,
   statementNotice,
   unreadableNotice,
+  unsettledNotice,
 } from './refusal.ts';
 import { Client, Target } from './states.ts';
 import type { TargetSide } from './target.ts';
@@ -80,6 +81,15 @@ export class Decider {
     return this.#core.portals.lookup(name, this.#core.batch);
   }
 
+  /**
+   * Whether the server may read this text otherwise than we do, by a setting that something sent before it changes and
+   * that the server has not told yet (`set_config` by whatever name, in a view or a function). Strings with `\\'` in them
+   * end elsewhere without standard_conforming_strings; all others end where they do.
+   */
+  unsettled(text: Buffer): boolean {
+    return this.#core.guarded && !this.#core.settled && text.includes("\\'");
+  }
+
   unknown(what: string, name: string): Statement {
     const opaque = `${what} "${name}" that the gateway did not see made`;
     return { analysis: opaqueAnalysis({ does: [], relations: [], functions: [], unbounded: false, opaque }), text: '' };
@@ -90,10 +100,11 @@ export class Decider {
     const core = this.#core;
     const analysis = core.options.analyser.analyse(text);
     const reading = readingOf(analysis);
-    if (this.#mustWait(reading)) return false;
+    const unsettled = this.unsettled(text);
+    if (this.#mustWait(reading) || (unsettled && core.queue.length > 0)) return false;
     const entry = new Expected(Target.query);
     const shown = text.toString();
-    const unreadable = this.#unreadable(analysis, reading, shown);
+    const unreadable = this.#unreadable(analysis, reading, shown, unsettled);
     const { parts, sources } = this.#resolve(analysis, reading);
     const instead = REFUSED_QUERY;
     const request = {
@@ -113,15 +124,18 @@ export class Decider {
     return true;
   }
 
-  parse({ name, text }: Parse, buffer: Buffer, start: number, end: number): void {
+  /** False: look at it again once all is answered. */
+  parse({ name, text }: Parse, buffer: Buffer, start: number, end: number): boolean {
     const core = this.#core;
+    const unsettled = this.unsettled(text);
+    if (unsettled && core.queue.length > 0) return false;
     const analysis = core.options.analyser.analyse(text);
     const reading = readingOf(analysis);
     const shown = text.toString();
     const entry = new Expected(Target.parse);
     entry.name = name;
     entry.statement = { analysis, text: shown };
-    const refusal = core.guarded ? this.#foreseen(analysis, reading, shown) : undefined;
+    const refusal = core.guarded ? this.#foreseen(analysis, reading, shown, unsettled) : undefined;
     core.statements.send(name, entry.statement, core.batch, entry);
     core.checkNames();
     core.push(entry);
@@ -131,12 +145,13 @@ export class Decider {
       core.toTarget.add(refusedParse(name));
       core.client = Client.skipping;
     }
+    return true;
   }
 
   /** A refusal that is certain already when the statement is prepared. */
-  #foreseen(analysis: Analysis, reading: Reading, text: string): Notice | undefined {
+  #foreseen(analysis: Analysis, reading: Reading, text: string, unsettled: boolean): Notice | undefined {
     const core = this.#core;
-    const unreadable = this.#unreadable(analysis, reading, text);
+    const unreadable = this.#unreadable(analysis, reading, text, unsettled);
     if (unreadable !== undefined) return unreadable;
     const { parts } = this.#resolve(analysis, reading);
     if (core.session.foresee(parts, text).verdict === 'allow') return undefined;
@@ -212,12 +227,16 @@ export class Decider {
   }
 
   /** Guarded sessions: a text that cannot be read, or that would make the next ones unreadable. Not an operation: it cannot run. */
-  #unreadable(analysis: Analysis, reading: Reading, text: string): Notice | undefined {
+  #unreadable(analysis: Analysis, reading: Reading, text: string, unsettled: boolean): Notice | undefined {
     const { session, guarded } = this.#core;
     if (!guarded) return undefined;
     if (analysis.error !== undefined) {
       session.note('unreadable', { text, code: '42601', message: analysis.error.message });
       return unreadableNotice(analysis.error, session.id);
+    }
+    if (unsettled) {
+      session.note('refused', { text, code: '42501', parameter: 'standard_conforming_strings' });
+      return unsettledNotice(session.id);
     }
     if (reading.misreads === undefined) return undefined;
     session.note('refused', { text, code: '42501', parameter: reading.misreads });

@@ -60,6 +60,17 @@ export function misreadNotice(parameter: string, session: string): Notice {
   };
 }
 
+/** A text whose strings end elsewhere under a setting that is not told yet. */
+export function unsettledNotice(session: string): Notice {
+  return {
+    severity: 'ERROR',
+    code: '42501',
+    message: "a text with \\' in it is refused here behind other statements: what they set may change how it is read",
+    detail: `session ${session}`,
+    hint: "send Sync before it, write '' for a quote, or bind the value",
+  };
+}
+
 /** An error of ours that one statement meets (its masks cannot be planned). */
 export function statementNotice(error: HoopctlError, session: string): Notice {
   return {

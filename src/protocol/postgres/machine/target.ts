@@ -177,6 +177,7 @@ export class TargetSide {
   #done(head: Expected, type: number): void {
     const core = this.#core;
     core.queue.shift();
+    if (type === Back.ReadyForQuery && core.queue.length === 0) core.settled = true;
     if (head.ddl) core.ddlOpen = true;
     if (type === Back.ReadyForQuery && this.status === IDLE && core.ddlOpen) {
       core.ddlOpen = false;

@@ -129,6 +129,46 @@ describe('what changes how SQL is read', () => {
     ]);
   });
 
+  describe('and is not told yet', () => {
+    // Without standard_conforming_strings the first string of this ends at the last quote: what is behind it runs.
+    const TRICK = "select '\\', '; drop table t --'";
+
+    it('lets nothing be read that it could change, at Parse and in a Query in the same batch', () => {
+      const talk = new Talk({ session: { ruled: true } });
+      const before = [front.parse('', 'select set_config()'), front.bind('', ''), front.execute('')];
+      expect(talk.client(...before, front.parse('', TRICK), front.bind('', ''), front.execute(''))).toEqual([
+        ...['Parse select set_config()', 'Bind', 'Execute', 'Flush'],
+      ]);
+      talk.target(back.parsed(), back.bound(), back.complete('SELECT 1'));
+      expect(talk.toTarget()).toEqual(['Parse REFUSED BY HOOPCTL']);
+      expect(talk.target(syntaxError)[0]).toMatch(/42501 a text with \\' in it is refused/);
+      talk.client(front.sync());
+      talk.target(back.ready());
+
+      talk.client(...before, front.query(TRICK));
+      talk.target(back.parsed(), back.bound(), back.complete('SELECT 1'));
+      expect(talk.toTarget()).toEqual(['Query REFUSED BY HOOPCTL']);
+    });
+
+    it('is waited for where the server will tell', () => {
+      const talk = new Talk({ session: { ruled: true } });
+      expect(talk.client(front.query('select set_config()'), front.query(TRICK))).toEqual([
+        ...['Query select set_config()', 'Flush'],
+      ]);
+      talk.target(back.complete('SELECT 1'), back.ready());
+      expect(talk.toTarget()).toEqual([`Query ${TRICK}`]);
+      talk.target(back.parameter('standard_conforming_strings', 'off'));
+      expect(talk.machine.ended?.code).toBe('denied');
+    });
+
+    it('holds up no other text, and none where no rule applies', () => {
+      const talk = new Talk({ session: { ruled: true } });
+      const two = [front.query('select 1'), front.query("select '\\d'")];
+      expect(talk.client(...two)).toHaveLength(2);
+      expect(new Talk().client(front.query('select 1'), front.query(TRICK))).toHaveLength(2);
+    });
+  });
+
   it('ends the session when the server tells that it happened all the same', () => {
     for (const told of [
       back.parameter('standard_conforming_strings', 'off'),
