@@ -1,0 +1,109 @@
+// A real server behind a real gateway in this process, with clients at the native listener's wire: for suites that attack
+// rules and masks with hundreds of statements. Refuses to know: which statements, and how they are judged.
+
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { postgres } from '../../../src/protocol/postgres/index.ts';
+import { House } from '../../support/gateway-house.ts';
+import { type Postgres, type PostgresOptions, startPostgres } from '../../support/postgres.ts';
+import { filesUnder } from '../../support/process.ts';
+import { WireClient, type WireOptions } from '../../support/wire.ts';
+
+export interface GuardedOptions {
+  readonly setup: string;
+  /** Rules, masks and the like; `access` gives everybody in `dev` everything. */
+  readonly policy: Record<string, unknown>;
+  readonly server?: PostgresOptions;
+}
+
+const CONNECTION = 'app';
+
+export class Guarded {
+  readonly server: Postgres;
+  readonly house: House;
+  readonly #passwords = new Map<string, { user: string; password: string }>();
+
+  constructor(server: Postgres, house: House) {
+    this.server = server;
+    this.house = house;
+  }
+
+  /** A client that is logged in at the native listener, as a person of group `dev` and those given. */
+  async connect(groups: readonly string[] = [], options: Partial<WireOptions> = {}): Promise<WireClient> {
+    const { host, port } = this.house.gateway.native.postgres!;
+    const { user, password } = await this.password(groups);
+    return WireClient.connect({ host, port, user, password, database: CONNECTION, ca: this.house.ca, ...options });
+  }
+
+  async password(groups: readonly string[]): Promise<{ user: string; password: string }> {
+    const key = groups.join(' ');
+    let known = this.#passwords.get(key);
+    if (known === undefined) {
+      const bearer = await this.house.person(`mallory-${groups.join('-')}`, ['dev', ...groups]);
+      const { status, body } = await this.house.call(bearer, 'POST', `/api/v1/connections/${CONNECTION}/token`, {
+        ttl: '1h',
+      });
+      if (status !== 200) throw new Error(JSON.stringify(body));
+      known = { user: body.user, password: body.token };
+      this.#passwords.set(key, known);
+    }
+    return known;
+  }
+
+  /** Everything that the gateway has kept of its sessions, by file. Stop it before, or it is still being written. */
+  recordings(): Buffer[] {
+    return filesUnder(this.house.data)
+      .filter((file) => file.endsWith('.jsonl'))
+      .map((file) => readFileSync(join(this.house.data, file)));
+  }
+
+  /** What it logged, as JSON with the errors' texts. */
+  log(): string {
+    return JSON.stringify(this.house.log, (_, value) =>
+      value instanceof Error ? { message: value.message, stack: value.stack, cause: value.cause } : value,
+    );
+  }
+
+  /** New policy, in force when this resolves. */
+  async reload(policy: Record<string, unknown>): Promise<void> {
+    this.house.configure(documentFor(this.server, policy));
+    if (!(await this.house.gateway.reload())) throw new Error(`the policy was not taken: ${this.log().slice(-2000)}`);
+  }
+
+  async close(): Promise<void> {
+    await this.house.close();
+    await this.server.stop();
+  }
+}
+
+function documentFor(server: Postgres, policy: Record<string, unknown>): Record<string, unknown> {
+  return {
+    listen: { gateway: '127.0.0.1:0', postgres: '127.0.0.1:0' },
+    connections: {
+      [CONNECTION]: {
+        protocol: 'postgres',
+        target: { host: server.host, port: server.port, database: 'app', tls: 'disable' },
+        credentials: { user: server.user, password: 'env:TARGET_PASSWORD' },
+        recording: { rows: 100 },
+      },
+    },
+    access: [{ who: { groups: ['dev'] }, to: { names: ['*'] } }],
+    rules: [],
+    ...policy,
+  };
+}
+
+export async function openGuarded(options: GuardedOptions): Promise<Guarded> {
+  const server = await startPostgres({ databases: ['app'], ...options.server });
+  try {
+    await server.query(options.setup, 'app');
+    const house = await House.open(documentFor(server, options.policy), {
+      protocols: [postgres as never],
+      env: { TARGET_PASSWORD: server.password },
+    });
+    return new Guarded(server, house);
+  } catch (error) {
+    await server.stop();
+    throw error;
+  }
+}

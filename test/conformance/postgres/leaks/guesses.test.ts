@@ -1,0 +1,78 @@
+// What leaks without being selected: statements that let masked values be guessed are refused by the mask's name, and those
+// that look a row up by a value that is known are not; both as the mask says.
+
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { fields, query } from '../../../support/wire.ts';
+import { type Guarded, openGuarded } from '../guarded.ts';
+import { attempt, errorIn, type Mode, readAttempts } from './attempts.ts';
+import { MASKS, SETUP } from './schema.ts';
+
+const GUESSES = readAttempts(new URL('./guesses.txt', import.meta.url));
+const MODES: readonly Mode[] = ['simple', 'extended'];
+
+let guarded: Guarded;
+
+beforeAll(async () => {
+  guarded = await openGuarded({ setup: SETUP, policy: { masks: MASKS } });
+});
+afterAll(() => guarded?.close());
+
+it.each(MODES)('a guess is refused by the name of the mask: %s', { timeout: 60_000 }, async (mode) => {
+  const allowed: string[] = [];
+  const client = await guarded.connect();
+  for (const { name, statements } of GUESSES) {
+    const [frames = []] = await attempt(client, mode, statements);
+    const error = frames.find(({ type }) => type === 'E');
+    const said = error === undefined ? undefined : fields(error.body);
+    if (said?.C !== '42501' || !/^refused by mask/.test(said.M ?? '')) allowed.push(`${name}: ${said?.C} ${said?.M}`);
+  }
+  client.close();
+  expect(allowed).toEqual([]);
+});
+
+const LOOK_UPS = [
+  "select name from customers where ssn = '123'",
+  "select name from customers where '123' = ssn",
+  "select name from customers where ssn = '123'::text and city = 'town 1'",
+  "select name from customers where ssn in ('1', '2', '3')",
+  "select name from customers where ssn is not null and api_key <> 'x'",
+  'select count(*) from customers where ssn is null',
+  "update customers set city = 'x' where api_key = 'none'",
+  'select count(*) from customers group by api_key',
+];
+
+it('a look-up by a value that is known is answered, unless the mask says otherwise', async () => {
+  let client = await guarded.connect();
+  for (const text of LOOK_UPS) {
+    const [frames = []] = await attempt(client, 'simple', [text]);
+    expect([text, errorIn(frames)]).toEqual([text, undefined]);
+  }
+  client.close();
+  await guarded.reload({ masks: MASKS.map((mask) => ({ ...mask, predicates: { equality: 'deny', group: 'deny' } })) });
+  client = await guarded.connect();
+  for (const text of LOOK_UPS) {
+    const [frames = []] = await attempt(client, 'simple', [text]);
+    expect([text, errorIn(frames)]).toEqual([text, '42501']);
+  }
+  client.send(query('select name from customers where id = 1'));
+  expect((await client.until('Z')).some(({ type }) => type === 'D')).toBe(true);
+  client.close();
+});
+
+it('a mask may allow them, or have them reviewed', async () => {
+  const [ssn, ...others] = MASKS;
+  const reviewed = { ...others[1], predicates: 'review', reviewers: { groups: ['dba'] } };
+  await guarded.reload({ masks: [{ ...ssn, predicates: 'allow' }, others[0], reviewed, others[2]] });
+  const client = await guarded.connect();
+  client.send(query("select name from customers where ssn like '9%' order by ssn"));
+  expect(errorIn(await client.until('Z'))).toBeUndefined();
+  client.send(query('select name from customers order by api_key'));
+  const notice = await client.next();
+  expect([notice.type, fields(notice.body).M]).toEqual(['N', expect.stringMatching(/held for review/)]);
+  const dba = await guarded.house.person('dora', ['dba']);
+  const { body } = await guarded.house.call(dba, 'GET', '/api/v1/reviews?state=pending');
+  await guarded.house.call(dba, 'POST', `/api/v1/reviews/${body.reviews[0].id}/approve`, { reason: 'why not' });
+  const frames = await client.until('Z');
+  expect(frames.filter(({ type }) => type === 'D').length).toBe(10);
+  client.close();
+});
