@@ -128,6 +128,19 @@ export interface ResultColumn {
   readonly textual: boolean;
 }
 
+/**
+ * How a statement uses columns beside selecting them, so that their values can be guessed: compared with constants for
+ * equality; in a range; with a pattern; with other columns; sorted by; grouped by; or computed with in a condition, a
+ * number of rows or an error.
+ */
+export type PredicateKind = 'equality' | 'range' | 'pattern' | 'join' | 'order' | 'group' | 'computed';
+
+export interface PredicateUse {
+  readonly kind: PredicateKind;
+  /** As in ResultColumn: undefined when it is not proven which. */
+  readonly origins: readonly Origin[] | undefined;
+}
+
 /** What policy says about the values of one column. */
 export interface Mask {
   readonly name: string;
@@ -194,6 +207,12 @@ export interface Session {
 
   /** For each column the mask to apply to its values, or null. Recorded with the operation. Never throws: fails to masking. */
   masks(id: OperationId, part: number, columns: readonly ResultColumn[]): readonly (Mask | null)[];
+
+  /**
+   * Whether an allowed operation may use columns so. Asked before it is forwarded, where a column mask applies; a refusal
+   * or a hold is recorded, and takes the place of the operation's own decision. Left out: it may.
+   */
+  predicates?(id: OperationId, operation: Operation, uses: readonly PredicateUse[]): Decision;
 
   /** The names of a result's columns, for the recording: call before the first row where rows are wanted. */
   columns?(id: OperationId, part: number, names: readonly string[]): void;

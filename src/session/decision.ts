@@ -10,6 +10,7 @@ import type {
   Mask,
   Operation,
   OperationId,
+  PredicateUse,
   Refusal,
   ResultColumn,
   SessionEnd,
@@ -28,6 +29,7 @@ import {
   deniedByRule,
   describeOperation,
   guardFailed,
+  guessRefused,
   holdNotice,
   reasonNeeded,
   refusedBecause,
@@ -129,6 +131,21 @@ export class Decider {
     }
     this.#recording.masks(id, part, columns, masks);
     return masks;
+  }
+
+  predicates(id: OperationId, operation: Operation, uses: readonly PredicateUse[]): Decision {
+    try {
+      const verdict = this.#policy.current().predicates?.(uses);
+      if (verdict === undefined || verdict.verdict === 'allow') return ALLOW;
+      if (verdict.verdict === 'review') return this.#hold(id, operation, verdict);
+      const refusal = guessRefused(this.#options.session, verdict);
+      this.denied += 1;
+      this.#alertDenied(operation, refusal);
+      return { verdict: 'deny', refusal };
+    } catch (thrown) {
+      this.#logGuard('masking', thrown);
+      return { verdict: 'deny', refusal: guardFailed(this.#options.session) };
+    }
   }
 
   /** Nobody waits for an approval any more; resolves when that is noted. */

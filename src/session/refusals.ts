@@ -36,6 +36,19 @@ export function deniedByRule(session: string, operation: Operation, verdict: Pol
   };
 }
 
+/** A statement that selects nothing masked, and would tell of it all the same. */
+export function guessRefused(session: string, { rule, message }: PolicyVerdict): Refusal {
+  const next =
+    'use other columns, compare with one value (=), or have the mask say what else may be done (predicates:)';
+  return refusedBecause(
+    session,
+    'denied',
+    `refused by mask "${rule ?? ''}": ${message ?? 'values could be guessed'}`,
+    next,
+    rule,
+  );
+}
+
 export function refusedBecause(
   session: string,
   code: Refusal['code'],

@@ -12,6 +12,7 @@ import type {
   Operation,
   OperationId,
   Outcome,
+  PredicateUse,
   ResultColumn,
   Session,
   SessionEnd,
@@ -180,6 +181,10 @@ export class GatewaySession implements Session, LiveSession {
 
   masks(id: OperationId, part: number, columns: readonly ResultColumn[]): readonly (Mask | null)[] {
     return this.#decider.masks(id, part, columns);
+  }
+
+  predicates(id: OperationId, operation: Operation, uses: readonly PredicateUse[]): Decision {
+    return this.#decider.predicates(id, operation, uses);
   }
 
   recorded(then: () => void): void {

@@ -1,7 +1,7 @@
 // What the conversation (machine/) asks of the reading of SQL (sql/, catalogue/, masking/): types alone, no code.
 // Refuses to know: how SQL is parsed, how the catalogue is read, what the wire looks like beyond one field of one row.
 
-import type { Facts, Mask, ResultColumn } from '../contract.ts';
+import type { Facts, Mask, PredicateUse, ResultColumn } from '../contract.ts';
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Text → facts.
@@ -130,6 +130,16 @@ export interface ColumnPlanner {
     part: number,
     context: PlanContext,
   ): readonly ResultColumn[] | Promise<readonly ResultColumn[]>;
+
+  /**
+   * How a statement uses columns beside selecting them. Asked before it is forwarded; a rejection or throw is to be
+   * refused.
+   */
+  predicates?(
+    analysis: Analysis,
+    part: number,
+    context: PlanContext,
+  ): readonly PredicateUse[] | Promise<readonly PredicateUse[]>;
 
   /** DDL went by: what was read from the catalogue may be stale. */
   invalidate(): void;

@@ -5,6 +5,7 @@ import { nearest } from '../../core/nearest.ts';
 import type { Capabilities, Vocabulary } from '../../protocol/contract.ts';
 import { allHold } from './condition.ts';
 import { columnPattern, qualifiedPattern } from './pattern.ts';
+import { predicateUses } from './predicates.ts';
 import { RESERVED_NAMES } from './rule.ts';
 import type { MaskLine, PolicyDocument, Rule, To, When, Who } from './schema.ts';
 import type { ConnectionRef } from './types.ts';
@@ -240,6 +241,19 @@ function checkMask(
   report: Report,
 ): void {
   requireAll(selected, 'mask', path, 'a mask needs a protocol that can mask', report);
+  const { predicates, reviewers, wait } = mask;
+  const reviews = Object.values(predicates === undefined ? {} : predicateUses(mask)).includes('review');
+  if (predicates !== undefined && mask.columns === undefined) {
+    report([...path, 'predicates'], 'has no effect without columns, expected columns beside it');
+  }
+  if (reviews) {
+    if (reviewers === undefined) report([...path, 'predicates'], 'has review, expected reviewers beside it');
+    const held = [...path, 'predicates'];
+    requireAll(selected, 'hold', held, 'review needs a protocol that can hold an operation', report);
+  } else {
+    const idle = reviewers !== undefined ? 'reviewers' : wait !== undefined ? 'wait' : undefined;
+    if (idle !== undefined) report([...path, idle], 'has no effect without predicates: review');
+  }
   checkPatterns(
     mask.columns,
     [...path, 'columns'],

@@ -2,15 +2,16 @@
 // come from none, or detectors on the rest.
 
 import { RE2JS } from 're2js';
-import type { Facts, Mask, Origin, ResultColumn } from '../../protocol/contract.ts';
+import type { Facts, Mask, Origin, PredicateUse, ResultColumn } from '../../protocol/contract.ts';
 import type { Principal } from '../identity/principal.ts';
 import { type Action, compareActions, reveals } from '../masking/actions.ts';
 import { DETECTORS } from '../masking/detectors/index.ts';
 import { columnMask, type Detection, detectorMask } from '../masking/mask.ts';
 import type { Condition } from './condition.ts';
 import { type ColumnPattern, columnPattern, fold } from './pattern.ts';
+import { type Guessing, guessing, predicateVerdict } from './predicates.ts';
 import type { MaskAction, MaskLine } from './schema.ts';
-import type { ConnectionRef } from './types.ts';
+import type { ConnectionRef, PolicyVerdict } from './types.ts';
 import { toConditions, whoConditions } from './who.ts';
 
 export interface CompiledMask {
@@ -21,6 +22,7 @@ export interface CompiledMask {
   readonly unless: readonly Condition<Principal>[] | undefined;
   readonly columns: readonly ColumnPattern[];
   readonly detection: Detection | undefined;
+  readonly guessing: Guessing;
 }
 
 export function compileMask(line: MaskLine): CompiledMask {
@@ -35,6 +37,7 @@ export function compileMask(line: MaskLine): CompiledMask {
     to: toConditions(line.to),
     unless: line.unless === undefined ? undefined : whoConditions(line.unless),
     columns: (line.columns ?? []).map((text) => columnPattern(text)).filter((pattern) => pattern !== undefined),
+    guessing: guessing(line),
     detection: line.detect === undefined ? undefined : { name: line.name, action, detectors, patterns },
   };
 }
@@ -67,6 +70,7 @@ export class Masker {
   readonly names: readonly string[];
   readonly #literal = new Map<string, Declared[]>();
   readonly #wild: Declared[] = [];
+  readonly #declaring: readonly CompiledMask[];
   readonly #unproven: Mask | null;
   readonly #detector: Mask | null;
 
@@ -84,6 +88,7 @@ export class Masker {
     }
     const declaring = ranked.filter((mask) => mask.columns.length > 0);
     const detections = ranked.map((mask) => mask.detection).filter((detection) => detection !== undefined);
+    this.#declaring = declaring;
     this.columns = declaring.length > 0;
     this.values = detections.length > 0;
     this.#unproven = declaring[0] === undefined ? null : unproven(declaring, key);
@@ -95,6 +100,20 @@ export class Masker {
       if (column.origins === undefined) return this.#unproven ?? this.#detector;
       return this.#declared(column.origins, column.direct === true) ?? this.#detector;
     });
+  }
+
+  /** What the masks say of using columns beside selecting them; undefined: nothing. */
+  predicates(uses: readonly PredicateUse[]): PolicyVerdict | undefined {
+    if (!this.columns) return undefined;
+    return predicateVerdict(uses, ({ origins }) => this.#guessings(origins));
+  }
+
+  *#guessings(origins: readonly Origin[] | undefined): Iterable<Guessing> {
+    if (origins === undefined) {
+      for (const mask of this.#declaring) yield mask.guessing;
+      return;
+    }
+    for (const origin of origins) for (const { mask } of this.#candidates(origin)) yield mask.guessing;
   }
 
   /** The strictest mask on any of the origins. */

@@ -219,6 +219,25 @@ export const detectorSchema = z
   ])
   .describe('A built-in detector by name, or a pattern of your own.');
 
+const useSchema = z.enum(['allow', 'deny', 'review']);
+
+export const predicatesSchema = z
+  .union([
+    useSchema,
+    z
+      .strictObject({
+        equality: useSchema.optional().describe('Compared with up to ten values: ssn = $1. Left out: allow.'),
+        range: useSchema.optional().describe('Compared by order: <, between. Left out: deny, as all that follow.'),
+        pattern: useSchema.optional().describe('Matched: like, ~, and operators not told apart.'),
+        join: useSchema.optional().describe('Compared with another column.'),
+        order: useSchema.optional().describe('Sorted by.'),
+        group: useSchema.optional().describe('Grouped by, distinct, union; with as: hash left out: allow.'),
+        computed: useSchema.optional().describe('Computed with in a condition, a number of rows, an error on purpose.'),
+      })
+      .refine((uses) => Object.values(uses).some((use) => use !== undefined), 'expected at least one kind'),
+  ])
+  .describe('Statements that use the columns without selecting them, so that values can be guessed.');
+
 export const maskSchema = z
   .strictObject({
     name,
@@ -228,6 +247,9 @@ export const maskSchema = z
       .describe('Columns: table.column or schema.table.column; wildcards: "*.card_number".'),
     detect: several(detectorSchema).optional().describe('What to find in the values of every other column.'),
     as: actionSchema.default('full'),
+    predicates: predicatesSchema.optional(),
+    reviewers: reviewersSchema.optional().describe('With predicates: review only: who decides.'),
+    wait: durationText.optional().describe('With predicates: review only: how long at most; left out: 10m.'),
     unless: whoSchema.optional().describe('Who sees the values as they are.'),
   })
   .refine((mask) => mask.columns !== undefined || mask.detect !== undefined, 'expected columns or detect')

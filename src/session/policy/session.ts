@@ -37,5 +37,6 @@ export function makeSession(
     masker,
     decide: (parts, text, now) => decider.decide(parts, text, now),
     masks: (columns) => masker.masks(columns),
+    predicates: (uses) => masker.predicates(uses),
   };
 }

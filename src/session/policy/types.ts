@@ -1,6 +1,6 @@
 // What the rest of the session knows of policy: questions and answers, no document, no matching.
 
-import type { Facts, Mask, ResultColumn } from '../../protocol/contract.ts';
+import type { Facts, Mask, PredicateUse, ResultColumn } from '../../protocol/contract.ts';
 import type { Principal } from '../identity/principal.ts';
 
 export interface ConnectionRef {
@@ -55,6 +55,8 @@ export interface SessionPolicy {
   decide(parts: readonly Facts[], text: string, now: number): PolicyVerdict;
   /** One answer a column; what is not proven clean is masked. */
   masks(columns: readonly ResultColumn[]): readonly (Mask | null)[];
+  /** The verdict on using columns beside selecting them; undefined: no mask says anything. */
+  predicates?(uses: readonly PredicateUse[]): PolicyVerdict | undefined;
 }
 
 export interface Policy {

@@ -12,7 +12,10 @@ export interface Refused {
 const byName = (a: { name: string }, b: { name: string }) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0);
 
 /** Among equals the first by name speaks; a rule of the document before a built-in refusal. */
-export function combine(matched: readonly CompiledRule[], refused: readonly Refused[]): PolicyVerdict {
+/** What of a rule a verdict needs. */
+export type Ruling = Pick<CompiledRule, 'name' | 'then' | 'message' | 'reviewers' | 'waitMs' | 'reason'>;
+
+export function combine(matched: readonly Ruling[], refused: readonly Refused[]): PolicyVerdict {
   const rules = [...matched].sort(byName);
   const guards = [...refused].sort(byName);
   const names = [...new Set([...rules, ...guards].map((rule) => rule.name))].sort();
@@ -35,7 +38,7 @@ export function combine(matched: readonly CompiledRule[], refused: readonly Refu
  * One review has to satisfy every rule that asks for one: people of the groups that all of them name, as many as the most
  * demanding wants, within the shortest wait, with the reasons that any of them wants. Without a common group nobody could approve for all: refused.
  */
-function review(reviews: readonly CompiledRule[], matched: readonly string[]): PolicyVerdict {
+function review(reviews: readonly Ruling[], matched: readonly string[]): PolicyVerdict {
   const ranked = [...reviews].sort(
     (a, b) => b.reviewers!.count - a.reviewers!.count || a.waitMs - b.waitMs || byName(a, b),
   );

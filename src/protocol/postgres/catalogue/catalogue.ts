@@ -5,7 +5,7 @@ import type { CatalogueSource, SideConnection } from '../analysis.ts';
 import { analyseFresh } from '../sql/analyser.ts';
 import type { AnalysedStatement } from '../sql/statement.ts';
 import * as queries from './queries.ts';
-import { type Definition, digestOf, type Rows, Snapshot } from './snapshot.ts';
+import { type Definition, digestOf, type Relation, type Rows, Snapshot } from './snapshot.ts';
 
 export interface CatalogueTimes {
   /** ms after which a snapshot in use is compared with the server again, in the background. */
@@ -159,6 +159,11 @@ export class Catalogue implements Past {
       if (now.schema !== relation.schema || now.name !== relation.name) {
         add(this.#formerRelations, oid, `${relation.schema}\u0000${relation.name}`);
       }
+      // A partition that was detached, a child that was disowned: what was seen through the parent is still in it.
+      const kept = new Set([...ancestors(now)].map((ancestor) => ancestor.oid));
+      for (const ancestor of ancestors(relation)) {
+        if (!kept.has(ancestor.oid)) add(this.#formerRelations, oid, `${ancestor.schema}\u0000${ancestor.name}`);
+      }
       const names = new Map(now.columns.map((column) => [column.attnum, column.name]));
       for (const { attnum, name } of relation.columns) {
         const renamed = names.get(attnum);
@@ -166,6 +171,13 @@ export class Catalogue implements Past {
       }
     }
   }
+}
+
+function ancestors(relation: Relation, found = new Set<Relation>()): Set<Relation> {
+  for (const parent of relation.parents) {
+    if (!found.has(parent)) ancestors(parent, found.add(parent));
+  }
+  return found;
 }
 
 function add<Key>(map: Map<Key, Set<string>>, key: Key, value: string): void {

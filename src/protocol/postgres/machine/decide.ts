@@ -3,14 +3,14 @@
 // Refuses to know: why a rule says what it says.
 
 import { asHoopctlError } from '../../../core/errors.ts';
-import type { Facts, Hold, Verdict } from '../../contract.ts';
+import type { Facts, Hold, Operation, Verdict } from '../../contract.ts';
 import type { Analysis, StatementInfo } from '../analysis.ts';
 import { describePortal, FLUSH, type Parse } from '../wire/frontend.ts';
 import { type Notice, noticeResponse } from '../wire/notice.ts';
 import type { Core } from './core.ts';
 import { Expected, type Portal, Running, type Source, type Statement } from './expected.ts';
 import { AMBIGUOUS } from './names.ts';
-import { type CopyColumns, planBefore } from './plans.ts';
+import { type Plan, planBefore } from './plans.ts';
 import { type Reading, type Resolved, readingOf, resolve, type Scope } from './reading.ts';
 import {
   misreadNotice,
@@ -251,19 +251,21 @@ export class Decider {
     parts: readonly Facts[],
   ): void {
     const core = this.#core;
-    const { id, decision } = core.session.decide({ kind, text, params, parts, shape: request.analysis.shape });
+    const operation = { kind, text, params, parts, shape: request.analysis.shape };
+    const { id, decision } = core.session.decide(operation);
     core.decided = true;
     const running = new Running(id, request.analysis, request.sources, request.portal);
-    if (decision.verdict === 'hold') this.#hold(request, running, decision);
-    else this.#verdict(request, running, decision);
+    const go = (verdict: Verdict) => this.#verdict(request, running, verdict, operation);
+    if (decision.verdict === 'hold') this.#hold(decision, go);
+    else go(decision);
   }
 
-  #hold(request: Pending, running: Running, hold: Hold): void {
+  #hold(hold: Hold, then: (verdict: Verdict) => void): void {
     const core = this.#core;
     core.waiting = { for: 'review', hold };
     this.#notice(hold.notice);
     hold.onNotice?.((lines) => core.resume(() => this.#notice(lines)));
-    void hold.settled.then((verdict) => this.#goOn(() => this.#verdict(request, running, verdict)));
+    void hold.settled.then((verdict) => this.#goOn(() => then(verdict)));
   }
 
   #notice(lines: readonly string[]): void {
@@ -282,9 +284,9 @@ export class Decider {
     });
   }
 
-  #verdict(request: Pending, running: Running, verdict: Verdict): void {
+  #verdict(request: Pending, running: Running, verdict: Verdict, operation: Operation): void {
     if (verdict.verdict === 'deny') this.#refuse(request, refusalNotice(verdict.refusal));
-    else if (this.#core.masked) this.#plan(request, running);
+    else if (this.#core.masked) this.#plan(request, running, operation);
     else this.#forward(request, running);
   }
 
@@ -298,18 +300,24 @@ export class Decider {
   }
 
   /** Masked sessions: what has to be known before the statement runs; the client waits while the catalogue is read. */
-  #plan(request: Pending, running: Running): void {
+  #plan(request: Pending, running: Running, operation: Operation): void {
     const core = this.#core;
-    const done = (columns: CopyColumns) => {
-      running.copyColumns = columns;
-      this.#forward(request, running);
+    const go = (verdict: Verdict) => {
+      if (verdict.verdict === 'allow') this.#forward(request, running);
+      else failedWith(refusalNotice(verdict.refusal));
     };
-    const failed = (thrown: unknown) => {
-      const notice = statementNotice(asHoopctlError(thrown), core.session.id);
+    const done = ({ copies, uses }: Plan) => {
+      running.copyColumns = copies;
+      const decision = uses.length === 0 ? undefined : core.session.predicates?.(running.id, operation, uses);
+      if (decision?.verdict === 'hold') this.#hold(decision, go);
+      else go(decision ?? { verdict: 'allow' });
+    };
+    const failedWith = (notice: Notice) => {
       core.outcome(running, 'error', undefined, 0, { code: notice.code, message: notice.message });
       this.#refuse(request, notice);
     };
-    let planned: CopyColumns | Promise<CopyColumns>;
+    const failed = (thrown: unknown) => failedWith(statementNotice(asHoopctlError(thrown), core.session.id));
+    let planned: Plan | Promise<Plan>;
     try {
       planned = planBefore(core, running);
     } catch (thrown) {
@@ -322,7 +330,7 @@ export class Decider {
     }
     core.waiting = { for: 'plan' };
     planned.then(
-      (columns) => this.#goOn(() => done(columns)),
+      (plan) => this.#goOn(() => done(plan)),
       (thrown) => this.#goOn(() => failed(thrown)),
     );
   }

@@ -3,14 +3,20 @@
 // Refuses to know: how columns are followed, what a mask does.
 
 import { peerError } from '../../../core/errors.ts';
-import type { ResultColumn } from '../../contract.ts';
+import type { PredicateUse, ResultColumn } from '../../contract.ts';
 import type { Analysis, ColumnPlanner, PlanContext } from '../analysis.ts';
 import type { Core } from './core.ts';
 import type { Running } from './expected.ts';
 
 export type CopyColumns = Map<number, readonly ResultColumn[]>;
 
-type Planned = readonly ResultColumn[] | Promise<readonly ResultColumn[]>;
+export interface Plan {
+  readonly copies: CopyColumns;
+  /** How its parts use columns beside selecting them. */
+  readonly uses: PredicateUse[];
+}
+
+type Planned<Item = ResultColumn> = readonly Item[] | Promise<readonly Item[]>;
 
 const unknown = (why: string) =>
   peerError('denied', `refused because masks apply: ${why}`, {
@@ -18,13 +24,13 @@ const unknown = (why: string) =>
   });
 
 /** Sync where the catalogue is at hand. Throws (or rejects with) the reason why the statement is refused. */
-export function planBefore(core: Core, running: Running): CopyColumns | Promise<CopyColumns> {
+export function planBefore(core: Core, running: Running): Plan | Promise<Plan> {
   const { planner } = core.options;
   if (planner === undefined) throw unknown('the catalogue cannot be read');
   const { analysis } = running;
-  const copies: CopyColumns = new Map();
+  const plan: Plan = { copies: new Map(), uses: [] };
   const waits: Promise<unknown>[] = [];
-  const each = (planned: Planned, then: (columns: readonly ResultColumn[]) => void): void => {
+  const each = <Item>(planned: Planned<Item>, then: (found: readonly Item[]) => void): void => {
     if (planned instanceof Promise) waits.push(planned.then(then));
     else then(planned);
   };
@@ -32,18 +38,19 @@ export function planBefore(core: Core, running: Running): CopyColumns | Promise<
   for (const [part, info] of analysis.statements.entries()) {
     const context: PlanContext = { namesPinned, ddlPending };
     if (info.copy?.direction === 'out') {
-      each(planner.copyColumns(analysis, part, context), (columns) => copies.set(part, columns));
+      each(planner.copyColumns(analysis, part, context), (columns) => plan.copies.set(part, columns));
     }
     for (const source of movers(running, part)) {
       if (source.analysis === undefined) throw unknown('what it executes is not known to the gateway');
       each(moved(planner, source.analysis, source.part, context), (columns) =>
         refuseMoved(core, running, part, columns),
       );
+      each(planner.predicates?.(source.analysis, source.part, context) ?? [], (uses) => plan.uses.push(...uses));
     }
     namesPinned &&= !info.names;
     ddlPending ||= info.ddl;
   }
-  return waits.length === 0 ? copies : Promise.all(waits).then(() => copies);
+  return waits.length === 0 ? plan : Promise.all(waits).then(() => plan);
 }
 
 function moved(planner: ColumnPlanner, analysis: Analysis, part: number, context: PlanContext): Planned {
@@ -66,6 +73,13 @@ function refuseMoved(core: Core, running: Running, part: number, columns: readon
   const masks = core.session.masks(running.id, part, columns);
   const at = masks.findIndex((mask) => mask !== null && mask.by !== 'detector');
   if (at < 0) return;
+  if (columns[at]?.name === 'code') {
+    throw peerError(
+      'denied',
+      `refused by mask "${masks[at]!.name}": what the server would run by itself could take masked values elsewhere`,
+      { rule: masks[at]!.name, fix: 'define functions, triggers and rules as somebody whom the mask exempts' },
+    );
+  }
   throw peerError(
     'denied',
     `refused by mask "${masks[at]!.name}": the statement would take masked values to where nothing masks them`,

@@ -128,13 +128,19 @@ export class OriginResolver {
     return union(used.map((column) => this.columnOf(relation, column)));
   }
 
+  /** Whether functions, and names that may be functions of a row, are known not to read anything else. */
+  functionsAreKnown(functions: readonly Name[], fields: readonly string[]): boolean {
+    const snapshot = this.#snapshot;
+    if (functions.some((name) => classify(snapshot, name) === 'unknown')) return false;
+    return !fields.some((field) => mayBeFunction(snapshot, field));
+  }
+
   /** Whether every function, operator and cast that a statement can call is known not to read anything else. */
   expressionsAreKnown(lineage: Lineage): boolean {
     const snapshot = this.#snapshot;
     if (snapshot.customCasts) return false;
-    if (lineage.functions.some((name) => classify(snapshot, name) === 'unknown')) return false;
-    if (lineage.operators.some((operator) => snapshot.customOperators.has(operator))) return false;
-    return !lineage.fields.some((field) => mayBeFunction(snapshot, field));
+    if (!this.functionsAreKnown(lineage.functions, lineage.fields)) return false;
+    return !lineage.operators.some((operator) => snapshot.customOperators.has(operator));
   }
 
   /** Whether a statement calls a built-in function that keeps its arguments where they can be read: set_config, … */

@@ -5,7 +5,7 @@
 // one of a statement with anything unknown in it has none proven.
 
 import { peerError } from '../../../core/errors.ts';
-import type { ResultColumn } from '../../contract.ts';
+import type { PredicateUse, ResultColumn } from '../../contract.ts';
 import type { Analysis, CatalogueSource, ColumnPlanner, Field, PlanContext } from '../analysis.ts';
 import { Catalogue, type CatalogueTimes } from '../catalogue/catalogue.ts';
 import type { Column, Snapshot } from '../catalogue/snapshot.ts';
@@ -21,6 +21,7 @@ import {
   union,
 } from './origins.ts';
 import type { PlannedColumn } from './planned.ts';
+import { predicateUses } from './predicates.ts';
 import type { TypeRegistry } from './types.ts';
 
 /** How deep views may lie upon views before nothing is proven. */
@@ -143,12 +144,25 @@ class Planner implements ColumnPlanner {
     const lineage = lineageOf(analysis, part);
     // What cannot be read at all is opaque to policy, which refuses it where masks apply.
     if (lineage === undefined) return [];
+    if (lineage.moves === 'code') return [movedColumn(undefined, 'code')];
     if (lineage.result === 'unknown') return lineage.moves === 'reads' ? [movedColumn(undefined)] : [];
     const writes = lineage.written.length > 0 || lineage.moves === 'reads';
     if (!writes && lineage.functions.length === 0 && lineage.operators.length === 0) return [];
     const names = namesOf(context);
     const pending = this.#pending(context) || changesBefore(analysis, part);
     return this.#with((resolver) => this.#movedColumns(resolver, lineage, names, pending), never);
+  }
+
+  predicates(
+    analysis: Analysis,
+    part: number,
+    context: PlanContext,
+  ): readonly PredicateUse[] | Promise<readonly PredicateUse[]> {
+    const lineage = lineageOf(analysis, part);
+    if (lineage === undefined || lineage.predicates.length === 0) return [];
+    const names = namesOf(context);
+    const pending = this.#pending(context) || changesBefore(analysis, part);
+    return this.#with((resolver) => predicateUses(resolver, lineage, names, pending), never);
   }
 
   invalidate(): void {
@@ -251,6 +265,7 @@ class Planner implements ColumnPlanner {
     const { moves } = lineage;
     const stores = lineage.written.length > 0 || moves === 'reads';
     if (stores && !resolver.expressionsAreKnown(lineage)) return UNPROVEN;
+    if (moves === 'code') return UNPROVEN;
     if (moves === 'reads') return resolver.read(lineage, names);
     const [target] = lineage.written;
     return moves.length === 0 || target === undefined ? undefined : resolver.references(moves, target, names);
@@ -328,8 +343,8 @@ function lineageOf(analysis: Analysis | undefined, part: number): Lineage | unde
   return (analysis?.statements[part] as Partial<AnalysedStatement> | undefined)?.lineage;
 }
 
-function movedColumn(origins: ResultColumn['origins']): ResultColumn {
-  return { name: 'moved', origins, textual: false };
+function movedColumn(origins: ResultColumn['origins'], name = 'moved'): ResultColumn {
+  return { name, origins, textual: false };
 }
 
 function namesOf(context: PlanContext): Names {

@@ -164,15 +164,33 @@ export class Collector {
       case 'A_Expr':
         this.#operator(node);
         break;
+      case 'RangeFunction':
+      case 'RangeSubselect':
+      case 'RangeTableFunc':
+      case 'JsonTable':
+        // Its whole row is made of what the statement names anyway.
+        this.#label(text(child(node, 'alias'), 'aliasname'));
+        break;
       case 'SubLink':
+        if (isPlainExists(node)) {
+          const inner = as(node.subselect, 'SelectStmt')!;
+          this.rowStatement('SelectStmt', { ...inner, targetList: [] }, scope);
+          return;
+        }
+        this.#operatorName(list(node, 'operName'));
+        if (list(node, 'operName').length === 0) this.operators.add('=');
+        break;
       case 'SortBy':
-        this.#operatorName(key === 'SubLink' ? list(node, 'operName') : list(node, 'useOp'));
-        if (key === 'SubLink' && list(node, 'operName').length === 0) this.operators.add('=');
+        this.#operatorName(list(node, 'useOp'));
         break;
       case 'ColumnRef':
+        // Only the last part can be a column.
+        this.#fields(list(node, 'fields').slice(-1));
+        break;
       case 'A_Indirection':
-        // Of a column reference only the last part can be a column; a selection goes through all of its parts.
-        this.#fields(key === 'ColumnRef' ? list(node, 'fields').slice(-1) : list(node, 'indirection'));
+        this.#fields(list(node, 'indirection'));
+        // A part of a value that comes from a column named elsewhere, or a function of it.
+        for (const name of names(list(node, 'indirection'))) this.#label(name);
         break;
       case 'JoinExpr':
         this.#alias(child(node, 'alias'));
@@ -333,6 +351,17 @@ export class Collector {
       }
     }
   }
+}
+
+/** `exists (select * from …)`: what it would select is never looked at. */
+function isPlainExists(link: Tree): boolean {
+  if (text(link, 'subLinkType') !== 'EXISTS_SUBLINK') return false;
+  const query = as(link.subselect, 'SelectStmt');
+  const [only, ...more] = list(query, 'targetList');
+  if (only === undefined || more.length > 0 || query?.groupClause !== undefined || query?.distinctClause !== undefined)
+    return false;
+  const fields = list(as(as(only, 'ResTarget')?.val, 'ColumnRef'), 'fields');
+  return as(fields.at(-1), 'A_Star') !== undefined;
 }
 
 export function hasReturning(node: Tree): boolean {

@@ -7,6 +7,7 @@
 import type { Collector, Name } from './collector.ts';
 import { hasReturning, refersToRow } from './collector.ts';
 import type { Tree } from './parser.ts';
+import { type Predicate, type Predicates, predicatesOf } from './predicates.ts';
 import { hasOption } from './statements.ts';
 import { as, child, isTree, list, names, text, unwrap } from './tree.ts';
 
@@ -67,9 +68,15 @@ export interface Lineage {
   /**
    * Values that it stores, or sends where nothing masks them (INSERT … SELECT, CREATE TABLE AS, COPY to a file): those
    * of these columns of `written[0]`, or of every relation that it reads. What functions do with their arguments is
-   * the planner's matter.
+   * the planner's matter. `code`: it defines or renames what the server runs by itself later, which may do anything.
    */
-  readonly moves: readonly Reference[] | 'reads';
+  readonly moves: readonly Reference[] | 'reads' | 'code';
+  /** How it uses columns beside selecting them. */
+  readonly predicates: readonly Predicate[];
+  /** What it says depends on the value of a constant. */
+  readonly positional: boolean;
+  /** Names that stand for whole rows. */
+  readonly rows: readonly string[];
   /** Relations whose rows it reads. */
   readonly read: readonly Name[];
   /** Relations whose rows it changes. */
@@ -96,14 +103,17 @@ export function lineageOf(type: string, node: Tree, collector: Collector): Linea
     ...(simple === undefined ? {} : { simple }),
     width: widthOf(type, node),
     moves: movesOf(type, node, collector),
+    ...(CODE.has(type) ? NO_PREDICATES : predicatesOf({ [type]: node })),
+    rows: [...collector.rows],
     read: relations.filter((relation) => relation.read).map(({ schema, name }) => ({ schema, name })),
     written: relations.filter((relation) => relation.written).map(({ schema, name }) => ({ schema, name })),
   };
 }
 
 function namesColumns(type: string, node: Tree, collector: Collector): boolean {
-  // COPY of a table names none of its columns and reads them all; a plan tells of more than what is selected.
-  if (type === 'ExplainStmt' || (type === 'CopyStmt' && node.relation !== undefined)) return false;
+  // COPY of a table names none of its columns and reads them all. A plan shows expressions, not values: of the columns
+  // that it does not name nothing is in it.
+  if (type === 'CopyStmt' && node.relation !== undefined) return false;
   return !collector.star && !collector.renames && ![...collector.fields].some((field) => collector.rows.has(field));
 }
 
@@ -119,10 +129,20 @@ function resultOf(type: string, node: Tree): Lineage['result'] {
   return 'rows';
 }
 
+/** Statements that define what runs by itself when something else is done. */
+const CODE = new Set(['CreateFunctionStmt', 'AlterFunctionStmt', 'CreateTrigStmt', 'RuleStmt', 'CreateEventTrigStmt']);
+const NO_PREDICATES: Predicates = { predicates: [], positional: false };
+const NAMED_CODE = /^OBJECT_(?:FUNCTION|PROCEDURE|ROUTINE|TRIGGER|RULE|EVENT_TRIGGER)$/;
+
 const NOTHING: readonly Reference[] = [];
 
 function movesOf(type: string, node: Tree, collector: Collector): Lineage['moves'] {
+  if (CODE.has(type)) return 'code';
   switch (type) {
+    case 'RenameStmt':
+    case 'AlterObjectSchemaStmt':
+      // Another function takes the place of the one that a trigger, a view or a default calls.
+      return NAMED_CODE.test(text(node, 'renameType') ?? text(node, 'objectType') ?? '') ? 'code' : NOTHING;
     case 'SelectStmt':
       // SELECT INTO, or a CTE that writes beside relations that are read.
       return [...collector.relations.values()].some((relation) => relation.written) ? 'reads' : NOTHING;

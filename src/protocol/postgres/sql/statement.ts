@@ -74,7 +74,7 @@ export function readOne(wrapped: Tree, sql: Uint8Array): ReadStatement {
     lineage: lineageOf(type, node, collector),
     ...copiesTable(type, node),
   };
-  return { info, shareable: SHAREABLE.has(type) && (limit === undefined || limit.inKey) };
+  return { info, shareable: SHAREABLE.has(type) && (limit === undefined || limit.inKey) && !info.lineage.positional };
 }
 
 /** The facts of a text that cannot be read. */

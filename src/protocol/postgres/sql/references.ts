@@ -1,0 +1,67 @@
+// What an expression refers to, by names alone. Refuses to know: what becomes of it.
+
+import type { Tree } from './parser.ts';
+import { as, isTree, list, names, text, unwrap } from './tree.ts';
+
+/** A reference, through casts and collations that leave equality what it is. */
+export function plainReference(value: unknown): Tree | undefined {
+  const node = unwrap(value);
+  if (node?.[0] === 'ColumnRef') return node[1];
+  if (node?.[0] === 'TypeCast' || node?.[0] === 'CollateClause') return plainReference(node[1].arg);
+  return undefined;
+}
+
+/** How many constants and parameters it is, when it is nothing else. */
+export function constantsIn(value: unknown): number | undefined {
+  if (Array.isArray(value)) {
+    let count = 0;
+    for (const item of value) {
+      const inside = constantsIn(item);
+      if (inside === undefined) return undefined;
+      count += inside;
+    }
+    return count;
+  }
+  const node = unwrap(value);
+  if (node === undefined) return undefined;
+  if (node[0] === 'A_Const' || node[0] === 'ParamRef' || node[0] === 'SQLValueFunction') return 1;
+  if (node[0] === 'TypeCast' || node[0] === 'CollateClause') return constantsIn(node[1].arg);
+  if (node[0] === 'List') return constantsIn(list(node[1], 'items'));
+  return undefined;
+}
+
+/** Last parts of all references somewhere in it; undefined where there is a `*`. */
+export function fieldsIn(value: unknown): Set<string> | undefined {
+  const found = new Set<string>();
+  let star = false;
+  const walk = (inner: unknown): void => {
+    if (Array.isArray(inner)) inner.forEach(walk);
+    else if (isTree(inner)) {
+      for (const key in inner) {
+        const body = inner[key];
+        if (key === 'ColumnRef') {
+          const last = list(body as Tree, 'fields').at(-1);
+          if (as(last, 'A_Star') !== undefined) star = true;
+          else found.add(text(as(last, 'String'), 'sval') ?? '');
+        } else walk(body);
+      }
+    }
+  };
+  walk(value);
+  return star ? undefined : found;
+}
+
+export function functionsIn(value: unknown): string[] {
+  const found: string[] = [];
+  const walk = (inner: unknown): void => {
+    if (Array.isArray(inner)) inner.forEach(walk);
+    else if (isTree(inner)) {
+      for (const key in inner) {
+        if (key === 'FuncCall') found.push(names(list(inner[key] as Tree, 'funcname')).at(-1) ?? '');
+        walk(inner[key]);
+      }
+    }
+  };
+  walk(value);
+  return found;
+}
