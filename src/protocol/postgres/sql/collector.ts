@@ -5,6 +5,7 @@
 // whatever the grammar puts it into.
 
 import type { Tree } from './parser.ts';
+import { isCatalogue, setsByCalling, setsByWriting } from './settings.ts';
 import { as, child, isTree, list, names, text, unwrap } from './tree.ts';
 import type { Does } from './vocabulary.ts';
 
@@ -66,6 +67,8 @@ export class Collector {
   object: string | undefined;
   opaque: string | undefined;
   unbounded = false;
+  /** It calls set_config, or does the like: which parameter is in a constant, or not known. */
+  setsParameters = false;
   readonly relations = new Map<string, FoundRelation>();
   readonly functions = new Map<string, Name>();
   readonly operators = new Set<string>();
@@ -124,7 +127,15 @@ export class Collector {
     }
     found.read ||= use.read ?? false;
     found.written ||= use.written ?? false;
+    if (use.written === true) this.#ofServer(name);
     return found;
+  }
+
+  #ofServer(name: Name): void {
+    if (setsByWriting(name)) {
+      this.setsParameters = true;
+      this.note('set', 'set-role');
+    } else if (this.#quiet === 0 && isCatalogue(name)) this.object ??= 'system';
   }
 
   function(parts: readonly string[]): void {
@@ -132,6 +143,7 @@ export class Collector {
     if (name === undefined) return;
     const schema = parts.length > 1 ? parts.at(-2) : undefined;
     this.labels.add(name);
+    if (name === 'set_config') this.setsParameters = true;
     this.functions.set(schema === undefined ? name : `${schema}.${name}`, { schema, name });
   }
 
@@ -160,6 +172,7 @@ export class Collector {
     switch (key) {
       case 'FuncCall':
         this.function(names(list(node, 'funcname')));
+        this.note(...setsByCalling(node));
         break;
       case 'A_Expr':
         this.#operator(node);
@@ -327,10 +340,13 @@ export class Collector {
   #merge(node: Tree, scope: Scope): void {
     this.note('merge');
     for (const clause of list(node, 'mergeWhenClauses')) {
-      const command = text(as(clause, 'MergeWhenClause'), 'commandType');
+      const when = as(clause, 'MergeWhenClause');
+      const command = text(when, 'commandType');
       if (command === 'CMD_INSERT') this.note('insert');
-      else if (command === 'CMD_UPDATE') this.note('update');
-      else if (command === 'CMD_DELETE') this.note('delete');
+      if (command !== 'CMD_UPDATE' && command !== 'CMD_DELETE') continue;
+      this.note(command === 'CMD_UPDATE' ? 'update' : 'delete');
+      const joined = text(when, 'matchKind') === 'MERGE_WHEN_MATCHED' && refersToRow(node.joinCondition);
+      if (this.#quiet === 0 && !joined && !refersToRow(when?.condition)) this.unbounded = true;
     }
     this.#target(node, true, []);
     this.#rest(node, scope, ['relation']);

@@ -44,6 +44,12 @@ const LEAVES_CATALOGUE = new Set([
   ...['TruncateStmt', 'ClusterStmt', 'ReindexStmt', 'RefreshMatViewStmt', 'GrantStmt', 'GrantRoleStmt'],
 ]);
 
+/** Statements whose expressions are computed when they run, and no later. */
+const RUNS_NOW = new Set([
+  ...SHAREABLE,
+  ...['ExplainStmt', 'PrepareStmt', 'ExecuteStmt', 'DeclareCursorStmt', 'CopyStmt', 'CreateTableAsStmt', 'CallStmt'],
+]);
+
 const NAME_PARAMETERS = new Set(['search_path', 'role', 'session_authorization']);
 const PLACES_FOR_TEMPORARY = ['pg_temp'];
 
@@ -53,6 +59,8 @@ export function readOne(wrapped: Tree, sql: Uint8Array): ReadStatement {
   const [type, node] = unwrap(wrapped) ?? ['', {}];
   const copy = type === 'CopyStmt' ? copyOptions(node) : undefined;
   if (copy === 'unknown') collector.opaque ??= 'a format or option of copy that is not known';
+  // A definition that sets a parameter when it is used: nobody could see that it does.
+  if (collector.setsParameters && !RUNS_NOW.has(type)) collector.opaque ??= 'a definition that calls set_config later';
   const limit = limitOf(node, sql);
   const facts: Facts = {
     does: [...collector.does],
@@ -74,7 +82,9 @@ export function readOne(wrapped: Tree, sql: Uint8Array): ReadStatement {
     lineage: lineageOf(type, node, collector),
     ...copiesTable(type, node),
   };
-  return { info, shareable: SHAREABLE.has(type) && (limit === undefined || limit.inKey) && !info.lineage.positional };
+  const counts = limit !== undefined && !limit.inKey;
+  const shareable = SHAREABLE.has(type) && !counts && !info.lineage.positional && !collector.setsParameters;
+  return { info, shareable };
 }
 
 /** The facts of a text that cannot be read. */
@@ -165,7 +175,7 @@ function changesCatalogue(type: string, node: Tree, collector: Collector): boole
 
 function changesNames(type: string, node: Tree, collector: Collector): boolean {
   if (collector.opaque !== undefined || type === 'DiscardStmt') return true;
-  for (const { name } of collector.functions.values()) if (name === 'set_config') return true;
+  if (collector.setsParameters) return true;
   if (type === 'VariableSetStmt') {
     const kind = text(node, 'kind');
     return kind === 'VAR_RESET_ALL' || NAME_PARAMETERS.has((text(node, 'name') ?? '').toLowerCase());

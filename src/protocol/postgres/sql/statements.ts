@@ -1,9 +1,10 @@
 // What each type of statement does: one line for each that the grammar has. What is not here is opaque.
 
+import { castFunction, definedBy, isInC, renamedFunction } from './aliases.ts';
 import { type Collector, type Name, Scope } from './collector.ts';
 import type { Tree } from './parser.ts';
 import { as, child, isTree, list, names, text, unwrap } from './tree.ts';
-import { type Does, objectWord } from './vocabulary.ts';
+import { type Does, objectWord, ROLE_PARAMETERS } from './vocabulary.ts';
 
 type Reader = (collector: Collector, node: Tree, scope: Scope) => void;
 
@@ -80,8 +81,6 @@ const copy: Reader = (collector, node, scope) => {
   if (node.query !== undefined) collector.walk(node.query, scope);
 };
 
-const ROLE_PARAMETERS = new Set(['role', 'session_authorization']);
-
 const setParameter: Reader = (collector, node) => {
   const kind = text(node, 'kind') ?? '';
   const name = (text(node, 'name') ?? '').toLowerCase();
@@ -148,7 +147,15 @@ const functionDefinition =
     collector.note(does);
     const options = [...list(node, 'options'), ...list(node, 'actions')];
     if (hasOption(options, 'security')) collector.note('create-definer');
+    if (options.some(isInC)) collector.note('load');
     collector.quietly(() => collector.walk(node, scope));
+  };
+
+const renaming =
+  (read: Reader, called: (node: Tree) => readonly string[][]): Reader =>
+  (collector, node, scope) => {
+    read(collector, node, scope);
+    for (const name of called(node)) collector.function(name);
   };
 
 const vacuum: Reader = (collector, node) => {
@@ -321,11 +328,11 @@ const STATEMENTS: Readonly<Record<string, Reader>> = {
   AlterTableMoveAllStmt: typed('alter', 'objtype'),
   AlterTableStmt: typed('alter', 'objtype'),
   DropStmt: typed('drop', 'removeType'),
-  RenameStmt: typed('alter', 'renameType'),
+  RenameStmt: renaming(typed('alter', 'renameType'), renamedFunction),
   AlterObjectDependsStmt: typed('alter', 'objectType'),
   AlterObjectSchemaStmt: typed('alter', 'objectType'),
   AlterOwnerStmt: typed('alter', 'objectType'),
-  DefineStmt: typed('create', 'kind'),
+  DefineStmt: renaming(typed('create', 'kind'), definedBy),
   CreateDomainStmt: plain('create', 'domain'),
   AlterDomainStmt: plain('alter', 'domain'),
   CompositeTypeStmt: plain('create', 'type'),
@@ -335,7 +342,7 @@ const STATEMENTS: Readonly<Record<string, Reader>> = {
   AlterTypeStmt: plain('alter', 'type'),
   AlterCollationStmt: plain('alter', 'collation'),
   CreateConversionStmt: plain('create', 'conversion'),
-  CreateCastStmt: plain('create', 'cast'),
+  CreateCastStmt: renaming(plain('create', 'cast'), castFunction),
   CreateTransformStmt: plain('create', 'transform'),
   CreateOpClassStmt: plain('create', 'operator-class'),
   CreateOpFamilyStmt: plain('create', 'operator-family'),

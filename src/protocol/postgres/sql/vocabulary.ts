@@ -22,10 +22,10 @@ export const DOES = {
   'copy-file': 'copy from or to a file on the server',
   call: 'calls a procedure',
   'do-block': 'runs an anonymous block of code',
-  set: 'sets a parameter of the session or transaction',
+  set: 'sets a parameter of the session or transaction, also by set_config',
   reset: 'resets a parameter of the session',
   show: 'shows a parameter',
-  'set-role': 'changes the role or the session authorization, also by reset',
+  'set-role': 'changes the role or the session authorization, also by reset, and by set_config of an unknown parameter',
   discard: 'discards state of the session',
   lock: 'locks tables explicitly',
   listen: 'listen and unlisten',
@@ -50,11 +50,14 @@ export const DOES = {
   comment: 'comments on an object',
   'security-label': 'labels an object',
   checkpoint: 'forces a checkpoint',
-  load: "loads a library into the server's process",
+  load: "loads a library into the server's process, also by a function in C",
   import: 'imports a foreign schema',
 } as const satisfies Record<string, string>;
 
 export type Does = keyof typeof DOES;
+
+/** Parameters whose setting is `set-role`. */
+export const ROLE_PARAMETERS: ReadonlySet<string> = new Set(['role', 'session_authorization']);
 
 /** Words of PostgreSQL's ObjectType that are not just its name in lower case with hyphens. */
 const OBJECT_WORDS: Readonly<Record<string, string>> = {
@@ -186,6 +189,7 @@ export const DANGEROUS_FUNCTIONS = [
   'query_to_xmlschema',
   'query_to_xml_and_xmlschema',
   'ts_stat',
+  'ts_rewrite',
   'xpath_table',
   'crosstab*',
   'connectby',

@@ -78,6 +78,12 @@ describe('what a statement does', () => {
     ['set role x', ['set', 'set-role']],
     ['set local session authorization x', ['set', 'set-role']],
     ['reset role', ['reset', 'set-role']],
+    ["select set_config('search_path', '', false)", ['select', 'set']],
+    ["select pg_catalog.set_config('Role', 'x', false)", ['select', 'set', 'set-role']],
+    ["select set_config('ro' || 'le', 'x', false)", ['select', 'set', 'set-role']],
+    ["update pg_settings set setting = 'x' where name = 'role'", ['set', 'set-role', 'update']],
+    ["create function f() returns text language internal as 'pg_read_file_all'", ['create', 'load']],
+    ["create function f() returns text language C as 'lib'", ['create', 'load']],
     ['set transaction isolation level serializable', ['set', 'transaction']],
     ['set session characteristics as transaction read only', ['set', 'transaction']],
     ['show all', ['show']],
@@ -373,5 +379,71 @@ describe('the header of COPY', () => {
 
   test('in a spelling that is not known makes the statement opaque', () => {
     expect(facts('copy t to stdout (format csv, header 2)').opaque).toBeDefined();
+  });
+});
+
+describe('what gives a function another name', () => {
+  // The one that is called by it is named, so that rules and the dangerous set see it.
+  test.each([
+    ['create operator ## (function = pg_catalog.ts_rewrite, leftarg = tsquery, rightarg = text)', 'ts_rewrite'],
+    ["create aggregate a (text) (sfunc = ts_rewrite, stype = tsquery, initcond = 'a')", 'ts_rewrite'],
+    ['create cast (text as x) with function pg_read_file(text)', 'pg_read_file'],
+    ['alter function pg_read_file(text) rename to harmless', 'pg_read_file'],
+  ])('%s', (sql, name) => {
+    expect(facts(sql).functions).toContain(name);
+  });
+
+  test('leaves the types of its arguments out', () => {
+    expect(facts('create operator ## (function = f, leftarg = pg_read_file, rightarg = text)').functions).toEqual([
+      'f',
+    ]);
+  });
+});
+
+describe('set_config', () => {
+  test.each([
+    ["create view v as select set_config('search_path', 'x', false)"],
+    ["alter table t alter a set default set_config('role', 'x', false)"],
+    ["create policy p on t using (set_config('role', 'x', false) is null)"],
+    ["create rule r as on insert to t do also update pg_settings set setting = 'off'"],
+    ['create aggregate a (text, bool) (sfunc = set_config, stype = text)'],
+  ])('kept for later makes a definition opaque: %s', (sql) => {
+    expect(facts(sql).opaque).toBe('a definition that calls set_config later');
+  });
+
+  test('is told apart by the parameter that it sets, also from the cache', async () => {
+    const analyser = await createAnalyser();
+    const does = (name: string) =>
+      analyser.analyse(Buffer.from(`select set_config('${name}', 'x', true)`)).facts[0]?.does;
+    expect(does('work_mem')).not.toContain('set-role');
+    expect(does('role')).toContain('set-role');
+  });
+});
+
+describe("what writes to the server's catalogue by hand", () => {
+  test.each([
+    ["update pg_class set relfilenode = 1 where relname = 't'", 'system'],
+    ['insert into pg_catalog.pg_rewrite select * from pg_rewrite', 'system'],
+    ['with x as (delete from pg_depend returning 1) select * from x', 'system'],
+    ['copy pg_class from stdin', 'system'],
+    ['update public.pg_mine set a = 1', undefined],
+    ['explain delete from pg_class', undefined],
+    ['select * from pg_class', undefined],
+  ])('%s', (sql, object) => {
+    expect(facts(sql).object).toBe(object);
+  });
+});
+
+describe('a merge that meets every row', () => {
+  test.each([
+    ['merge into t using u on true when matched then delete', true],
+    ['merge into t using u on true when matched then update set a = 1', true],
+    ['merge into t using u on t.a = u.a when matched then delete', false],
+    ['merge into t using u on true when matched and t.a = 1 then delete', false],
+    ['merge into t using u on t.a = u.a when not matched by source then delete', true],
+    ['merge into t using u on true when not matched then insert values (1)', false],
+    ['explain merge into t using u on true when matched then delete', false],
+  ])('is unbounded: %s', (sql, unbounded) => {
+    expect(facts(sql).unbounded).toBe(unbounded);
   });
 });
