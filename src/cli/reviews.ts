@@ -63,10 +63,11 @@ export function touchesLines({ touches }: ReviewItem): readonly (readonly [strin
   ];
 }
 
-/** Everything a reviewer has to know before deciding. */
-export function reviewText(review: ReviewItem, now: number): string {
+/** Everything a reviewer has to know before deciding, but the statement itself. */
+export function factsOf(review: ReviewItem, now: number): readonly (readonly [string, string])[] {
   const { reviewers } = review;
-  const head = facts([
+  const at = (time: string | number) => `${localTime(time)} (${relativeTime(time, now)})`;
+  const all: readonly (readonly [string, string | undefined])[] = [
     ['review', review.id],
     ['state', review.outcome === undefined ? review.state : `${review.state}: ${review.outcome}`],
     ['kind', review.kind],
@@ -77,13 +78,8 @@ export function reviewText(review: ReviewItem, now: number): string {
     ['access for', review.forMs === undefined ? undefined : formatDuration(review.forMs)],
     ['rule', review.message === undefined ? review.rule : `${review.rule}: ${review.message}`],
     ['session', review.session],
-    ['asked', `${localTime(review.createdAt)} (${relativeTime(review.createdAt, now)})`],
-    [
-      'ends',
-      review.expiresAt === undefined
-        ? undefined
-        : `${localTime(review.expiresAt)} (${relativeTime(review.expiresAt, now)})`,
-    ],
+    ['asked', at(review.createdAt)],
+    ['ends', review.expiresAt === undefined ? undefined : at(review.expiresAt)],
     [
       'reviewers',
       reviewers === undefined || reviewers.groups.length === 0
@@ -93,7 +89,13 @@ export function reviewText(review: ReviewItem, now: number): string {
     ...(review.decisions ?? []).map((one) => [one.decision, decisionText(one)] as const),
     ['stands', standingText(review)],
     ...touchesLines(review),
-  ]);
+  ];
+  return all.filter((pair): pair is readonly [string, string] => pair[1] !== undefined && pair[1] !== '');
+}
+
+/** The same with the statement, as text. */
+export function reviewText(review: ReviewItem, now: number): string {
+  const head = facts(factsOf(review, now));
   if (!review.text) return head;
   const indent = (text: string): string => text.replace(/^/gm, '    ');
   const params = (review.params ?? []).map(

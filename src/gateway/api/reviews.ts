@@ -163,7 +163,8 @@ async function* watchReviews(parts: Parts, { caller, roles, signal }: Call): Asy
     for (const review of await parts.approvals.list({ state: 'pending' })) {
       if (maySee(review, caller.principal, roles)) yield line(review);
     }
-    while (!signal.aborted) {
+    const { issuer, subject } = caller.principal;
+    while (!signal.aborted && !parts.revocations.revoked(issuer, subject)) {
       const review = queue.shift();
       if (review !== undefined) yield line(review);
       else {

@@ -1,13 +1,22 @@
-// `hoopctl reviews watch`: reviews as they come and as they are decided, until stopped.
+// `hoopctl reviews watch`: reviews as they come and as they are decided, until stopped. On a terminal an inbox.
 
+import { asHoopctlError } from '../../../core/errors.ts';
+import { type Api, route } from '../../api.ts';
 import { command as define } from '../../command.ts';
-import { reviewText } from '../../reviews.ts';
+import type { Context } from '../../context.ts';
+import { Inbox } from '../../inbox.ts';
+import { reviewText, standingText } from '../../reviews.ts';
 import type { ReviewItem } from '../../shapes.ts';
+import type { Decision } from '../../views/review-prompt.tsx';
+
+const RECONNECT_MS = 2000;
 
 export const command = define({
-  notes: 'With --json one JSON object a line: the review as it is at that moment.',
+  notes: `On a terminal an inbox: what waits, the chosen one in full, approve and deny from the keyboard. Otherwise plain text;
+with --json one JSON object a line: the review as it is at that moment.`,
   run: async (_, context) => {
     const api = await context.api();
+    if (live(context)) return inbox(context, api);
     if (!context.json) context.io.say('watching for reviews, Ctrl-C to stop');
     for await (const review of api.lines<ReviewItem>('reviews/watch', { signal: context.signal })) {
       if (review.id === undefined) continue;
@@ -17,5 +26,68 @@ export const command = define({
           : `${review.id} ${review.state}\n\n`,
       );
     }
+    return 0;
   },
 });
+
+/** Both ways a terminal that can draw, and nothing asked for another form. */
+function live({ io, json }: Context): boolean {
+  return !json && io.interactive && io.terminal.stdout && io.env.TERM !== 'dumb';
+}
+
+async function inbox(context: Context, api: Api): Promise<number> {
+  const box = new Inbox();
+  const listeners = new Set<() => void>();
+  const ended = new AbortController();
+  let trouble: string | undefined;
+  const changed = () => {
+    for (const listener of listeners) listener();
+  };
+  const follow = async () => {
+    while (!ended.signal.aborted) {
+      try {
+        box.clear();
+        for await (const review of api.lines<ReviewItem>('reviews/watch', { signal: ended.signal })) {
+          trouble = undefined;
+          if (review.id !== undefined) box.apply(review);
+          changed();
+        }
+      } catch (thrown) {
+        if (ended.signal.aborted) return;
+        trouble = asHoopctlError(thrown).message;
+      }
+      changed();
+      await new Promise((resolve) => setTimeout(resolve, RECONNECT_MS).unref());
+    }
+  };
+  const following = follow();
+  try {
+    const { showReviews } = await import('../../views/reviews.tsx');
+    return await showReviews(context, {
+      inbox: box,
+      gateway: api.access.url,
+      trouble: () => trouble,
+      decide: (decision) => decide(api, decision),
+      subscribe(listener) {
+        listeners.add(listener);
+        return () => void listeners.delete(listener);
+      },
+    });
+  } finally {
+    ended.abort();
+    await Promise.race([following, new Promise((resolve) => setTimeout(resolve, 100).unref())]);
+  }
+}
+
+/** What to tell whoever decided. */
+async function decide(api: Api, { id, verdict, ...body }: Decision): Promise<string> {
+  try {
+    const review = await api.call<ReviewItem>(route`reviews/${id}/${verdict}`, { method: 'POST', body });
+    if (verdict === 'deny') return `${id} denied`;
+    const waits = review.state === 'pending' ? '; another reviewer has to agree' : '';
+    return [`${id} approved`, standingText(review)].filter(Boolean).join(' ') + waits;
+  } catch (thrown) {
+    const { message, fix } = asHoopctlError(thrown);
+    return fix === undefined ? message : `${message}; ${fix}`;
+  }
+}
