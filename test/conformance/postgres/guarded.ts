@@ -7,7 +7,7 @@ import { postgres } from '../../../src/protocol/postgres/index.ts';
 import { House } from '../../support/gateway-house.ts';
 import { type Postgres, type PostgresOptions, startPostgres } from '../../support/postgres.ts';
 import { filesUnder } from '../../support/process.ts';
-import { WireClient, type WireOptions } from '../../support/wire.ts';
+import { int32, WireClient, type WireOptions } from '../../support/wire.ts';
 
 export interface GuardedOptions {
   readonly setup: string;
@@ -33,6 +33,25 @@ export class Guarded {
     const { host, port } = this.house.gateway.native.postgres!;
     const { user, password } = await this.password(groups);
     return WireClient.connect({ host, port, user, password, database: CONNECTION, ca: this.house.ca, ...options });
+  }
+
+  /** A CancelRequest for that client, ready to go. */
+  async cancel(client: WireClient): Promise<{ send(): void }> {
+    const { host, port } = this.house.gateway.native.postgres!;
+    const other = await WireClient.open({ host, port, ca: this.house.ca });
+    return {
+      send: () => {
+        other.send(
+          Buffer.concat([
+            int32(12 + client.secretKey.length),
+            int32(80877102),
+            int32(client.processId),
+            client.secretKey,
+          ]),
+        );
+        other.close();
+      },
+    };
   }
 
   async password(groups: readonly string[]): Promise<{ user: string; password: string }> {

@@ -3,8 +3,8 @@
 
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { fields, query } from '../../../support/wire.ts';
+import { attempt, errorIn, type Mode, readAttempts } from '../attempts.ts';
 import { type Guarded, openGuarded } from '../guarded.ts';
-import { attempt, errorIn, type Mode, readAttempts } from './attempts.ts';
 import { MASKS, SETUP } from './schema.ts';
 
 const GUESSES = readAttempts(new URL('./guesses.txt', import.meta.url));

@@ -3,8 +3,8 @@
 
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { type Frame, query, WireClient } from '../../../support/wire.ts';
+import { attempt, type Mode, readAttempts } from '../attempts.ts';
 import { type Guarded, openGuarded } from '../guarded.ts';
-import { attempt, type Mode, readAttempts } from './attempts.ts';
 import { MASKS, SETUP } from './schema.ts';
 
 const HONEST = readAttempts(new URL('./honest.txt', import.meta.url));

@@ -3,8 +3,8 @@
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { WireClient } from '../../../support/wire.ts';
+import { attempt, MODES, type Mode, readAttempts } from '../attempts.ts';
 import { type Guarded, openGuarded } from '../guarded.ts';
-import { attempt, MODES, type Mode, readAttempts } from './attempts.ts';
 import { leaksIn, leaksInText } from './judge.ts';
 import { CANARIES, MASKS, SETUP } from './schema.ts';
 
