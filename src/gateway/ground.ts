@@ -7,6 +7,7 @@ import type { Protocol } from '../protocol/contract.ts';
 import { Approvals } from '../session/approvals/approvals.ts';
 import { Grants } from '../session/approvals/grants.ts';
 import { SessionEvents } from '../session/events.ts';
+import { FirstSeen } from '../session/first-seen.ts';
 import { Authenticator, LOCAL_ISSUER } from '../session/identity/authenticator.ts';
 import { GatewayTokens } from '../session/identity/tokens.ts';
 import { ChainedLog } from '../session/recorder/log.ts';
@@ -87,7 +88,7 @@ export async function openGround(options: GatewayOptions, undo: AsyncDisposableS
 
 export type State = Pick<
   Parts,
-  'live' | 'approvals' | 'revocations' | 'grants' | 'events' | 'recorder' | 'credentials' | 'webhooks'
+  'live' | 'approvals' | 'revocations' | 'grants' | 'events' | 'recorder' | 'credentials' | 'webhooks' | 'firstSeen'
 >;
 
 function openWebhooks(
@@ -142,6 +143,7 @@ export async function openState(options: GatewayOptions, ground: Ground, undo: A
     recorder: new Recorder({ sink: store.recordings, now: () => clock.now(), version: options.version }),
     credentials,
     webhooks,
+    firstSeen: new FirstSeen({ store: store.keyValues, alerts: webhooks, audit, log }),
   };
 }
 

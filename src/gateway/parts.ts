@@ -6,6 +6,7 @@ import type { Approvals } from '../session/approvals/approvals.ts';
 import type { Grants } from '../session/approvals/grants.ts';
 import type { DeliveryStore } from '../session/deliveries.ts';
 import type { SessionEvents } from '../session/events.ts';
+import type { FirstSeen } from '../session/first-seen.ts';
 import type { Authenticator } from '../session/identity/authenticator.ts';
 import type { Principal } from '../session/identity/principal.ts';
 import type { OidcStore, ServiceAccountStore, UserStore } from '../session/identity/stores.ts';
@@ -68,4 +69,5 @@ export interface Parts {
   readonly recorder: Recorder;
   readonly credentials: CredentialResolver;
   readonly webhooks: Webhooks;
+  readonly firstSeen: FirstSeen;
 }

@@ -119,6 +119,7 @@ export class SessionOpener {
       audit: parts.audit,
       events: parts.events,
       alerts: parts.webhooks,
+      firstSeen: parts.firstSeen,
       clock: parts.clock,
       log: parts.log,
       client,

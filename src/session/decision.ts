@@ -19,6 +19,7 @@ import type {
 import type { Alerts } from './alerts.ts';
 import { type Approvals, DEFAULT_WAIT_MS, type Held, type HoldResult } from './approvals/approvals.ts';
 import type { SessionEvents } from './events.ts';
+import type { FirstSeen } from './first-seen.ts';
 import { remind, touchesOf } from './holding.ts';
 import { displayName, type Principal } from './identity/principal.ts';
 import type { PolicyInForce } from './in-force.ts';
@@ -50,6 +51,7 @@ export interface DeciderOptions {
   readonly log: Log;
   readonly reviewers?: Reviewers;
   readonly alerts?: Alerts;
+  readonly firstSeen?: FirstSeen;
   readonly revoked: (issuer: string, subject: string) => boolean;
   /** Why the session is over; undefined while it lives. */
   readonly over: () => SessionEnd | undefined;
@@ -162,6 +164,7 @@ export class Decider {
     const objection = this.#objection();
     if (objection !== undefined) return this.#refuse(id, operation, objection, undefined);
     const verdict = policy.decide(operation.parts, operation.text, this.#options.clock.now());
+    if (verdict.firstSeen !== undefined) this.#touched(id, operation, verdict.firstSeen);
     if (verdict.verdict === 'allow') {
       this.#recording.intent(id, operation, verdict);
       return verdict.rule === undefined ? ALLOW : { verdict: 'allow', rule: verdict.rule };
@@ -201,6 +204,12 @@ export class Decider {
     this.#recording.intent(id, operation, { verdict: 'deny', code, message, rule, matched: verdict?.matched });
     if (verdict !== undefined) this.#alertDenied(operation, refusal);
     return { verdict: 'deny', refusal };
+  }
+
+  /** Also where it is held or refused: that it was tried is what somebody wants to know. */
+  #touched(operation: OperationId, { parts }: Operation, rule: string): void {
+    const { session, principal, connection, firstSeen } = this.#options;
+    firstSeen?.touch({ session, principal, connection, rule, operation, parts });
   }
 
   #alertDenied(operation: Operation, { rule, message }: Refusal): void {

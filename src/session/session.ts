@@ -22,6 +22,7 @@ import type { Alerts } from './alerts.ts';
 import type { Approvals } from './approvals/approvals.ts';
 import { Decider } from './decision.ts';
 import type { SessionEvents } from './events.ts';
+import type { FirstSeen } from './first-seen.ts';
 import { displayName, type Principal } from './identity/principal.ts';
 import { PolicyInForce } from './in-force.ts';
 import type { Policy, Reviewers } from './policy/types.ts';
@@ -46,6 +47,7 @@ export interface SessionOptions {
   readonly audit: AuditLog;
   readonly events: SessionEvents;
   readonly alerts?: Alerts;
+  readonly firstSeen?: FirstSeen;
   readonly clock: Clock;
   readonly log: Log;
   /** The client's address. */
@@ -126,7 +128,7 @@ export class GatewaySession implements Session, LiveSession {
       options.rows,
       { failed: (error) => this.#recordingFailed(error), faulted: (error) => this.#faulted(error) },
     );
-    const { approvals, events, alerts, clock, log, reviewers, revoked, grant } = options;
+    const { approvals, events, alerts, firstSeen, clock, log, reviewers, revoked, grant } = options;
     this.#decider = new Decider({
       session: id,
       principal,
@@ -141,6 +143,7 @@ export class GatewaySession implements Session, LiveSession {
       log,
       reviewers,
       ...(alerts === undefined ? {} : { alerts }),
+      ...(firstSeen === undefined ? {} : { firstSeen }),
       revoked,
       over: () => this.#reason,
     });

@@ -142,6 +142,15 @@ function checkRule(
   if (rule.then === 'deny') {
     requireAll(selected, 'refuse', [...path, 'then'], 'deny needs a protocol that can refuse one operation', report);
   }
+  if (rule.alert !== undefined) {
+    requireAll(
+      selected,
+      'inspect',
+      [...path, 'alert'],
+      'the alert needs a protocol that inspects its operations',
+      report,
+    );
+  }
   const when = rule.when;
   if (when === undefined) return;
   const statement = STATEMENT_CONDITIONS.find((key) => when[key] !== undefined);

@@ -27,6 +27,8 @@ export interface CompiledRule extends WhenConditions {
   readonly waitMs: number;
   /** Review only: the session has to have a reason. */
   readonly reason: 'required' | undefined;
+  /** What is touched for the first time is told. */
+  readonly firstSeen: boolean;
   readonly who: readonly Condition<Principal>[];
   readonly to: readonly Condition<ConnectionRef>[];
   /** Only in a session that was opened without a reason. */
@@ -56,6 +58,7 @@ export function compileRule(rule: Rule): CompiledRule {
     reviewers: rule.reviewers,
     waitMs: (rule.wait === undefined ? undefined : parseDuration(rule.wait)) ?? DEFAULT_WAIT_MS,
     reason: rule.reason,
+    firstSeen: rule.alert === 'first-seen',
     who: whoConditions(rule.who),
     to: toConditions(rule.to),
     reasonMissing: when?.reasonMissing ?? false,

@@ -174,6 +174,12 @@ export const ruleSchema = z
       .literal('required')
       .optional()
       .describe('Review only: the session has to have a reason (--reason), or the statement is refused.'),
+    alert: z
+      .literal('first-seen')
+      .optional()
+      .describe(
+        'Alerts when who it concerns touches a relation that it never touched before, by a matching statement.',
+      ),
   })
   .describe('A rule about operations.');
 

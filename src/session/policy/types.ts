@@ -42,6 +42,8 @@ export interface PolicyVerdict {
   readonly waitMs?: number;
   /** Review only: the session has to have a reason. */
   readonly reason?: 'required';
+  /** The rule that wants to know of relations touched for the first time. */
+  readonly firstSeen?: string;
   /** Every rule that matched, for `explain` and the record. */
   readonly matched: readonly string[];
 }

@@ -11,32 +11,41 @@ export interface Refused {
 
 const byName = (a: { name: string }, b: { name: string }) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0);
 
-/** Among equals the first by name speaks; a rule of the document before a built-in refusal. */
 /** What of a rule a verdict needs. */
-export type Ruling = Pick<CompiledRule, 'name' | 'then' | 'message' | 'reviewers' | 'waitMs' | 'reason'>;
+export type Ruling = Pick<CompiledRule, 'name' | 'then' | 'message' | 'reviewers' | 'waitMs' | 'reason'> &
+  Partial<Pick<CompiledRule, 'firstSeen'>>;
+
+/** Among equals the first by name speaks; a rule of the document before a built-in refusal. */
 
 export function combine(matched: readonly Ruling[], refused: readonly Refused[]): PolicyVerdict {
+  const verdict = strictest(matched, refused);
+  const watcher = [...matched].sort(byName).find((rule) => rule.firstSeen);
+  return Object.freeze(watcher === undefined ? verdict : { ...verdict, firstSeen: watcher.name });
+}
+
+function strictest(matched: readonly Ruling[], refused: readonly Refused[]): PolicyVerdict {
   const rules = [...matched].sort(byName);
   const guards = [...refused].sort(byName);
   const names = [...new Set([...rules, ...guards].map((rule) => rule.name))].sort();
   const denier = rules.find((rule) => rule.then === 'deny') ?? guards[0];
   if (denier !== undefined) {
-    return Object.freeze({
+    return {
       verdict: 'deny',
       rule: denier.name,
       ...(denier.message === undefined ? {} : { message: denier.message }),
       matched: names,
-    });
+    };
   }
   const reviews = rules.filter((rule) => rule.then === 'review');
-  if (reviews.length > 0) return Object.freeze(review(reviews, names));
+  if (reviews.length > 0) return review(reviews, names);
   const allowed = rules[0];
-  return Object.freeze({ verdict: 'allow', ...(allowed === undefined ? {} : { rule: allowed.name }), matched: names });
+  return { verdict: 'allow', ...(allowed === undefined ? {} : { rule: allowed.name }), matched: names };
 }
 
 /**
  * One review has to satisfy every rule that asks for one: people of the groups that all of them name, as many as the most
- * demanding wants, within the shortest wait, with the reasons that any of them wants. Without a common group nobody could approve for all: refused.
+ * demanding wants, within the shortest wait, with the reasons that any of them wants. Without a common group nobody could
+ * approve for all: refused.
  */
 function review(reviews: readonly Ruling[], matched: readonly string[]): PolicyVerdict {
   const ranked = [...reviews].sort(

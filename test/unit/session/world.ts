@@ -47,6 +47,7 @@ export class FakePolicy implements Policy {
   reviewers: PolicyVerdict['reviewers'] = { groups: ['dba'], count: 1 };
   waitMs = 60_000;
   reason: PolicyVerdict['reason'];
+  firstSeen: string | undefined;
   masksFail = false;
   ruled = true;
 
@@ -76,7 +77,8 @@ export class FakePolicy implements Policy {
     if (text.startsWith('throw')) throw new Error('the secret of policy');
     if (text.startsWith('deny')) return { verdict: 'deny', rule: 'no', message: 'use a migration', matched: ['no'] };
     if (text.startsWith('odd')) return { verdict: 'maybe' as 'allow', matched: [] };
-    if (!text.startsWith('review')) return { verdict: 'allow', matched: [] };
+    const { firstSeen } = this;
+    if (!text.startsWith('review')) return { verdict: 'allow', matched: [], ...(firstSeen ? { firstSeen } : {}) };
     const { reviewers, waitMs, reason } = this;
     const wants = reason === undefined ? {} : { reason };
     return { verdict: 'review', rule: 'look', matched: ['look'], reviewers, waitMs, ...wants };

@@ -155,6 +155,14 @@ test('one review satisfies every rule that asks for one: common groups, most peo
   });
 });
 
+test('a rule that wants to know of what is new says so with any verdict, and changes none', () => {
+  const watch: Draft = { name: 'watch', then: 'allow', alert: 'first-seen' };
+  expect(decide([watch], [facts('select')])).toMatchObject({ verdict: 'allow', firstSeen: 'watch' });
+  const denied = decide([watch, { name: 'd', when: { does: ['drop'] } }], [drop]);
+  expect(denied).toMatchObject({ verdict: 'deny', rule: 'd', firstSeen: 'watch' });
+  expect(decide([{ ...watch, when: { does: ['insert'] } }], [facts('select')]).firstSeen).toBeUndefined();
+});
+
 test('one review wants the reasons that any of its rules wants', () => {
   const rules = [
     { ...review('a', 2, '5m', 'dba'), reason: 'required' as const },
