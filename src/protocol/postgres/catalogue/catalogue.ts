@@ -55,6 +55,16 @@ export class Catalogue implements Past {
     this.#source = source;
   }
 
+  /** The search path of a fresh session when it was last looked at; undefined before. */
+  get searchPath(): string | undefined {
+    return this.#snapshot === undefined ? undefined : JSON.stringify(this.#snapshot.searchPath);
+  }
+
+  /** Counts DDL that went by. */
+  get generation(): number {
+    return this.#generation;
+  }
+
   /** The snapshot when it is fresh enough, else undefined: `load` then. */
   current(): Snapshot | undefined {
     const age = this.#times.now() - this.#checkedAt;

@@ -89,15 +89,22 @@ export const ROW_FUNCTIONS = `select distinct p.proname from pg_catalog.pg_proc 
   where p.pronargs - p.pronargdefaults <= 1 and (t.typtype = 'c' or t.typname in ('record', 'any', 'anyelement',
     'anynonarray', 'anycompatible', 'anycompatiblenonarray'))`;
 
-/** Operators behind which is a function that somebody wrote. */
+/** Of an object of class and number: it came with an extension, and with what that says of it. */
+const ofExtension = (catalogue: string, oid: string) =>
+  `exists (select 1 from pg_catalog.pg_depend e where e.classid = 'pg_catalog.${catalogue}'::pg_catalog.regclass
+    and e.objid = ${oid} and e.deptype = 'e')`;
+
+/** Operators behind which is a function that somebody wrote, or chose among those of the server that may read more. */
 export const OPERATORS = `select distinct o.oprname from pg_catalog.pg_operator o
   join pg_catalog.pg_proc p on p.oid = o.oprcode join pg_catalog.pg_language l on l.oid = p.prolang
-  where o.oid >= 16384 and l.lanname not in ('c', 'internal')`;
+  where o.oid >= 16384 and (l.lanname not in ('c', 'internal')
+    or (p.provolatile <> 'i' and not ${ofExtension('pg_operator', 'o.oid')}))`;
 
-/** Whether there is a cast, possibly implicit, through a function that somebody wrote. */
+/** Whether there is a cast, possibly implicit, through such a function. */
 export const CASTS = `select exists (select 1 from pg_catalog.pg_cast c
   join pg_catalog.pg_proc p on p.oid = c.castfunc join pg_catalog.pg_language l on l.oid = p.prolang
-  where c.oid >= 16384 and l.lanname not in ('c', 'internal'))`;
+  where c.oid >= 16384 and (l.lanname not in ('c', 'internal')
+    or (p.provolatile <> 'i' and not ${ofExtension('pg_cast', 'c.oid')})))`;
 
 /** Types whose values are text: `citext` and its like, and domains over text. */
 export const TEXT_TYPES = `select oid from pg_catalog.pg_type

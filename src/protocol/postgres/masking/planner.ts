@@ -95,12 +95,20 @@ type Plan<Result> = (resolver: OriginResolver) => Result;
 
 class Planner implements ColumnPlanner {
   readonly #shared: Shared;
+  /** DDL that any session had sent when this one began. */
+  readonly #born: number;
+  /** The search path that the server's session began with, as far as that is known; `unknown`: it is not. */
+  #path: string | undefined;
   #ddlPending = false;
+  /** A table became a part of another: until that is in the catalogue, any table may show the rows of any. */
+  #inherits = false;
   /** Tables that a reload has not brought: made by a transaction that is still open. */
   readonly #unseen = new Set<number>();
 
   constructor(shared: Shared) {
     this.#shared = shared;
+    this.#path = shared.catalogue.searchPath;
+    this.#born = shared.catalogue.generation;
   }
 
   columns(
@@ -114,7 +122,7 @@ class Planner implements ColumnPlanner {
     const pending = this.#pending(context) || changesBefore(analysis, part);
     const unknownTable = (snapshot: Snapshot) => this.#hasUnseen(snapshot, fields);
     const plan: Plan<readonly ResultColumn[]> = (resolver) =>
-      this.#planned(resolver, lineage, fields, namesOf(context), pending);
+      this.#planned(resolver, lineage, fields, this.#names(context), pending);
     return this.#with(plan, unknownTable);
   }
 
@@ -144,13 +152,16 @@ class Planner implements ColumnPlanner {
     const lineage = lineageOf(analysis, part);
     // What cannot be read at all is opaque to policy, which refuses it where masks apply.
     if (lineage === undefined) return [];
+    this.#inherits ||= lineage.inherits;
     if (lineage.moves === 'code') return [movedColumn(undefined, 'code')];
     if (lineage.result === 'unknown') return lineage.moves === 'reads' ? [movedColumn(undefined)] : [];
     const writes = lineage.written.length > 0 || lineage.moves === 'reads';
-    if (!writes && lineage.functions.length === 0 && lineage.operators.length === 0) return [];
-    const names = namesOf(context);
+    if (!writes && lineage.functions.length === 0 && lineage.operators.length === 0) {
+      // A name that DDL changes is remembered only when it was seen before: ALTER SCHEMA … RENAME.
+      return analysis.statements[part]?.ddl === true ? this.#with(() => [], never) : [];
+    }
     const pending = this.#pending(context) || changesBefore(analysis, part);
-    return this.#with((resolver) => this.#movedColumns(resolver, lineage, names, pending), never);
+    return this.#with((resolver) => this.#movedColumns(resolver, lineage, this.#names(context), pending), never);
   }
 
   predicates(
@@ -160,9 +171,8 @@ class Planner implements ColumnPlanner {
   ): readonly PredicateUse[] | Promise<readonly PredicateUse[]> {
     const lineage = lineageOf(analysis, part);
     if (lineage === undefined || lineage.predicates.length === 0) return [];
-    const names = namesOf(context);
     const pending = this.#pending(context) || changesBefore(analysis, part);
-    return this.#with((resolver) => predicateUses(resolver, lineage, names, pending), never);
+    return this.#with((resolver) => predicateUses(resolver, lineage, this.#names(context), pending), never);
   }
 
   invalidate(): void {
@@ -211,6 +221,13 @@ class Planner implements ColumnPlanner {
     });
   }
 
+  /** Unqualified names are looked up as a fresh session would, while that is how this one began. */
+  #names(context: PlanContext): Names {
+    const { catalogue } = this.#shared;
+    this.#path ??= catalogue.generation === this.#born ? catalogue.searchPath : 'unknown';
+    return context.namesPinned && this.#path === catalogue.searchPath ? 'pinned' : 'any';
+  }
+
   #attempt<Result>(plan: Plan<Result>, snapshot: Snapshot): { resolver: OriginResolver; result: Result } {
     const resolver = this.#shared.resolver(snapshot);
     resolver.begin();
@@ -250,7 +267,7 @@ class Planner implements ColumnPlanner {
     const columns = fields.map((field, index) => {
       let origins = field.tableOid === 0 ? (followed[index] ?? whole()) : resolver.column(field.tableOid, field.attnum);
       // A view may have been replaced in a transaction that nobody else can see into.
-      if (pending && resolver.isView(field.tableOid)) origins = UNPROVEN;
+      if (pending && (this.#inherits || resolver.isView(field.tableOid))) origins = UNPROVEN;
       return this.#column(field, stored === undefined ? origins : union([origins, stored]));
     });
     if (!resolver.incomplete && memo !== undefined) {
@@ -283,9 +300,8 @@ class Planner implements ColumnPlanner {
     // It may also return anything, which is then stored; a rule on what is written may do anything as well.
     if ((keeps && !known) || relations.some((relation) => relation.rules)) parts.push(UNPROVEN);
     if (parts.length === 0) return [];
-    const views = () =>
-      lineage.read.some((name) => resolver.resolve(name, names).some((relation) => resolver.isView(relation.oid)));
-    if (pending && views()) parts.push(UNPROVEN);
+    // By a transaction that nobody else can see into a name may have come to be that of another relation.
+    if (pending && lineage.read.length > 0) parts.push(UNPROVEN);
     const { columns } = union(parts);
     return columns !== undefined && columns.length === 0 ? [] : [movedColumn(columns)];
   }
@@ -295,7 +311,7 @@ class Planner implements ColumnPlanner {
     { schema, name, columns: listed }: NonNullable<AnalysedStatement['copiesTable']>,
     context: PlanContext,
   ): readonly ResultColumn[] {
-    const candidates = resolver.resolve({ schema, name }, namesOf(context));
+    const candidates = resolver.resolve({ schema, name }, this.#names(context));
     const [relation] = candidates;
     if (relation === undefined || candidates.length > 1) throw unknownCopy();
     // Without a list COPY leaves generated columns out.
@@ -310,7 +326,7 @@ class Planner implements ColumnPlanner {
   }
 
   #copyQuery(resolver: OriginResolver, lineage: Lineage, context: PlanContext): readonly ResultColumn[] {
-    const names = namesOf(context);
+    const names = this.#names(context);
     const width = resolver.width(lineage, names);
     if (width === undefined) throw unknownCopy();
     const stored = this.#stored(resolver, lineage, names);
@@ -345,10 +361,6 @@ function lineageOf(analysis: Analysis | undefined, part: number): Lineage | unde
 
 function movedColumn(origins: ResultColumn['origins'], name = 'moved'): ResultColumn {
   return { name, origins, textual: false };
-}
-
-function namesOf(context: PlanContext): Names {
-  return context.namesPinned ? 'pinned' : 'any';
 }
 
 function signature(fields: readonly Field[], names: Names): string {

@@ -77,6 +77,8 @@ export interface Lineage {
   readonly positional: boolean;
   /** Names that stand for whole rows. */
   readonly rows: readonly string[];
+  /** It makes a table a part of another, which then shows its rows. */
+  readonly inherits: boolean;
   /** Relations whose rows it reads. */
   readonly read: readonly Name[];
   /** Relations whose rows it changes. */
@@ -103,6 +105,7 @@ export function lineageOf(type: string, node: Tree, collector: Collector): Linea
     ...(simple === undefined ? {} : { simple }),
     width: widthOf(type, node),
     moves: movesOf(type, node, collector),
+    inherits: type === 'AlterTableStmt' && list(node, 'cmds').some(inherits),
     ...(CODE.has(type) ? NO_PREDICATES : predicatesOf({ [type]: node })),
     rows: [...collector.rows],
     read: relations.filter((relation) => relation.read).map(({ schema, name }) => ({ schema, name })),
@@ -174,6 +177,12 @@ function movesOf(type: string, node: Tree, collector: Collector): Lineage['moves
       // A materialized view stores what its definition says, and the definition is followed when the view is read.
       return NOTHING;
   }
+}
+
+/** ALTER TABLE … INHERIT, ATTACH PARTITION. */
+function inherits(command: unknown): boolean {
+  const subtype = text(as(command, 'AlterTableCmd'), 'subtype') ?? '';
+  return subtype === 'AT_AddInherit' || subtype === 'AT_AttachPartition';
 }
 
 /** ALTER COLUMN … TYPE … USING expression: other columns may go into this one. */

@@ -127,6 +127,7 @@ describe('DDL of the session', () => {
 
   test('when it is not told whether the transaction is over, DDL counts as not seen', async () => {
     const it = await bench();
+    await it.origins('select 1');
     it.planner.invalidate();
     expect(await it.origins('select upper(note) from orders', { namesPinned: true })).toEqual(['?']);
     expect(await it.origins('select upper(note) from orders', PINNED)).toEqual(['orders.note ~']);
@@ -168,6 +169,7 @@ test('a view whose relations are locked is not waited for', async () => {
 
 test('an extension in C is harmless, dblink is not', async () => {
   const it = await bench();
+  await it.origins('select 1');
   await it.client.query('create extension pg_trgm; create extension dblink; create extension "uuid-ossp"');
   it.planner.invalidate();
   expect(await it.origins("select similarity(note, 'x') from orders")).toEqual(['orders.note ~']);
