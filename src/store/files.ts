@@ -2,8 +2,9 @@
 // Refuses to know: what the lines in them mean.
 
 import { mkdirSync } from 'node:fs';
-import { type RecorderFiles, writeAll } from '../session/recorder/files.ts';
+import type { RecorderFiles } from '../session/recorder/files.ts';
 import type { RecordingTarget } from '../session/recorder/sink.ts';
+import { writeAll } from './node-files.ts';
 
 /** Makes a directory and those above it, mode 0700 for each that is new. */
 export function privateDirectory(path: string): void {

@@ -3,10 +3,11 @@
 import { createReadStream, renameSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { nodeFiles, type RecorderFiles } from '../session/recorder/files.ts';
+import type { RecorderFiles } from '../session/recorder/files.ts';
 import type { LogSegments } from '../session/recorder/log.ts';
 import type { RecordingTarget } from '../session/recorder/sink.ts';
 import { FileTarget, Gate, privateDirectory } from './files.ts';
+import { nodeFiles } from './node-files.ts';
 import { unusedName } from './recordings.ts';
 
 export class LogDirectory implements LogSegments {

@@ -6,9 +6,10 @@ import { createReadStream, existsSync, renameSync, symlinkSync, unlinkSync } fro
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ourError, userError } from '../core/errors.ts';
-import { nodeFiles, type RecorderFiles, writeAll } from '../session/recorder/files.ts';
+import type { RecorderFiles } from '../session/recorder/files.ts';
 import type { RecordingSink, RecordingTarget } from '../session/recorder/sink.ts';
 import { FileTarget, Gate, privateDirectory } from './files.ts';
+import { nodeFiles, writeAll } from './node-files.ts';
 
 const READ_CHUNK = 1024 * 1024;
 /** Files made durable at once. */

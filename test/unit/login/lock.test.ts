@@ -47,7 +47,7 @@ describe('a lock', () => {
     left = true;
     other.child.stdin!.write('go\n');
     expect(await waiting).toBe(true);
-    expect(other.stdout).toContain('leaving');
+    await other.waitFor(/leaving/);
   });
 
   it('is free as soon as its holder was killed', async () => {

@@ -11,13 +11,13 @@ import { Grants } from '../../../src/session/approvals/grants.ts';
 import { SessionEvents } from '../../../src/session/events.ts';
 import type { Principal } from '../../../src/session/identity/principal.ts';
 import type { Access, Policy, PolicyVerdict, SessionPolicy } from '../../../src/session/policy/types.ts';
-import { nodeFiles } from '../../../src/session/recorder/files.ts';
 import type { AuditKind, AuditLog } from '../../../src/session/recorder/log.ts';
 import { readLines } from '../../../src/session/recorder/reader.ts';
 import { Recorder } from '../../../src/session/recorder/recorder.ts';
 import { SessionRegistry } from '../../../src/session/registry.ts';
 import { createSession, type GatewaySession, type SessionOptions } from '../../../src/session/session.ts';
 import { openStore, type Store } from '../../../src/store/index.ts';
+import { nodeFiles } from '../../../src/store/node-files.ts';
 import { FaultyFiles } from './recorder/fixtures.ts';
 
 export const person = (name: string, ...groups: string[]): Principal => ({

@@ -13,11 +13,11 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { newSessionId } from '../../../src/core/ids.ts';
-import { nodeFiles } from '../../../src/session/recorder/files.ts';
 import { DEFAULT_ROW_LIMITS, Recording } from '../../../src/session/recorder/recording.ts';
 import { salvage } from '../../../src/session/recorder/salvage.ts';
 import { FlushScheduler } from '../../../src/session/recorder/scheduler.ts';
 import { verify } from '../../../src/session/recorder/verify.ts';
+import { nodeFiles } from '../../../src/store/node-files.ts';
 import { RecordingDirectory, recordingPath } from '../../../src/store/recordings.ts';
 import { FaultyFiles, header, sampleRecording, statement, T0, turn } from '../session/recorder/fixtures.ts';
 

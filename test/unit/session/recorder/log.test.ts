@@ -12,9 +12,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { silentLog } from '../../../../src/core/log.ts';
-import { nodeFiles } from '../../../../src/session/recorder/files.ts';
 import { ChainedLog, verifyLog } from '../../../../src/session/recorder/log.ts';
 import { LogDirectory } from '../../../../src/store/log-segments.ts';
+import { nodeFiles } from '../../../../src/store/node-files.ts';
 import { FaultyFiles, T0 } from './fixtures.ts';
 
 let root: string;
