@@ -1,5 +1,6 @@
 // What is measured, one function each; all take the stage and say nothing.
 
+import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { cleanEnvironment, PROGRAM, startGateway } from '../../test/support/gateway.ts';
 import { memoryKb, pathWithNode, runOk, sleep } from '../../test/support/process.ts';
@@ -95,13 +96,19 @@ export async function idleSessions(count: number): Promise<number> {
   }
 }
 
+/** Runs Node with nothing in between. */
+function timed(args: string[], env: NodeJS.ProcessEnv): void {
+  const { status, stderr } = spawnSync(process.execPath, args, { env });
+  if (status !== 0) throw new Error(`node ${args.join(' ')}: ${String(stderr)}`);
+}
+
 /** Milliseconds of `hoopctl --help`, process start to end. */
 export async function help(times: number): Promise<number> {
   const env = cleanEnvironment('/nonexistent');
   const found: number[] = [];
   for (let i = 0; i < times; i++) {
     const from = process.hrtime.bigint();
-    await runOk(process.execPath, [PROGRAM, '--help'], { env });
+    timed([PROGRAM, '--help'], env);
     found.push(Number(process.hrtime.bigint() - from) / 1e6);
   }
   return median(found);
@@ -112,7 +119,7 @@ export async function bareNode(times: number): Promise<number> {
   const found: number[] = [];
   for (let i = 0; i < times; i++) {
     const from = process.hrtime.bigint();
-    await runOk(process.execPath, ['-e', '0'], { env: { PATH: pathWithNode() } });
+    timed(['-e', '0'], { PATH: pathWithNode() });
     found.push(Number(process.hrtime.bigint() - from) / 1e6);
   }
   return median(found);

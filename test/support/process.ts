@@ -35,13 +35,18 @@ const living = new Set<ChildProcess>();
 const directories = new Set<string>();
 let watching = false;
 
+/** Kills every child that is left and removes every temporary directory. */
+export function endEverything(): void {
+  for (const child of living) killGroup(child, 'SIGKILL');
+  for (const directory of directories) rmSync(directory, { recursive: true, force: true });
+  living.clear();
+  directories.clear();
+}
+
 function cleanUpAtExit(): void {
   if (watching) return;
   watching = true;
-  process.on('exit', () => {
-    for (const child of living) killGroup(child, 'SIGKILL');
-    for (const directory of directories) rmSync(directory, { recursive: true, force: true });
-  });
+  process.on('exit', endEverything);
 }
 
 function killGroup(child: ChildProcess, signal: NodeJS.Signals): void {
@@ -53,10 +58,15 @@ function killGroup(child: ChildProcess, signal: NodeJS.Signals): void {
   }
 }
 
+/** util-linux's setpriv, which can tie a child's life to ours: this process may be killed without a last word. */
+const setpriv = process.platform === 'linux' ? findProgram('/usr/bin/setpriv') : undefined;
+
 function launch(command: string, args: readonly string[], options: RunOptions, stdin: 'pipe' | 'ignore'): ChildProcess {
   cleanUpAtExit();
+  const tied = setpriv === undefined ? [] : [setpriv, '--pdeathsig', 'KILL', '--'];
+  const [program = command, ...words] = [...tied, command, ...args];
   // A process group of its own, so that what it starts itself can be ended with it.
-  const child = spawn(command, args, {
+  const child = spawn(program, words, {
     cwd: options.cwd,
     env: options.env ?? process.env,
     stdio: [stdin, 'pipe', 'pipe'],
