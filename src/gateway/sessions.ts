@@ -4,6 +4,7 @@
 import { asHoopctlError, ourError, userError } from '../core/errors.ts';
 import { newSessionId } from '../core/ids.ts';
 import type { Session, SessionEnd, Target } from '../protocol/contract.ts';
+import { Budgets } from '../session/budgets.ts';
 import { displayName, type Principal, principalKey } from '../session/identity/principal.ts';
 import { createSession, type GatewaySession } from '../session/session.ts';
 import { createTarget } from '../target/target.ts';
@@ -30,11 +31,13 @@ export interface SessionRequest {
 export class SessionOpener {
   readonly #parts: Parts;
   readonly #perPrincipal = new Map<string, number>();
+  readonly #budgets: Budgets;
   #open = 0;
   /** Set when the gateway stops: nothing more is opened. */
   stopping = false;
 
   constructor(parts: Parts) {
+    this.#budgets = new Budgets(parts.clock);
     this.#parts = parts;
   }
 
@@ -120,6 +123,7 @@ export class SessionOpener {
       events: parts.events,
       alerts: parts.webhooks,
       firstSeen: parts.firstSeen,
+      budgets: this.#budgets,
       clock: parts.clock,
       log: parts.log,
       client,

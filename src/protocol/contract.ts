@@ -214,6 +214,17 @@ export interface Session {
    */
   predicates?(id: OperationId, operation: Operation, uses: readonly PredicateUse[]): Decision;
 
+  /** Whether anything that runs is counted against a budget: false lets a protocol skip `spend`. */
+  readonly metering?: boolean;
+  /**
+   * Counts what is about to be sent of an operation's result. A refusal: a budget does not allow it; nothing more of the
+   * result is sent, the operation is cancelled at the target, and ends with this.
+   */
+  spend?(id: OperationId, rows: number, bytes: number): Refusal | undefined;
+
+  /** Nothing more comes of an operation that is counted. */
+  over?(id: OperationId): void;
+
   /** The names of a result's columns, for the recording: call before the first row where rows are wanted. */
   columns?(id: OperationId, part: number, names: readonly string[]): void;
 

@@ -18,15 +18,17 @@ import type {
 } from '../protocol/contract.ts';
 import type { Alerts } from './alerts.ts';
 import { type Approvals, DEFAULT_WAIT_MS, type Held, type HoldResult } from './approvals/approvals.ts';
+import { type Budgets, Meter } from './budgets.ts';
 import type { SessionEvents } from './events.ts';
 import type { FirstSeen } from './first-seen.ts';
 import { remind, touchesOf } from './holding.ts';
-import { displayName, type Principal } from './identity/principal.ts';
+import { displayName, type Principal, principalKey } from './identity/principal.ts';
 import type { PolicyInForce } from './in-force.ts';
 import { hasReason } from './policy/session.ts';
 import type { PolicyVerdict, Reviewers } from './policy/types.ts';
 import type { Recording } from './recorder/recording.ts';
 import {
+  budgetPassed,
   deniedByRule,
   describeOperation,
   guardFailed,
@@ -52,6 +54,7 @@ export interface DeciderOptions {
   readonly reviewers?: Reviewers;
   readonly alerts?: Alerts;
   readonly firstSeen?: FirstSeen;
+  readonly budgets?: Budgets;
   readonly revoked: (issuer: string, subject: string) => boolean;
   /** Why the session is over; undefined while it lives. */
   readonly over: () => SessionEnd | undefined;
@@ -68,6 +71,10 @@ export class Decider {
   readonly #policy: PolicyInForce;
   readonly #recording: Recording;
   readonly #holds = new Set<Held>();
+  readonly #meter: Meter | undefined;
+  /** What the protocol was told applies: it does not look for what did not when it began. */
+  #toldMasked = true;
+  #toldRuled = true;
   operations = 0;
   denied = 0;
 
@@ -75,12 +82,33 @@ export class Decider {
     this.#options = options;
     this.#policy = options.policy;
     this.#recording = options.recording;
+    const { budgets, principal, clock } = options;
+    this.#meter = budgets === undefined ? undefined : new Meter(budgets, principalKey(principal), clock);
+  }
+
+  get metering(): boolean {
+    return this.#meter?.metering ?? false;
+  }
+
+  spend(id: OperationId, rows: number, bytes: number): Refusal | undefined {
+    const passed = this.#meter?.spend(id, rows, bytes);
+    if (passed === undefined) return undefined;
+    const { charge, bound } = passed;
+    this.denied += 1;
+    return budgetPassed(this.#options.session, charge.rule, bound, charge.budget.per);
+  }
+
+  /** The operation's last result is known. */
+  over(id: OperationId): void {
+    this.#meter?.end(id);
   }
 
   /** When the policy cannot be asked, everything is to be masked (promise 3). */
   get masking(): { readonly columns: boolean; readonly values: boolean } {
     try {
-      return this.#policy.current().masking;
+      const { masking } = this.#policy.current();
+      this.#toldMasked &&= masking.columns || masking.values;
+      return masking;
     } catch {
       return { columns: true, values: true };
     }
@@ -88,7 +116,9 @@ export class Decider {
 
   get ruled(): boolean {
     try {
-      return this.#policy.current().ruled;
+      const { ruled } = this.#policy.current();
+      this.#toldRuled &&= ruled;
+      return ruled;
     } catch {
       return true;
     }
@@ -163,15 +193,32 @@ export class Decider {
     const policy = this.#policy.current();
     const objection = this.#objection();
     if (objection !== undefined) return this.#refuse(id, operation, objection, undefined);
-    const verdict = policy.decide(operation.parts, operation.text, this.#options.clock.now());
+    const { clock } = this.#options;
+    const verdict = policy.decide(operation.parts, operation.text, clock.now(), this.#meter?.exhausted);
     if (verdict.firstSeen !== undefined) this.#touched(id, operation, verdict.firstSeen);
     if (verdict.verdict === 'allow') {
+      if (verdict.charges !== undefined) this.#meter?.begin(id, verdict.charges);
       this.#recording.intent(id, operation, verdict);
       return verdict.rule === undefined ? ALLOW : { verdict: 'allow', rule: verdict.rule };
     }
-    if (verdict.verdict === 'review') return this.#hold(id, operation, verdict);
+    if (verdict.verdict === 'review') return this.#charged(id, this.#hold(id, operation, verdict), verdict);
     // Whatever else it says is no permission.
     return this.#refuse(id, operation, deniedByRule(this.#options.session, operation, verdict), verdict);
+  }
+
+  /** What is approved counts against the other budgets; that one that it was held for is used up. */
+  #charged(id: OperationId, decision: Decision, { charges }: PolicyVerdict): Decision {
+    const meter = this.#meter;
+    if (meter === undefined || charges === undefined) return decision;
+    const begin = (verdict: Verdict): Verdict => {
+      if (verdict.verdict === 'allow')
+        meter.begin(
+          id,
+          charges.filter((charge) => !meter.exhausted(charge)),
+        );
+      return verdict;
+    };
+    return decision.verdict === 'hold' ? { ...decision, settled: decision.settled.then(begin) } : begin(decision);
   }
 
   /** Why this session may do nothing more, whatever the rules say. */
@@ -193,6 +240,10 @@ export class Decider {
         'the grant has ended',
         `ask for a new one: hoopctl request ${this.#options.connection}`,
       );
+    }
+    const { ruled, masking } = this.#policy.current();
+    if ((ruled && !this.#toldRuled) || ((masking.columns || masking.values) && !this.#toldMasked)) {
+      return refuse('access_denied', 'rules or masks apply now that did not when the session began', 'connect again');
     }
     const gone = this.#policy.accessGone;
     return gone === undefined ? undefined : refuse('access_denied', gone, 'run hoopctl ls to see what you may reach');

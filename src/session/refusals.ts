@@ -36,6 +36,13 @@ export function deniedByRule(session: string, operation: Operation, verdict: Pol
   };
 }
 
+/** A result that ends in the middle. */
+export function budgetPassed(session: string, rule: string, bound: string, per: 'session' | 'day'): Refusal {
+  const message = `the result is cut: the budget of ${bound} per ${per} of rule "${rule}" is used up`;
+  const next = per === 'day' ? 'ask for less, or go on tomorrow' : 'ask for less, in another session';
+  return refusedBecause(session, 'denied', message, next, rule);
+}
+
 /** A statement that selects nothing masked, and would tell of it all the same. */
 export function guessRefused(session: string, { rule, message }: PolicyVerdict): Refusal {
   const next =

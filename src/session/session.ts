@@ -13,6 +13,7 @@ import type {
   OperationId,
   Outcome,
   PredicateUse,
+  Refusal,
   ResultColumn,
   Session,
   SessionEnd,
@@ -20,6 +21,7 @@ import type {
 } from '../protocol/contract.ts';
 import type { Alerts } from './alerts.ts';
 import type { Approvals } from './approvals/approvals.ts';
+import type { Budgets } from './budgets.ts';
 import { Decider } from './decision.ts';
 import type { SessionEvents } from './events.ts';
 import type { FirstSeen } from './first-seen.ts';
@@ -48,6 +50,8 @@ export interface SessionOptions {
   readonly events: SessionEvents;
   readonly alerts?: Alerts;
   readonly firstSeen?: FirstSeen;
+  /** Where budgets by the day are counted; left out: none is. */
+  readonly budgets?: Budgets;
   readonly clock: Clock;
   readonly log: Log;
   /** The client's address. */
@@ -144,6 +148,7 @@ export class GatewaySession implements Session, LiveSession {
       reviewers,
       ...(alerts === undefined ? {} : { alerts }),
       ...(firstSeen === undefined ? {} : { firstSeen }),
+      ...(options.budgets === undefined ? {} : { budgets: options.budgets }),
       revoked,
       over: () => this.#reason,
     });
@@ -184,6 +189,18 @@ export class GatewaySession implements Session, LiveSession {
 
   masks(id: OperationId, part: number, columns: readonly ResultColumn[]): readonly (Mask | null)[] {
     return this.#decider.masks(id, part, columns);
+  }
+
+  get metering(): boolean {
+    return this.#decider.metering;
+  }
+
+  spend(id: OperationId, rows: number, bytes: number): Refusal | undefined {
+    return this.#decider.spend(id, rows, bytes);
+  }
+
+  over(id: OperationId): void {
+    this.#decider.over(id);
   }
 
   predicates(id: OperationId, operation: Operation, uses: readonly PredicateUse[]): Decision {

@@ -188,6 +188,7 @@ class Conversation {
       allowFunctionCall: ready.target.config.options.allow.includes('function-call'),
       namesPinned: namesPinned(greeting.parameters),
       wake: () => driver.wake(),
+      cancel: () => void this.#cancel(key, false).catch(() => {}),
     });
     this.#machine = machine;
     const client = this.#door.stream;

@@ -153,6 +153,9 @@ function checkRule(
   }
   const when = rule.when;
   if (when === undefined) return;
+  if (when.budget !== undefined && rule.then === 'allow') {
+    report([...path, 'when', 'budget'], 'has no effect with then: allow, expected then: deny or review');
+  }
   const statement = STATEMENT_CONDITIONS.find((key) => when[key] !== undefined);
   if (statement !== undefined) {
     requireAll(

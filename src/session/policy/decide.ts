@@ -7,7 +7,7 @@ import { allHold } from './condition.ts';
 import type { DangerousElement, DangerSet } from './danger.ts';
 import { fold, qualified } from './pattern.ts';
 import { type CompiledRule, DANGEROUS, OPAQUE } from './rule.ts';
-import type { PolicyVerdict } from './types.ts';
+import type { Charge, PolicyVerdict } from './types.ts';
 import { combine, type Refused } from './verdict.ts';
 import type { Moment } from './when.ts';
 
@@ -70,7 +70,12 @@ export class Decider {
     }
   }
 
-  decide(parts: readonly Facts[], text: string, now: number): PolicyVerdict {
+  decide(
+    parts: readonly Facts[],
+    text: string,
+    now: number,
+    exhausted: (charge: Charge) => boolean = () => false,
+  ): PolicyVerdict {
     let known = this.#remembered.get(parts);
     if (known === undefined) {
       known = this.#match(parts.length === 0 ? NOTHING : parts);
@@ -78,8 +83,11 @@ export class Decider {
     }
     if (known.pending.length === 0) return known.base;
     const moment: Moment = { text, now };
-    const late = new Set(known.pending.filter((rule) => allHold(rule.late, moment)));
-    return late.size === 0 ? known.base : this.#verdict(known.parts, late);
+    const holding = known.pending.filter((rule) => allHold(rule.late, moment));
+    const charges = holding.flatMap(({ charge }) => (charge === undefined ? [] : [charge]));
+    const late = new Set(holding.filter(({ charge }) => charge === undefined || exhausted(charge)));
+    const verdict = late.size === 0 ? known.base : this.#verdict(known.parts, late);
+    return charges.length === 0 ? verdict : { ...verdict, charges };
   }
 
   #match(parts: readonly Facts[]): Remembered {
@@ -98,7 +106,7 @@ export class Decider {
     const test = (rules: readonly CompiledRule[] | undefined) => {
       for (const rule of rules ?? []) {
         if ((rule.dangerous && dangerous.length === 0) || !allHold(rule.facts, part)) continue;
-        (rule.late.length === 0 ? settled : pending).add(rule);
+        (rule.late.length === 0 && rule.charge === undefined ? settled : pending).add(rule);
       }
     };
     test(this.#all);

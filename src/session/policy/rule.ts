@@ -1,11 +1,11 @@
 // One rule of the document, made ready: conditions to test, and what follows when they hold.
 
-import { parseDuration } from '../../core/clock.ts';
+import { formatDuration, parseDuration } from '../../core/clock.ts';
 import type { Principal } from '../identity/principal.ts';
 import type { Condition } from './condition.ts';
 import { type Lift, liftOf } from './danger.ts';
-import type { Rule } from './schema.ts';
-import type { ConnectionRef, Reviewers } from './types.ts';
+import type { Rule, When } from './schema.ts';
+import type { Budget, Charge, ConnectionRef, Reviewers } from './types.ts';
 import { type WhenConditions, whenConditions } from './when.ts';
 import { toConditions, whoConditions } from './who.ts';
 
@@ -31,6 +31,8 @@ export interface CompiledRule extends WhenConditions {
   readonly firstSeen: boolean;
   readonly who: readonly Condition<Principal>[];
   readonly to: readonly Condition<ConnectionRef>[];
+  /** It holds only once this is used up. */
+  readonly charge: Charge | undefined;
   /** Only in a session that was opened without a reason. */
   readonly reasonMissing: boolean;
   /** Only for a statement that uses something of the connection's dangerous set. */
@@ -44,9 +46,30 @@ export interface CompiledRule extends WhenConditions {
   readonly dodgeable: boolean;
 }
 
+function budgetOf({ rows, bytes, statements, time, per }: NonNullable<When['budget']>): Budget {
+  return {
+    ...(rows === undefined ? {} : { rows }),
+    ...(bytes === undefined ? {} : { bytes }),
+    ...(statements === undefined ? {} : { statements }),
+    ...(time === undefined ? {} : { timeMs: parseDuration(time) ?? 0 }),
+    per,
+  };
+}
+
+export function describeBudget({ rows, bytes, statements, timeMs, per }: Budget): string {
+  const bounds = [
+    rows === undefined ? [] : [`${rows} rows`],
+    bytes === undefined ? [] : [`${bytes} bytes`],
+    statements === undefined ? [] : [`${statements} statements`],
+    timeMs === undefined ? [] : [`${formatDuration(timeMs)} of time`],
+  ].flat();
+  return `${bounds.join(', ')} per ${per}`;
+}
+
 export function compileRule(rule: Rule): CompiledRule {
   const { when, then } = rule;
   const conditions = whenConditions(when, then === 'allow');
+  const charge = when?.budget === undefined ? undefined : { rule: rule.name, budget: budgetOf(when.budget) };
   const about = Object.entries(when ?? {})
     .filter(([, value]) => value !== undefined)
     .map(([key]) => key);
@@ -54,7 +77,9 @@ export function compileRule(rule: Rule): CompiledRule {
     ...conditions,
     name: rule.name,
     then,
-    message: rule.message,
+    message:
+      rule.message ?? (charge === undefined ? undefined : `the budget of ${describeBudget(charge.budget)} is used up`),
+    charge,
     reviewers: rule.reviewers,
     waitMs: (rule.wait === undefined ? undefined : parseDuration(rule.wait)) ?? DEFAULT_WAIT_MS,
     reason: rule.reason,
@@ -64,6 +89,6 @@ export function compileRule(rule: Rule): CompiledRule {
     reasonMissing: when?.reasonMissing ?? false,
     dangerous: when?.dangerous ?? false,
     lift: then === 'deny' ? undefined : liftOf(when),
-    dodgeable: then !== 'allow' && about.some((key) => !['opaque', 'time', 'reasonMissing'].includes(key)),
+    dodgeable: then !== 'allow' && about.some((key) => !['opaque', 'time', 'reasonMissing', 'budget'].includes(key)),
   };
 }

@@ -135,6 +135,19 @@ function isZone(zone: string): boolean {
 
 const only = (what: string) => z.literal(true).optional().describe(what);
 
+const amount = z.int().min(1).max(Number.MAX_SAFE_INTEGER).optional();
+
+export const budgetSchema = z
+  .strictObject({
+    rows: amount.describe('Rows sent to the client.'),
+    bytes: amount.describe('Bytes of result sent to the client.'),
+    statements: amount.describe('Statements that matched the rule.'),
+    time: durationText.optional().describe('Time that they ran, e.g. 30m.'),
+    per: z.enum(['session', 'day']).describe('In one session, or by one principal in one day (UTC).'),
+  })
+  .refine((budget) => Object.keys(budget).length > 1, 'expected rows, bytes, statements or time')
+  .describe('Once so much was used up by statements for which all other conditions hold; a result ends in the middle.');
+
 export const whenSchema = z
   .strictObject({
     does: several(text).optional().describe("It does any of these, in the protocol's words: select, drop, …"),
@@ -154,6 +167,7 @@ export const whenSchema = z
     text: patternText.optional().describe('Its exact text matches this RE2 pattern somewhere; (?i) ignores case.'),
     time: timeSchema.optional(),
     reasonMissing: only('The session was opened without a reason (--reason).'),
+    budget: budgetSchema.optional(),
   })
   .refine((when) => Object.values(when).some((value) => value !== undefined), 'expected at least one condition')
   .describe('When: every condition given has to hold for one statement, each by any of its values.');

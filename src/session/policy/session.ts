@@ -35,7 +35,7 @@ export function makeSession(
     masking: { columns: masker.columns, values: masker.values },
     guards,
     masker,
-    decide: (parts, text, now) => decider.decide(parts, text, now),
+    decide: (parts, text, now, exhausted) => decider.decide(parts, text, now, exhausted),
     masks: (columns) => masker.masks(columns),
     predicates: (uses) => masker.predicates(uses),
   };

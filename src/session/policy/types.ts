@@ -31,6 +31,20 @@ export type Access =
       readonly breakGlass?: { readonly maxMs: number };
     };
 
+/** How much may be used up of what matches a rule, in one session or by one principal in one day (UTC). */
+export interface Budget {
+  readonly rows?: number;
+  readonly bytes?: number;
+  readonly statements?: number;
+  readonly timeMs?: number;
+  readonly per: 'session' | 'day';
+}
+
+export interface Charge {
+  readonly rule: string;
+  readonly budget: Budget;
+}
+
 export interface PolicyVerdict {
   readonly verdict: 'allow' | 'deny' | 'review';
   /** The strictest rule that matched; undefined when none did and access alone allows. */
@@ -44,6 +58,8 @@ export interface PolicyVerdict {
   readonly reason?: 'required';
   /** The rule that wants to know of relations touched for the first time. */
   readonly firstSeen?: string;
+  /** Budgets that the operation uses up when it runs. */
+  readonly charges?: readonly Charge[];
   /** Every rule that matched, for `explain` and the record. */
   readonly matched: readonly string[];
 }
@@ -54,7 +70,13 @@ export interface SessionPolicy {
   readonly ruled: boolean;
   readonly masking: { readonly columns: boolean; readonly values: boolean };
   /** `now`: ms since the epoch, for rules with a time window. */
-  decide(parts: readonly Facts[], text: string, now: number): PolicyVerdict;
+  decide(
+    parts: readonly Facts[],
+    text: string,
+    now: number,
+    /** Whether nothing is left of a budget; left out: something is. */
+    exhausted?: (charge: Charge) => boolean,
+  ): PolicyVerdict;
   /** One answer a column; what is not proven clean is masked. */
   masks(columns: readonly ResultColumn[]): readonly (Mask | null)[];
   /** The verdict on using columns beside selecting them; undefined: no mask says anything. */

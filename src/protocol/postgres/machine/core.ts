@@ -9,6 +9,7 @@ import type { Analyser, ColumnPlanner, ValueMasker } from '../analysis.ts';
 import type { Limits } from '../limits.ts';
 import { type Expected, type Portal, Queue, type Running, type Statement } from './expected.ts';
 import { Names } from './names.ts';
+import { refusalNotice } from './refusal.ts';
 import { Client, Target } from './states.ts';
 
 export interface MachineOptions {
@@ -23,6 +24,8 @@ export interface MachineOptions {
   readonly namesPinned: boolean;
   /** Something that was waited for is here: call `pump` and take the output. */
   readonly wake: () => void;
+  /** Cancels at the server what runs; left out: it runs to its end. */
+  readonly cancel?: () => void;
 }
 
 /** Requests that may run something. Bind plans, which may call functions. */
@@ -124,7 +127,22 @@ export class Core {
     error?: { code: string; message: string },
   ): void {
     this.session.result(running.id, { part: running.part, status, tag, rows, bytes: running.bytes, error });
-    if (running.part + 1 >= running.analysis.statements.length) running.over = true;
+    if (running.part + 1 < running.analysis.statements.length) return;
+    running.over = true;
+    this.session.over?.(running.id);
+  }
+
+  /**
+   * Whether a result may go on with so much more. Otherwise nothing more of it is sent, and what ends it at the server
+   * (the cancel, or its own end when that was faster) is told as the refusal.
+   */
+  spend(running: Running, rows: number, bytes: number): boolean {
+    if (running.cut !== undefined) return false;
+    const refusal = this.session.spend?.(running.id, rows, bytes);
+    if (refusal === undefined) return true;
+    running.cut = { ...refusalNotice(refusal), code: '53400' };
+    this.options.cancel?.();
+    return false;
   }
 
   /** Every part from the one that runs on did not run, or is not known to have. */
@@ -135,6 +153,7 @@ export class Core {
       running.nextPart();
     }
     running.over = true;
+    this.session.over?.(running.id);
   }
 
   end(reason: SessionEnd | HoopctlError): void {

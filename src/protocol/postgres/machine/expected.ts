@@ -40,6 +40,8 @@ export class Running {
   /** Columns of each COPY … TO STDOUT part, planned before it was sent. */
   copyColumns: Map<number, readonly ResultColumn[]> | undefined;
   copy: CopyMasker | undefined;
+  /** A budget ends its result here: nothing more of it is sent, and this is said for it. */
+  cut: Notice | undefined;
   /** The last outcome has been told. */
   over = false;
 

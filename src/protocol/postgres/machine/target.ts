@@ -15,7 +15,7 @@ import {
   transactionStatus,
   withoutPayload,
 } from '../wire/backend.ts';
-import { decodeFields, errorResponse } from '../wire/notice.ts';
+import { decodeFields, errorResponse, type Notice } from '../wire/notice.ts';
 import { Back, backName, messageFormat } from '../wire/types.ts';
 import type { Core } from './core.ts';
 import type { Expected, Running } from './expected.ts';
@@ -72,6 +72,12 @@ export class TargetSide {
     const running = head?.running;
     const type = frames.buffer[frames.start]!;
     if (head === undefined || running === undefined || head.swallow) return false;
+    if (this.#core.session.metering === true || running.cut !== undefined) {
+      // What is counted, or not sent any more, has to be whole.
+      const { inspected } = this.#core.options.limits;
+      if (frames.total > inspected.value) throw limitExceeded(inspected, frames.total);
+      return false;
+    }
     if (type === Back.DataRow && (head.state === Target.queryRows || head.state === Target.execute)) {
       const { inspected, recordedRow } = this.#core.options.limits;
       if (!this.#rows.plain(running) && (this.#core.masked || frames.total <= recordedRow.value)) {
@@ -122,11 +128,14 @@ export class TargetSide {
       frames.unread();
       return;
     }
+    const metering = this.#core.session.metering === true || running.cut !== undefined;
     if (!this.#rows.plain(running)) {
-      this.#rows.row(running, buffer, start, end);
+      if (!metering || this.#core.spend(running, 1, end - start)) this.#rows.row(running, buffer, start, end);
       return;
     }
-    running.rows += 1 + frames.run(Back.DataRow);
+    const rows = metering ? 1 : 1 + frames.run(Back.DataRow);
+    if (metering && !this.#core.spend(running, 1, end - start)) return;
+    running.rows += rows;
     running.bytes += frames.end - start;
     this.#core.toClient.slice(buffer, start, frames.end);
   }
@@ -136,13 +145,16 @@ export class TargetSide {
     const core = this.#core;
     const running = head.running;
     head.state = next;
+    if (running?.cut !== undefined && this.#ended(head, running.cut, type)) return;
     switch (type) {
       case Back.ErrorResponse:
         this.#error(head, next, buffer, start, end);
         return;
-      case Back.CopyData:
-        this.#rows.copy(running!, buffer, start, end);
+      case Back.CopyData: {
+        const metering = core.session.metering === true || running!.cut !== undefined;
+        if (!metering || core.spend(running!, 1, end - start)) this.#rows.copy(running!, buffer, start, end);
         return;
+      }
       case Back.RowDescription:
         this.#described(head, buffer, start, end);
         break;
@@ -172,6 +184,31 @@ export class TargetSide {
     if (!head.swallow) core.toClient.slice(buffer, start, end);
     if (head.state === Target.done) this.#done(head, type);
     if (core.waiting?.for === 'answers') this.#maybeAnswered();
+  }
+
+  /** The end of a result that a budget has cut: true when nothing else is to be done with it. */
+  #ended(head: Expected, cut: Notice, type: number): boolean {
+    if (type === Back.CopyDone) return true;
+    const { code, message } = cut;
+    const told = () => this.#core.outcome(head.running!, 'cancelled', undefined, head.running!.rows, { code, message });
+    if (type === Back.ErrorResponse) {
+      told();
+      head.running!.nextPart();
+      this.#core.abandon(head.running, 'cancelled');
+      head.refusal = cut;
+      return false;
+    }
+    if (type !== Back.CommandComplete && type !== Back.PortalSuspended) return false;
+    // The server was faster than the cancel. In a Query that is an error as any; behind an Execute the server goes on
+    // with what the client, after an error, does not expect.
+    const simple = head.portal === undefined;
+    if (!simple || head.running!.part + 1 < head.running!.analysis.statements.length) {
+      throw peerError('denied', cut.message, { fix: cut.hint ?? 'ask for less' });
+    }
+    this.#core.toClient.add(errorResponse(cut));
+    told();
+    head.running!.nextPart();
+    return true;
   }
 
   #done(head: Expected, type: number): void {

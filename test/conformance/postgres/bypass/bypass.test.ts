@@ -271,7 +271,7 @@ describe('what a rule forbids, by the protocol', () => {
   );
 
   it('prepared before a rule came into force, and run after', async () => {
-    await guarded.reload({ rules: [] });
+    await guarded.reload({ rules: [{ name: 'other', when: { functions: ['nothing_of_the_kind'] }, then: 'deny' }] });
     const own = table(0, next++);
     const client = await guarded.connect();
     client.keep = true;
