@@ -219,8 +219,30 @@ describe('the time of a wait', () => {
   });
 });
 
-describe('a denied statement in a pipeline', () => {
-  it('ends it as an error of the server would: what is before has run, what is behind is skipped', async () => {
+describe('a held statement in a pipeline', () => {
+  it('keeps no answer back that is owed for a batch before it, in the same packet', async () => {
+    const { client, stop } = await wireThrough(alice, 'app');
+    client.send(...extended('select 1'), query('select 2'), ...extended("delete from t where v = 'packet'"));
+    expect(tags(await client.until('Z'))).toEqual(['SELECT 1']);
+    expect(tags(await client.until('Z'))).toEqual(['SELECT 1']);
+    const { id } = await pendingReview(bob, "'packet'");
+    await bob.runOk(['reviews', 'approve', id]);
+    expect(tags(await client.until('Z'))).toEqual(['DELETE 0']);
+    await stop();
+  });
+
+  it('that hangs up half-way is answered for what was before, and not run', async () => {
+    const { client, stop } = await wireThrough(alice, 'app');
+    client.send(...extended('select 1'), ...extended("insert into t values (9, 'half')"));
+    const { id } = await pendingReview(bob, "'half'");
+    client.socket.end();
+    expect(tags(await client.until('Z'))).toEqual(['SELECT 1']);
+    await eventually('it is cancelled', async () => (await showReview(bob, id)).state === 'cancelled');
+    expect(await count("v = 'half'")).toBe(0);
+    await stop();
+  });
+
+  it('that is denied ends it as an error of the server would: what is before has run, what is behind is skipped', async () => {
     const { client, stop } = await wireThrough(alice, 'app');
     const run = (text: string) => [parse('', text), bind('', ''), execute('')];
     client.send(...run('select 1'), ...run("delete from t where v = 'x'"), ...run('select 2'), sync());

@@ -126,7 +126,7 @@ export class Driver {
       if (!this.#client.write(toClient)) this.#clientFull = true;
     }
     const decided = machine.takeDecided();
-    const toTarget = machine.withholds ? undefined : machine.toTarget.take();
+    const toTarget = machine.takeForTarget();
     if (decided || this.#unrecorded.length > 0) {
       this.#unrecorded.push(toTarget);
       this.#options.session.recorded(this.#write);

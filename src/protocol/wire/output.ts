@@ -26,9 +26,10 @@ export class Output {
     if (bytes.length > 0) this.slice(bytes, 0, bytes.length);
   }
 
-  /** Everything added since the last `take`, as one buffer; undefined when there is nothing. */
-  take(): Buffer | undefined {
-    if (this.length === 0) return undefined;
+  /** Everything added since the last `take`, or its first `limit` bytes, as one buffer; undefined when that is nothing. */
+  take(limit = this.length): Buffer | undefined {
+    if (this.length === 0 || limit <= 0) return undefined;
+    if (limit < this.length) return this.#first(limit);
     const only = this.#pieces.length === 0;
     this.#close();
     this.length = 0;
@@ -43,6 +44,21 @@ export class Output {
     this.#pieces = [];
     this.#buffer = undefined;
     this.length = 0;
+  }
+
+  #first(limit: number): Buffer {
+    this.#close();
+    const taken: Buffer[] = [];
+    const rest: Buffer[] = [];
+    let left = limit;
+    for (const piece of this.#pieces) {
+      if (left > 0) taken.push(piece.subarray(0, left));
+      if (piece.length > left) rest.push(piece.subarray(left));
+      left = Math.max(0, left - piece.length);
+    }
+    this.#pieces = rest;
+    this.length -= limit;
+    return Buffer.concat(taken);
   }
 
   #close(): void {

@@ -251,6 +251,8 @@ export class Approvals {
   /** Something is known to have changed: tell the watchers, and the one that waits. `here`: this process did it. */
   #changed(review: Review, here = false): void {
     this.#standing.note(review, this.#options.clock.now());
+    // Somebody may take it back in another process.
+    if (this.#standing.size > 0) this.#watchStore();
     // An approval that is taken at once is told of as what it is: one decision.
     if (here && (review.decisions.length === 0 || review.state !== 'pending')) this.#alerts.raise(reviewAlert(review));
     for (const watcher of this.#watchers) {

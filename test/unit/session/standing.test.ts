@@ -2,6 +2,7 @@
 
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Hold, Operation } from '../../../src/protocol/contract.ts';
+import { Approvals } from '../../../src/session/approvals/approvals.ts';
 import type { Variant } from '../../../src/session/approvals/types.ts';
 import type { GatewaySession } from '../../../src/session/session.ts';
 import { alice, aliceAgent, bob, carol, FakePolicy, query, World } from './world.ts';
@@ -86,6 +87,8 @@ const wanted = (session: GatewaySession) => ({
   shape: 'review ?',
 });
 
+const asked = { principal: alice, connection: 'prod-db', session: 's-9', policy: 'v1', rules: ['look'] };
+
 describe('an approval for a time', () => {
   it('covers the very statement in any session of the principal, until its end, which is absolute', async () => {
     await approved(world.session(), shaped('review 1', ['a']), FOR_15M);
@@ -117,6 +120,17 @@ describe('an approval for a time', () => {
     const denied = await world.approvals.decide(review, { verdict: 'deny', reviewer: carol, reason: 'enough' });
     expect(denied).toMatchObject({ state: 'denied', outcome: 'taken back by carol@example.com: enough' });
     expect(verdict(session, shaped('review 1'))).toBe('hold');
+  });
+
+  it('ends within a moment when it is taken back in another process', async () => {
+    const review = await approved(world.session(), shaped('review 1'), FOR_15M);
+    const { store, audit, clock, log } = world;
+    const elsewhere = new Approvals({ reviews: store.reviews, audit, clock, log, pollMs: 20 });
+    await elsewhere.restore();
+    expect(elsewhere.standing({ ...asked, text: 'review 1' })).toBeDefined();
+    await elsewhere.decide(review, { verdict: 'deny', reviewer: carol });
+    await expect.poll(() => verdict(world.session(), shaped('review 1'))).toBe('hold');
+    elsewhere.stop();
   });
 
   it('survives a restart of the gateway; one for a session does not', async () => {

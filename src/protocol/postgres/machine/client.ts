@@ -158,6 +158,7 @@ export class ClientSide {
     core.batch++;
     core.push(new Expected(Target.sync));
     core.toTarget.slice(buffer, start, end);
+    core.wholeBatches = core.toTarget.length;
   }
 
   #bind(buffer: Buffer, start: number, end: number): void {

@@ -49,6 +49,8 @@ export class Core {
   readonly queue = new Queue();
   readonly statements = new Names<Statement>();
   readonly portals = new Names<Portal>();
+  /** How much of `toTarget`, from its beginning, ends with a Sync or a Query: nothing behind it is needed for its answers. */
+  wholeBatches = 0;
   /** Counts the Syncs sent. */
   batch = 0;
   client: Client = Client.ready;

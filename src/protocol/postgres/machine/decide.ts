@@ -297,6 +297,7 @@ export class Decider {
     core.toTarget.add(request.instead);
     // What follows up to Sync is certain to be ignored by the server: it is neither sent nor decided.
     if (request.portal !== undefined) core.client = Client.skipping;
+    else core.wholeBatches = core.toTarget.length;
   }
 
   /** Masked sessions: what has to be known before the statement runs; the client waits while the catalogue is read. */
@@ -351,6 +352,7 @@ export class Decider {
     }
     core.push(entry);
     core.toTarget.slice(request.buffer, request.start, request.end);
+    if (portal === undefined) core.wholeBatches = core.toTarget.length;
     if (reading.copyIn) {
       // What comes next may be data or a request: only the server's answer tells.
       core.waiting = { for: 'answers' };

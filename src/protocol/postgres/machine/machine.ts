@@ -52,11 +52,15 @@ export class Machine {
   }
 
   /**
-   * A statement is held for a review. What belongs to it (Parse, Bind) stays here: it would start the server's clock of
-   * `statement_timeout`, and the wait is not the statement's.
+   * What is to be written to the target now. While a statement is held for a review, what belongs to it (Parse, Bind) stays
+   * here: it would start the server's clock of `statement_timeout`, and the wait is not the statement's.
    */
-  get withholds(): boolean {
-    return this.#core.waiting?.for === 'review' && this.#core.client !== Client.closed;
+  takeForTarget(): Buffer | undefined {
+    const core = this.#core;
+    const withheld = core.waiting?.for === 'review' && core.client !== Client.closed;
+    const bytes = core.toTarget.take(withheld ? core.wholeBatches : undefined);
+    core.wholeBatches = 0;
+    return bytes;
   }
 
   get targetWaits(): boolean {

@@ -72,6 +72,22 @@ describe('Output', () => {
     expect(output.length).toBe(0);
   });
 
+  it('gives its beginning, and the rest later, however it is cut', () => {
+    const bytes = Buffer.from('abcdef');
+    for (let limit = 1; limit < 6; limit++) {
+      const output = new Output();
+      output.slice(bytes, 0, 2);
+      output.add(Buffer.from('-'));
+      output.slice(bytes, 2, 4);
+      expect(output.take(limit)?.toString()).toBe('ab-cd'.slice(0, limit));
+      expect(output.take(0)).toBeUndefined();
+      output.slice(bytes, 4, 6);
+      expect(output.take()?.toString()).toBe(`${'ab-cd'.slice(limit)}ef`);
+      expect(output.length).toBe(0);
+      expect(output.take()).toBeUndefined();
+    }
+  });
+
   it('forgets everything on clear', () => {
     const output = new Output();
     output.add(Buffer.from('x'));
