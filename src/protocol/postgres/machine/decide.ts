@@ -256,16 +256,16 @@ export class Decider {
     core.decided = true;
     const running = new Running(id, request.analysis, request.sources, request.portal);
     const go = (verdict: Verdict) => this.#verdict(request, running, verdict, operation);
-    if (decision.verdict === 'hold') this.#hold(decision, go);
+    if (decision.verdict === 'hold') this.#hold(decision, running, go);
     else go(decision);
   }
 
-  #hold(hold: Hold, then: (verdict: Verdict) => void): void {
+  #hold(hold: Hold, running: Running, then: (verdict: Verdict) => void): void {
     const core = this.#core;
     core.waiting = { for: 'review', hold };
     this.#notice(hold.notice);
     hold.onNotice?.((lines) => core.resume(() => this.#notice(lines)));
-    void hold.settled.then((verdict) => this.#goOn(() => then(verdict)));
+    void hold.settled.then((verdict) => this.#goOn(running, () => then(verdict)));
   }
 
   #notice(lines: readonly string[]): void {
@@ -273,11 +273,16 @@ export class Decider {
   }
 
   /** What the client waited for is here. When it is gone meanwhile, what was held is not sent: nobody is there for an answer. */
-  #goOn(then: () => void): void {
+  #goOn(running: Running, then: () => void): void {
     const core = this.#core;
     core.resume(() => {
       if (core.client === Client.closed) return;
       core.waiting = undefined;
+      if (core.client === Client.skipping) {
+        // What was sent before it has failed meanwhile: the server ignores it, so it is not sent.
+        core.abandon(running, 'cancelled');
+        return;
+      }
       // The bytes go out in another turn than their decision: once more only from inside `recorded`.
       core.decided = true;
       then();
@@ -310,7 +315,7 @@ export class Decider {
     const done = ({ copies, uses }: Plan) => {
       running.copyColumns = copies;
       const decision = uses.length === 0 ? undefined : core.session.predicates?.(running.id, operation, uses);
-      if (decision?.verdict === 'hold') this.#hold(decision, go);
+      if (decision?.verdict === 'hold') this.#hold(decision, running, go);
       else go(decision ?? { verdict: 'allow' });
     };
     const failedWith = (notice: Notice) => {
@@ -331,8 +336,8 @@ export class Decider {
     }
     core.waiting = { for: 'plan' };
     planned.then(
-      (plan) => this.#goOn(() => done(plan)),
-      (thrown) => this.#goOn(() => failed(thrown)),
+      (plan) => this.#goOn(running, () => done(plan)),
+      (thrown) => this.#goOn(running, () => failed(thrown)),
     );
   }
 

@@ -136,6 +136,20 @@ describe('rows of a masked session', () => {
     expect(talk.toClient()).toEqual(['DataRow ***********', 'CommandComplete SELECT 1', 'ReadyForQuery I']);
   });
 
+  it('are not asked for when what was pipelined before them has failed meanwhile', async () => {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const moved = () => promise.then(() => []);
+    const talk = new Talk({ session: MASKED, planner: { ...planner(), moved: moved as never } });
+    talk.client(front.parse('', 'select'), front.bind('', ''), front.execute(''), front.sync());
+    expect(talk.target(back.error('22012', 'division by zero', { F: 'int.c' }))).toHaveLength(1);
+    resolve();
+    await turn();
+    expect(talk.toTarget()).toEqual(['Sync']);
+    expect(talk.target(back.ready())).toEqual(['ReadyForQuery I']);
+    expect(talk.machine.ended).toBeUndefined();
+    expect(talk.session.outcomes).toMatchObject([{ status: 'cancelled' }]);
+  });
+
   it('are masked when the catalogue cannot be read, or the plan does not fit them', async () => {
     for (const columns of [() => Promise.reject(new Error('gone')), () => [], () => Promise.reject(SECRET)]) {
       const talk = new Talk({ session: MASKED, planner: { ...planner(), columns } });
