@@ -15,7 +15,7 @@ export const ALERTS = {
   'grant.revoked': 'a grant was revoked',
   'break-glass': 'somebody took access without approval',
   'recording.failed': 'a session could not be recorded, and was ended',
-  'budget.reached': 'a budget is used up',
+  'budget.reached': 'a result was cut, because a budget is used up; as rarely',
   'first-seen': 'a principal touched a relation that it never touched before',
 } as const;
 

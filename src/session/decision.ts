@@ -95,7 +95,9 @@ export class Decider {
     if (passed === undefined) return undefined;
     const { charge, bound } = passed;
     this.denied += 1;
-    return budgetPassed(this.#options.session, charge.rule, bound, charge.budget.per);
+    const refusal = budgetPassed(this.#options.session, charge.rule, bound, charge.budget.per);
+    this.#alert('budget.reached', refusal);
+    return refusal;
   }
 
   /** The operation's last result is known. */
@@ -263,16 +265,16 @@ export class Decider {
     firstSeen?.touch({ session, principal, connection, rule, operation, parts });
   }
 
-  #alertDenied(operation: Operation, { rule, message }: Refusal): void {
+  #alertDenied({ shape, parts }: Operation, refusal: Refusal): void {
+    this.#alert('operation.denied', refusal, { shape, touches: touchesOf(parts) });
+  }
+
+  #alert(type: 'operation.denied' | 'budget.reached', { rule, message }: Refusal, more: object = {}): void {
     const { session, principal, connection, alerts } = this.#options;
     if (alerts === undefined) return;
     const requester = displayName(principal);
-    const { shape } = operation;
-    alerts.raise({
-      type: 'operation.denied',
-      throttle: JSON.stringify([requester, connection, rule]),
-      data: { session, requester, connection, rule, message, shape, touches: touchesOf(operation.parts) },
-    });
+    const data = { session, requester, connection, rule, message, ...more };
+    alerts.raise({ type, throttle: JSON.stringify([requester, connection, rule]), data });
   }
 
   #hold(id: OperationId, operation: Operation, verdict: PolicyVerdict): Decision {
