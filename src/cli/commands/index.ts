@@ -61,6 +61,7 @@ const RUN: readonly Node[] = [
     leaf('check', 'report every problem of a configuration', () => import('./policy/check.ts')),
     leaf('test', "run a configuration's own tests", () => import('./policy/test.ts')),
     leaf('explain', 'say what would be decided, and why', () => import('./policy/explain.ts')),
+    leaf('replay', 'say what it would have decided of what was recorded', () => import('./policy/replay.ts')),
     leaf('schema', 'print the JSON Schema of the configuration', () => import('./policy/schema.ts')),
   ]),
   leaf('serve', 'run the gateway', () => import('./serve.ts')),

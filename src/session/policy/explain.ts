@@ -7,7 +7,7 @@ import type { PolicyConnection } from './check.ts';
 import type { Condition } from './condition.ts';
 import type { DangerSet } from './danger.ts';
 import type { CompiledMask } from './masks.ts';
-import type { CompiledRule } from './rule.ts';
+import { type CompiledRule, describeBudget } from './rule.ts';
 import { type CompiledSession, hasReason } from './session.ts';
 import type { Access, ConnectionRef, PolicyVerdict } from './types.ts';
 import type { Moment } from './when.ts';
@@ -114,6 +114,10 @@ function explainRule(
       wanted: 'no reason',
       seen: missing ? 'no reason' : 'a reason',
     });
+  }
+  if (rule.charge !== undefined) {
+    const wanted = `${describeBudget(rule.charge.budget)} used up`;
+    findings.push({ key: 'when.budget', holds: false, wanted, seen: 'nothing used' });
   }
   input.parts.forEach((part, i) => {
     findings.push(...find(rule.facts, part, i));
