@@ -305,6 +305,24 @@ describe('a grant', () => {
   });
 });
 
+describe('reviews watch', () => {
+  it('prints what comes and how it comes out: JSON Lines for scripts, plain lines in a pipe', async () => {
+    const json = bob.start(['reviews', 'watch', '--json']);
+    const plain = bob.start(['reviews', 'watch']);
+    await plain.waitFor(/watching for reviews/, 'stderr');
+    const { client, stop } = await wireThrough(alice, 'app');
+    client.send(query("insert into t values (10, 'watched')"));
+    const [, id = ''] = await plain.waitFor(/approve {3}hoopctl reviews approve (r-[0-9a-z]+)/);
+    await json.waitFor(new RegExp(`"id":"${id}".*"state":"pending"`));
+    await bob.runOk(['reviews', 'deny', id]);
+    await client.until('Z');
+    await plain.waitFor(new RegExp(`^${id} denied`, 'm'));
+    await json.waitFor(new RegExp(`"id":"${id}".*"state":"denied"`));
+    for (const line of json.stdout.trim().split('\n')) expect(JSON.parse(line)).toHaveProperty('requester');
+    await Promise.all([json.stop(), plain.stop(), stop()]);
+  });
+});
+
 describe('a gateway that is killed', () => {
   it('closes what its dead sessions waited for, keeps what stands and grants', async () => {
     const { client, stop } = await wireThrough(alice, 'app');
