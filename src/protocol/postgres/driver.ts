@@ -131,6 +131,8 @@ export class Driver {
       this.#unrecorded.push(toTarget);
       this.#options.session.recorded(this.#write);
     } else if (toTarget !== undefined) this.#toTarget(toTarget);
+    // A client that went away inside a message leaves nothing more to send: the end of the stream tells the server.
+    else if (machine.clientDone) this.#clientDone();
     if (machine.ended !== undefined) this.#finish(machine.ended);
     else this.#regulate();
   }
