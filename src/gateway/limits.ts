@@ -16,6 +16,8 @@ export const HANDSHAKE_MS: Limit = limit('handshake_ms', 'ms', 10_000);
 export const UNAUTHENTICATED: Limit = limit('unauthenticated_connections', 'count', 1000);
 /** Sessions of one principal at once. */
 export const SESSIONS_PER_PRINCIPAL: Limit = limit('sessions_per_principal', 'count', 2000);
+/** Tunnels of one principal that are open and not in use: what a client keeps in reserve. */
+export const UNUSED_TUNNELS: Limit = limit('unused_tunnels_per_principal', 'count', 2000);
 /** Sessions at once. */
 export const SESSIONS: Limit = limit('sessions', 'count', 10_000);
 /** The body of an API request. */

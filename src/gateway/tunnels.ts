@@ -4,6 +4,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { asHoopctlError, ourError, userError } from '../core/errors.ts';
+import { limitExceeded } from '../core/limits.ts';
 import type { Visitor } from '../protocol/contract.ts';
 import type { SessionEvent } from '../session/events.ts';
 import type { Authenticated } from '../session/identity/authenticator.ts';
@@ -14,6 +15,7 @@ import { requireReach } from './access.ts';
 import { errorBody, publicError, statusOf } from './api/errors.ts';
 import { decodeHeader } from './api/route.ts';
 import { converse } from './conversation.ts';
+import { UNUSED_TUNNELS } from './limits.ts';
 import type { Parts } from './parts.ts';
 import type { SessionOpener } from './sessions.ts';
 
@@ -23,7 +25,10 @@ export class Tunnels {
   readonly #parts: Parts;
   readonly #opener: SessionOpener;
   readonly #open = new Set<AcceptedTunnel>();
-  readonly #unused = new Set<AcceptedTunnel>();
+  /** Those that no session uses yet, and whose they are. */
+  readonly #unused = new Map<AcceptedTunnel, string>();
+  /** How many of these each principal has. */
+  readonly #reserves = new Map<string, number>();
 
   constructor(parts: Parts, opener: SessionOpener) {
     this.#parts = parts;
@@ -44,7 +49,7 @@ export class Tunnels {
 
   /** Closes those that no session uses; the others end with their sessions. */
   closeUnused(): void {
-    for (const tunnel of this.#unused) tunnel.stream.destroy();
+    for (const tunnel of this.#unused.keys()) tunnel.stream.destroy();
   }
 
   /** Closes all that are left. */
@@ -68,15 +73,20 @@ export class Tunnels {
     const { connection } = await this.#reach(caller, name, `${request.socket.remoteAddress}`, reason);
     // Gone while it was asked who it is: nothing would ever tell of its end.
     if (socket.destroyed) return;
+    const owner = principalKey(caller.principal);
+    const bound = parts.configuration().limit(UNUSED_TUNNELS);
+    const reserve = (this.#reserves.get(owner) ?? 0) + 1;
+    if (reserve > bound.value) throw limitExceeded(bound, reserve);
     const tunnel = acceptTunnel(request, socket, head);
     this.#open.add(tunnel);
-    this.#unused.add(tunnel);
+    this.#unused.set(tunnel, owner);
+    this.#reserves.set(owner, reserve);
     void tunnel.closed.then(() => {
       this.#open.delete(tunnel);
-      this.#unused.delete(tunnel);
+      this.#used(tunnel);
     });
     await tunnel.started;
-    this.#unused.delete(tunnel);
+    this.#used(tunnel);
     // A slow watcher of events costs its own tunnel only: they travel behind its bytes.
     const watch = watched(one(request.headers['hoopctl-events']));
     const run = runOf(one(request.headers['hoopctl-run']));
@@ -86,6 +96,15 @@ export class Tunnels {
       protocol,
       this.#visitor(tunnel, caller, { connection: name, protocol: protocol.name, reason, run, watch }),
     );
+  }
+
+  #used(tunnel: AcceptedTunnel): void {
+    const owner = this.#unused.get(tunnel);
+    if (owner === undefined) return;
+    this.#unused.delete(tunnel);
+    const left = this.#reserves.get(owner)! - 1;
+    if (left > 0) this.#reserves.set(owner, left);
+    else this.#reserves.delete(owner);
   }
 
   async #reach(caller: Authenticated, connection: string, client: string, reason: string | undefined) {

@@ -189,11 +189,11 @@ export class House {
     });
   }
 
-  async form(path: string, fields: Record<string, string>): Promise<Answer> {
+  async form(path: string, fields: Record<string, string>, headers: Record<string, string> = {}): Promise<Answer> {
     const response = await fetch(this.gateway.url + path, {
       method: 'POST',
       body: new URLSearchParams(fields).toString(),
-      headers: { 'content-type': 'application/x-www-form-urlencoded' },
+      headers: { 'content-type': 'application/x-www-form-urlencoded', ...headers },
       dispatcher: this.#agent!,
     });
     return { status: response.status, body: await response.json() };

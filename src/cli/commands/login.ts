@@ -6,6 +6,7 @@ import type { Trust } from '../../login/http.ts';
 import type { DeviceCode } from '../../login/issuer.ts';
 import { command as define } from '../command.ts';
 import type { Context } from '../context.ts';
+import { printable } from '../text.ts';
 
 const options = {
   issuer: { value: 'NAME', help: 'which of the gateway’s issuers to log in at' },
@@ -153,7 +154,7 @@ async function show(
   const picture = values.qr ? await qr(context, page) : '';
   const bold = io.color.stderr ? (text: string) => `\u001b[1m${text}\u001b[22m` : (text: string) => text;
   io.say(
-    `${picture}To log in to ${gateway}, open\n\n    ${bold(code.url)}\n\nand enter the code\n\n    ${bold(code.userCode)}\n`,
+    `${picture}To log in to ${gateway}, open\n\n    ${bold(printable(code.url))}\n\nand enter the code\n\n    ${bold(printable(code.userCode))}\n`,
   );
   const { browserCommand, openBrowser } = await import('../browser.ts');
   const browser = values.browser ? browserCommand(io) : undefined;

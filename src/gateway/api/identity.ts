@@ -114,6 +114,15 @@ function token(parts: Parts): Route {
   });
 }
 
+/** Errors: usage. */
+function formDecoded(text: string): string {
+  try {
+    return decodeURIComponent(text.replaceAll('+', ' '));
+  } catch {
+    throw userError('usage', 'client id and secret in HTTP Basic are not form-encoded (RFC 6749 §2.3.1)');
+  }
+}
+
 async function serviceAccount(
   parts: Parts,
   body: { client_id?: string | undefined; client_secret?: string | undefined },
@@ -124,7 +133,8 @@ async function serviceAccount(
   if (authorization?.startsWith('Basic ')) {
     // RFC 6749 §2.3.1: both halves are form-encoded first.
     const [id = '', password = ''] = Buffer.from(authorization.slice(6), 'base64').toString('utf8').split(/:(.*)/s);
-    [name, secret] = [id, password].map((half) => decodeURIComponent(half.replaceAll('+', ' '))) as [string, string];
+    name = formDecoded(id);
+    secret = formDecoded(password);
   }
   if (!name || !secret) {
     throw userError('usage', 'client_id or client_secret is missing', {

@@ -70,6 +70,12 @@ level: no
   ]);
 });
 
+test('a URL in the wrong place is shown without its password', () => {
+  const [problem] = problems('rules: [{ name: a, then: allow, when: "postgres://app:hunter2@10.0.0.5/app" }]\n');
+  expect(problem).toContain('postgres://app:…@10.0.0.5/app');
+  expect(problem).not.toContain('hunter2');
+});
+
 test.each<[string, string, string[]]>([
   [
     'a scalar that fits no alternative',

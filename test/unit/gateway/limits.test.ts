@@ -88,3 +88,25 @@ describe('sessions', () => {
     });
   });
 });
+
+describe('tunnels in reserve', () => {
+  it('of one principal are counted, until they are used or closed', async () => {
+    const house = await open({ unused_tunnels_per_principal: 2 });
+    const alice = await house.person('alice', ['dev']);
+    const first = await house.tunnel(alice, 'prod-db');
+    await house.tunnel(alice, 'prod-db');
+    await expect(house.tunnel(alice, 'prod-db')).rejects.toMatchObject({ code: 'limit_exceeded' });
+    await house.tunnel(await house.person('bob', ['dev']), 'prod-db');
+    first.say('say hello');
+    expect(await first.line()).toBe('say hello');
+    const third = await house.tunnel(alice, 'prod-db');
+    await expect(house.tunnel(alice, 'prod-db')).rejects.toMatchObject({ code: 'limit_exceeded' });
+    third.end();
+    await until(() =>
+      house.tunnel(alice, 'prod-db').then(
+        () => true,
+        () => false,
+      ),
+    );
+  });
+});

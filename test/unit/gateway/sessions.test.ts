@@ -273,6 +273,9 @@ describe('who may see what', () => {
       token_type: 'Bearer',
       principal: { kind: 'workload', subject: 'deploy', issuer: 'service-accounts', groups: ['ci'] },
     });
+    const basic = { authorization: `Basic ${btoa('%E0%A4:x')}` };
+    const malformed = await house.form('/api/v1/token', { grant_type: 'client_credentials' }, basic);
+    expect(malformed).toMatchObject({ status: 400, body: { error: { code: 'usage' } } });
     const rotated = await house.call(admin, 'POST', '/api/v1/admin/service-accounts/deploy/rotate', {});
     expect((await login(added.body.secret)).body.error.code).toBe('token_invalid');
     expect((await login(rotated.body.secret)).status).toBe(200);
