@@ -97,11 +97,13 @@ export function factsOf(review: ReviewItem, now: number): readonly (readonly [st
 export function reviewText(review: ReviewItem, now: number): string {
   const head = facts(factsOf(review, now));
   if (!review.text) return head;
+  const shape =
+    review.shape === undefined || review.shape === review.text ? '' : `shape\n    ${printable(review.shape)}\n`;
   const indent = (text: string): string => text.replace(/^/gm, '    ');
   const params = (review.params ?? []).map(
     (value, i) => `    $${i + 1} = ${value === null ? 'NULL' : printable(value)}\n`,
   );
-  return `${head}statement\n${indent(printable(review.text))}\n${params.join('')}`;
+  return `${head}statement\n${indent(printable(review.text))}\n${params.join('')}${shape}`;
 }
 
 function decisionText({ by, at, variant, reason }: NonNullable<ReviewItem['decisions']>[number]): string {

@@ -8,14 +8,18 @@ import type { Access, ConnectionRef, Reviewers } from './types.ts';
 import { toConditions, whoConditions } from './who.ts';
 
 export interface CompiledAccess {
+  /** An agent has to be meant by name: that its person may break the glass does not say that it may. */
+  readonly agents: boolean;
   readonly who: readonly Condition<Principal>[];
   readonly to: readonly Condition<ConnectionRef>[];
   readonly gives: Exclude<Access, { access: 'none' }>;
 }
 
 export function compileAccess(line: AccessLine): CompiledAccess {
+  const { who, breakGlass } = line;
   return {
-    who: whoConditions(line.who),
+    agents: breakGlass === undefined || who.kinds?.includes('agent') === true || who.actors !== undefined,
+    who: whoConditions(who),
     to: toConditions(line.to),
     gives: givenBy(line),
   };
@@ -43,6 +47,7 @@ export function accessOf(lines: readonly CompiledAccess[], principal: Principal,
   let glassMs = 0;
   for (const line of lines) {
     if (!allHold(line.to, connection) || !allHold(line.who, principal)) continue;
+    if (principal.kind === 'agent' && !line.agents) continue;
     if (compareAccess(line.gives, best) < 0) best = line.gives;
     if (line.gives.access === 'grant') glassMs = Math.max(glassMs, line.gives.breakGlass?.maxMs ?? 0);
   }

@@ -53,7 +53,11 @@ test('lines add up: open before a grant, the grant that asks for least before ot
 });
 
 test('a line may let the glass be broken: beside a grant, alone, never beside open access', () => {
-  const glass = (max: string) => ({ who: { groups: ['agents'] }, to: { names: ['prod-db'] }, breakGlass: { max } });
+  const glass = (max: string) => ({
+    who: { groups: ['agents'], kinds: ['agent'] },
+    to: { names: ['prod-db'] },
+    breakGlass: { max },
+  });
   const grant = {
     who: { groups: ['agents'] },
     to: { names: ['prod-db'] },
@@ -81,4 +85,15 @@ test('a line may let the glass be broken: beside a grant, alone, never beside op
   expect(policyOf({ access: [glass('1h'), open] }).access(agent, prod)).toEqual({ access: 'open' });
   expect(policyOf({ access: [glass('1h')] }).access(job, prod)).toEqual({ access: 'none' });
   expect(() => policyOf({ access: [{ ...grant, ...glass('1h') }] })).toThrow('each in a line of its own');
+});
+
+test('an agent may break the glass only where agents are meant: that its person may says nothing', () => {
+  const asked = (who: object, principal: Principal) =>
+    policyOf({ access: [{ who, to: { names: ['prod-db'] }, breakGlass: { max: '1h' } }] }).access(principal, prod)
+      .access;
+  const acting = { ...alice, kind: 'agent' as const, actor: 'claude' };
+  expect(asked({ groups: ['dba'] }, alice)).toBe('grant');
+  expect(asked({ groups: ['dba'] }, acting)).toBe('none');
+  expect(asked({ groups: ['dba'], actors: ['claude'] }, acting)).toBe('grant');
+  expect(asked({ groups: ['dba'], kinds: ['person', 'agent'] }, acting)).toBe('grant');
 });
