@@ -7,7 +7,8 @@ export default defineConfig({
   test: {
     include: ['test/**/*.test.ts', 'test/**/*.test.tsx'],
     setupFiles: ['test/support/setup.ts'],
-    testTimeout: 30_000,
+    // scripts/fuzz tries many times as hard.
+    testTimeout: 30_000 * Math.max(1, Number(process.env.HOOPCTL_FUZZ ?? 1)),
     hookTimeout: 120_000,
     pool: 'forks',
     maxWorkers: 2,

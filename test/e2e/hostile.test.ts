@@ -7,13 +7,14 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { brokenConversation } from '../support/malformed.ts';
 import { available } from '../support/needs.ts';
 import { eventually, memoryKb, sleep } from '../support/process.ts';
+import { effort } from '../support/property.ts';
 import { seeded } from '../support/random.ts';
 import { chainProblems, readRecordings } from '../support/recordings.ts';
 import { connectionTo, type Stage, startStage } from '../support/stage.ts';
 import { openWay } from '../support/ways.ts';
 import { fields, query, startupMessage, WireClient, type WireOptions } from '../support/wire.ts';
 
-const SEQUENCES = 1000;
+const { seed: SEED, numRuns: SEQUENCES } = effort({ seed: 20_261_120, numRuns: 1000 });
 /** kB in a MiB. */
 const MIB = 1024;
 /** What the gateway may have resident above what it has when fresh, in MiB, whatever is done to it. */
@@ -96,7 +97,7 @@ describe('malformed and truncated conversations', () => {
   it(`${SEQUENCES} of them leave the gateway serving, small, and with recordings that verify`, {
     timeout: 120_000,
   }, async () => {
-    const random = seeded(20_261_120);
+    const random = seeded(SEED);
     const { grown } = await growth(async () => {
       for (let at = 0; at < SEQUENCES; at += 20) {
         await Promise.all(

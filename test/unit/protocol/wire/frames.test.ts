@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { limit } from '../../../../src/core/limits.ts';
 import { type FrameFormat, FrameReader, Step } from '../../../../src/protocol/wire/frames.ts';
+import { effort } from '../../../support/property.ts';
 
 const format: FrameFormat = {
   header: 5,
@@ -83,7 +84,7 @@ describe('FrameReader', () => {
           expect(read(chunks)).toEqual({ frames: parts.map((part) => part.toString('latin1')), left: 0 });
         },
       ),
-      { seed: 7, numRuns: 500 },
+      effort({ seed: 7, numRuns: 500 }),
     );
   });
 

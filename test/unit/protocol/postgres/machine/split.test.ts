@@ -11,6 +11,7 @@ import {
   type TalkOptions,
   targetBound,
 } from '../../../../conformance/postgres/kit.ts';
+import { effort } from '../../../../support/property.ts';
 
 interface Step {
   readonly from: 'client' | 'target';
@@ -148,7 +149,7 @@ describe.each(sessions)('%s', (_name, options) => {
         });
         expect(cut).toEqual(whole);
       }),
-      { seed: 11, numRuns: 100 },
+      effort({ seed: 11, numRuns: 100 }),
     );
   });
 });

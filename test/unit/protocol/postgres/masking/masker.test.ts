@@ -6,6 +6,7 @@ import { unescapeText } from '../../../../../src/protocol/postgres/masking/copy-
 import { createMasker } from '../../../../../src/protocol/postgres/masking/masker.ts';
 import type { PlannedColumn } from '../../../../../src/protocol/postgres/masking/planned.ts';
 import { TypeRegistry } from '../../../../../src/protocol/postgres/masking/types.ts';
+import { effort } from '../../../../support/property.ts';
 
 const types = new TypeRegistry();
 types.learn([90_001]);
@@ -360,6 +361,6 @@ test('however rows are cut into chunks, what comes out is the same', () => {
       const chunks = places.slice(1).map((end, i) => bytes.subarray(places[i]!, end));
       expect(copy(options, chunks, [null, mask, null])).toEqual(copy(options, [bytes], [null, mask, null]));
     }),
-    { numRuns: 1000, seed: 7 },
+    effort({ seed: 7, numRuns: 1000 }),
   );
 });

@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { available } from '../../../../support/needs.ts';
 import { type Postgres, startPostgres } from '../../../../support/postgres.ts';
+import { effort } from '../../../../support/property.ts';
 import { type Bench, openBench } from './schema.ts';
 
 const SHOWS = /45-6789|9876-54|123-45/;
@@ -199,7 +200,7 @@ describe.each(versions)('on %s', (version) => {
     let ran = 0;
     let clean = 0;
     let secret = 0;
-    const runs = Number(process.env.SOUNDNESS_RUNS ?? 1000);
+    const { seed, numRuns: runs } = effort({ seed: 20261120, numRuns: 1000 });
     await fc.assert(
       fc.asyncProperty(query, async (sql) => {
         await bench.client.query('begin');
@@ -237,9 +238,9 @@ describe.each(versions)('on %s', (version) => {
           await bench.client.query('rollback');
         }
       }),
-      { numRuns: runs, seed: Number(process.env.SOUNDNESS_SEED ?? 20261120) },
+      { numRuns: runs, seed },
     );
-    if (process.env.SOUNDNESS_RUNS) process.stderr.write(`${JSON.stringify({ ran, clean, secret })}\n`);
+    if (process.env.HOOPCTL_FUZZ) process.stderr.write(`${JSON.stringify({ ran, clean, secret })}\n`);
     // The grammar has to hit the mark: queries that run, columns that are proven clean, secrets that are shown.
     expect(ran).toBeGreaterThan(runs / 4);
     expect(clean).toBeGreaterThan(runs / 10);

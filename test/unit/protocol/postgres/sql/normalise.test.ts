@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { analyseFresh, createAnalyser } from '../../../../../src/protocol/postgres/sql/analyser.ts';
 import { normalise } from '../../../../../src/protocol/postgres/sql/normalise.ts';
 import { parse } from '../../../../../src/protocol/postgres/sql/parser.ts';
+import { effort } from '../../../../support/property.ts';
 
 await createAnalyser();
 
@@ -220,7 +221,7 @@ describe('properties', () => {
         if (shapes.includes('error')) return;
         expect(shapes[0]).toBe(shapes[1]);
       }),
-      { numRuns: 4000, seed: 20261120 },
+      effort({ seed: 20261120, numRuns: 4000 }),
     );
     expect(same).toBeGreaterThan(200);
   });
@@ -244,7 +245,7 @@ describe('properties', () => {
           expect(answer.statements).toEqual(fresh.statements);
         }
       }),
-      { numRuns: 1500, seed: 20261120 },
+      effort({ seed: 20261120, numRuns: 1500 }),
     );
     expect(hits).toBeGreaterThan(1000);
   });
