@@ -60,16 +60,29 @@ export function errorIn(frames: readonly Frame[]): string | undefined {
   return error === undefined ? undefined : fields(error.body).C;
 }
 
+/** All up to ReadyForQuery, or the end of the connection; a COPY that asks for data gets none. */
+async function answer(client: WireClient, mode: Mode): Promise<Frame[]> {
+  const frames: Frame[] = [];
+  while (frames.at(-1)?.type !== 'Z') {
+    const frame = await client.next().catch((error: unknown) => {
+      if (client.closed) return undefined;
+      throw error;
+    });
+    if (frame === undefined) break;
+    frames.push(frame);
+    // The Sync that is under way already is ignored while data is awaited.
+    if (frame.type === 'G') client.send(message('f', 'no data'), ...(mode === 'simple' ? [] : [sync()]));
+  }
+  return frames;
+}
+
 /** Every statement in turn, whatever becomes of the one before; the answers. The client may be closed then. */
 export async function attempt(client: WireClient, mode: Mode, statements: readonly string[]): Promise<Frame[][]> {
   const answers: Frame[][] = [];
   for (const text of statements) {
     if (client.closed) break;
     client.send(...request(mode, text));
-    let frames = await client.until('Z');
-    // A COPY that waits for data.
-    if (frames.at(-1)?.type !== 'Z' && !client.closed) frames = [];
-    answers.push(frames);
+    answers.push(await answer(client, mode));
   }
   return answers;
 }
