@@ -85,6 +85,6 @@ export const postgres: Protocol<PostgresConfig> = {
   },
   async serve(visitor, services) {
     const [{ serve }, { sqlParts }] = await Promise.all([import('./serve.ts'), import('./parts.ts')]);
-    await serve(visitor, services, sqlParts);
+    await serve(visitor, services, () => sqlParts(services));
   },
 };

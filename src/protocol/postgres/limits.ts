@@ -50,3 +50,33 @@ export function limitsOf(services: Services): Limits {
   for (const [key, bound] of Object.entries(DEFAULT_LIMITS)) out[key] = services.limit(bound as Limit);
   return out as unknown as Limits;
 }
+
+/** Bounds on the reading of SQL, for the process. */
+export interface AnalyserLimits {
+  /** A longer text is not analysed: it takes up to two seconds a megabyte, and nothing else runs meanwhile. */
+  readonly statementBytes: Limit;
+  /** Statements in one text: each costs some ten times what its words do. */
+  readonly statements: Limit;
+  /** Texts remembered. */
+  readonly cacheEntries: Limit;
+  /** Bytes of texts remembered; what is known of them takes some times more. */
+  readonly cacheBytes: Limit;
+}
+
+export const ANALYSER_LIMITS: AnalyserLimits = {
+  statementBytes: limit('statement_bytes', 'bytes', 1 * MIB),
+  statements: limit('statements_per_text', 'count', 10_000),
+  cacheEntries: limit('statement_cache_entries', 'count', 20_000),
+  cacheBytes: limit('statement_cache_bytes', 'bytes', 16 * MIB),
+};
+
+/** Those in force when the first client comes. */
+export function analyserLimitsOf(services: Services): AnalyserLimits {
+  const { statementBytes, statements, cacheEntries, cacheBytes } = ANALYSER_LIMITS;
+  return {
+    statementBytes: services.limit(statementBytes),
+    statements: services.limit(statements),
+    cacheEntries: services.limit(cacheEntries),
+    cacheBytes: services.limit(cacheBytes),
+  };
+}

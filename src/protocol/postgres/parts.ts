@@ -1,7 +1,9 @@
 // Puts the reading of SQL together, once for the process: the parser is loaded when the first client comes.
 // Refuses to know: the conversation.
 
+import type { Services } from '../contract.ts';
 import type { SqlParts } from './analysis.ts';
+import { ANALYSER_LIMITS, type AnalyserLimits, analyserLimitsOf } from './limits.ts';
 import { createMasker } from './masking/masker.ts';
 import { Catalogues } from './masking/planner.ts';
 import { TypeRegistry } from './masking/types.ts';
@@ -9,16 +11,17 @@ import { createAnalyser } from './sql/analyser.ts';
 
 let parts: Promise<SqlParts> | undefined;
 
-export function sqlParts(): Promise<SqlParts> {
-  parts ??= load();
+/** `services`: whose limits are in force; left out: as declared. */
+export function sqlParts(services?: Services): Promise<SqlParts> {
+  parts ??= load(services === undefined ? ANALYSER_LIMITS : analyserLimitsOf(services));
   return parts;
 }
 
-async function load(): Promise<SqlParts> {
+async function load(limits: AnalyserLimits): Promise<SqlParts> {
   const types = new TypeRegistry();
   const catalogues = new Catalogues(types);
   return {
-    analyser: await createAnalyser(),
+    analyser: await createAnalyser(limits),
     masker: createMasker(types),
     planner: (source) => catalogues.planner(source),
   };

@@ -2,27 +2,12 @@
 // Refuses to know: what policy makes of it.
 
 import { isUtf8 } from 'node:buffer';
-import { type Limit, limit } from '../../../core/limits.ts';
 import type { Analyser, Analysis } from '../analysis.ts';
+import { ANALYSER_LIMITS, type AnalyserLimits } from '../limits.ts';
 import { TextCache } from './cache.ts';
 import { normalise, shapeOf } from './normalise.ts';
 import { loadParser, parse } from './parser.ts';
 import { opaqueAnalysis, readOne } from './statement.ts';
-
-export interface AnalyserLimits {
-  /** A longer text is not analysed: parsing takes about 75 ms a megabyte, and nothing else runs meanwhile. */
-  readonly statementBytes: Limit;
-  /** Texts remembered, for the process. */
-  readonly cacheEntries: Limit;
-  /** Bytes of texts remembered, for the process; what is known of them takes some times more. */
-  readonly cacheBytes: Limit;
-}
-
-export const ANALYSER_LIMITS: AnalyserLimits = {
-  statementBytes: limit('statement_bytes', 'bytes', 4 * 1024 * 1024),
-  cacheEntries: limit('statement_cache_entries', 'count', 20_000),
-  cacheBytes: limit('statement_cache_bytes', 'bytes', 16 * 1024 * 1024),
-};
 
 /** The analyser of the process. Resolves when the parser is loaded; `analyse` is sync from then on. */
 export async function createAnalyser(limits: AnalyserLimits = ANALYSER_LIMITS): Promise<Analyser> {
@@ -84,6 +69,11 @@ export function analyseFresh(
     const { message, position } = parsed.error;
     // Without a position the parser failed, not the text: the next time may be better.
     return { analysis: opaqueAnalysis(message, position), shareable: false, keep: position !== undefined };
+  }
+  const count = limits.statements;
+  if (parsed.statements.length > count.value) {
+    const why = `the text has ${parsed.statements.length} statements, over the limit ${count.name} of ${count.value}`;
+    return { analysis: opaqueAnalysis(why), shareable: false, keep: false };
   }
   try {
     const read = parsed.statements.map((statement) => readOne(statement, sql));

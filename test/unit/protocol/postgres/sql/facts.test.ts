@@ -349,6 +349,12 @@ describe('what cannot be read', () => {
     expect(analysis.error?.message).toMatch(/statement_bytes/);
   });
 
+  test('more statements than the limit are an error that names it: nobody waits for all of them to be read', () => {
+    const { analysis } = analyseFresh(Buffer.from('select 1 a;'.repeat(10_001)));
+    expect(analysis.error?.message).toMatch(/10001 statements, over the limit statements_per_text of 10000/);
+    expect(analyseFresh(Buffer.from('select 1 a;'.repeat(10_000))).analysis.facts).toHaveLength(10_000);
+  });
+
   test('texts that break the parser do not take it from others', async () => {
     const deep = Buffer.from(`select ${'('.repeat(30_000)}1${')'.repeat(30_000)}`);
     for (let i = 0; i < 40; i++) {
