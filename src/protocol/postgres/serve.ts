@@ -19,6 +19,7 @@ import {
   connectionAndDatabase,
   guardProblem,
   namesPinned,
+  rolesAsked,
   upstreamParameters,
   wantsReplication,
 } from './startup/parameters.ts';
@@ -108,8 +109,28 @@ function prepare(
   }
   const problem = session.ruled || masked ? guardProblem(parameters) : undefined;
   if (problem !== undefined) throw problem;
+  for (const text of rolesAsked(parameters)) decideRole(session, text);
   return { target, database, replication };
 }
+
+/** A role among the startup parameters is SET ROLE by another way. During a login nobody can wait for a review. */
+function decideRole(session: Session, text: string): void {
+  const facts = { does: ['set', 'set-role'], relations: [], functions: [], unbounded: false };
+  const { id, decision } = session.decide({ kind: 'startup', text, parts: [facts] });
+  if (decision.verdict === 'allow') {
+    session.result(id, { part: 0, status: 'ok' });
+    return;
+  }
+  if (decision.verdict === 'hold') decision.cancel('a login does not wait for a review');
+  const { rule, message, next } = decision.verdict === 'deny' ? decision.refusal : HELD;
+  throw userError('denied', message, { rule, fix: next });
+}
+
+const HELD = {
+  rule: undefined,
+  message: 'the role asked for at the start has to be approved, and a login cannot wait for that',
+  next: 'leave it out, and SET ROLE in the session',
+};
 
 interface Begun {
   readonly stream: ByteStream;

@@ -4,6 +4,7 @@
 import { type HoopctlError, userError } from '../../../core/errors.ts';
 import { isUtf8, misread } from '../machine/reading.ts';
 import type { PostgresConfig } from '../schema.ts';
+import { ROLE_PARAMETERS } from '../sql/vocabulary.ts';
 
 /** NAMEDATALEN - 1: the server cuts application_name there. */
 const NAME_BYTES = 63;
@@ -57,6 +58,16 @@ function settingsOf(parameters: ReadonlyMap<string, string>): { name: string; va
 export function namesPinned(parameters: ReadonlyMap<string, string>): boolean {
   const settings = settingsOf(parameters);
   return settings !== undefined && !settings.some(({ name }) => NAMING.has(name));
+}
+
+/**
+ * Whose rights the parameters ask for, as the statements that would: to be decided like these. Undefined options are
+ * refused elsewhere.
+ */
+export function rolesAsked(parameters: ReadonlyMap<string, string>): string[] {
+  return (settingsOf(parameters) ?? [])
+    .filter(({ name }) => ROLE_PARAMETERS.has(name))
+    .map(({ name, value }) => `set ${name} = ${value}`);
 }
 
 /** A guarded session: the reason why these parameters would make the gateway misread statements. */

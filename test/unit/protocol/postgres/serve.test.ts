@@ -31,6 +31,19 @@ describe('a conversation', () => {
     client.stream.destroy();
   });
 
+  it.each<Record<string, string>>([{ role: 'boss' }, { options: '-c role=boss' }])(
+    'decides a role among the startup parameters: %o',
+    async (asked) => {
+      const deny = ({ text, parts }: { text: string; parts: readonly { does: readonly string[] }[] }) =>
+        text === 'set role = boss' && parts[0]?.does.includes('set-role') ? 'no-role' : undefined;
+      const stage = new Stage({ session: { ruled: true, deny } });
+      const { client } = stage.visit();
+      client.send(startup({ user: 'alice', ...asked }));
+      expect(await client.rest()).toEqual([expect.stringMatching(/^ErrorResponse FATAL 42501 .*no-role/)]);
+      expect(stage.targets).toHaveLength(0);
+    },
+  );
+
   it('sends nothing of an operation before it is on record, and everything in order', async () => {
     const stage = new Stage({ session: { later: true } });
     const { client, target } = await stage.talking();
