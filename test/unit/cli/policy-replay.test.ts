@@ -13,7 +13,15 @@ function recording(name: string, texts: readonly string[]): string {
   const at = '2026-01-05T09:00:00.000Z';
   const lines = [
     { seq: 0, at, kind: 'open', session: name, principal, connection: 'prod-db', prev: '0'.repeat(64) },
-    ...texts.map((text, i) => ({ seq: i + 1, at, kind: 'intent', op: i + 1, text, verdict: 'allow', prev: '0'.repeat(64) })),
+    ...texts.map((text, i) => ({
+      seq: i + 1,
+      at,
+      kind: 'intent',
+      op: i + 1,
+      text,
+      verdict: 'allow',
+      prev: '0'.repeat(64),
+    })),
   ];
   const directory = join(folder, 'recordings/2026/01/05');
   mkdirSync(directory, { recursive: true });
