@@ -5,7 +5,7 @@ import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { confirmDevice } from '../support/device-pages.ts';
-import type { Client } from '../support/gateway.ts';
+import { type Client, startGateway } from '../support/gateway.ts';
 import { type Issuer, startIssuer } from '../support/issuer.ts';
 import { eventually } from '../support/process.ts';
 import { connectionTo, type Stage, startStage } from '../support/stage.ts';
@@ -201,6 +201,32 @@ describe('a live session', () => {
     client.send(query('select 1'));
     expect((await client.until('Z')).at(-1)?.type).toBe('Z');
     client.close();
+  });
+
+  it('is not cut when the login behind `connect` has to be renewed; new ones get the renewed one', async () => {
+    const gateway = await startGateway({
+      config: {
+        connections: { app: connectionTo(stage.server, 'app') },
+        access: [{ who: { groups: ['engineering'] }, to: { names: ['app'] } }],
+        limits: { access_token_ms: 3000 },
+      },
+      env: { TARGET_PASSWORD: stage.server.password },
+    });
+    const grace = await gateway.user('grace', { groups: ['engineering'] });
+    const connected = await grace.connect('app');
+    const options = { port: connected.port, user: 'any', database: 'app' };
+    const client = await WireClient.connect(options);
+    client.send(query("select pg_sleep(5), 'slept'"));
+    const frames = await client.until('Z');
+    expect(frames.some(({ type, body }) => type === 'D' && body.toString().includes('slept'))).toBe(true);
+    const next = await WireClient.connect(options);
+    for (const one of [client, next]) {
+      one.send(query('select 1'));
+      expect((await one.until('Z')).map(({ type }) => type)).toEqual(['T', 'D', 'C', 'Z']);
+      one.close();
+    }
+    await connected.stop();
+    await gateway[Symbol.asyncDispose]();
   });
 
   it('is cut at once when its principal is revoked, with the reason; there is no way back in until that ends', async () => {

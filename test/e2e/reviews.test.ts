@@ -302,4 +302,23 @@ describe('a grant', () => {
     await client.ended();
     await connected.stop();
   });
+
+  it('ends when its time is over, counted from the approval, and cuts the session with the reason', async () => {
+    const { id } = await agent.json<Review>(['request', 'vault', '--for', '4s', '--reason', 'a quick look']);
+    await bob.runOk(['reviews', 'approve', id]);
+    const connected = await agent.connect('vault');
+    const options = { port: connected.port, user: 'alice', database: 'app' };
+    const client = await WireClient.connect(options);
+    client.send(query('select pg_sleep(60)'));
+    const last = await client.until('E');
+    expect(JSON.stringify(fields(last.at(-1)?.body as Buffer))).toMatch(/grant/);
+    await client.ended();
+    // Coming again does not start it anew.
+    await expect(WireClient.connect(options)).rejects.toThrow();
+    await connected.stop();
+    await eventually('its statement is over on the server', async () => {
+      const rows = await stage.server.query("select 1 from pg_stat_activity where query = 'select pg_sleep(60)'");
+      return rows.length === 0;
+    });
+  });
 });

@@ -68,6 +68,8 @@ export class Gateway {
   readonly port: number;
   readonly nativePort: number | undefined;
   readonly configFile: string;
+  /** A command that starts the gateway in turn, with its arguments. */
+  within: readonly string[] = [];
   readonly #env: Record<string, string>;
   #process!: Running;
 
@@ -116,9 +118,13 @@ export class Gateway {
   }
 
   async start(): Promise<void> {
-    const args = [PROGRAM, 'serve', '--config', this.configFile, '--data', this.data];
+    const [command = process.execPath, ...args] = [
+      ...this.within,
+      process.execPath,
+      ...[PROGRAM, 'serve', '--config', this.configFile, '--data', this.data],
+    ];
     const env = cleanEnvironment(this.directory, this.#env);
-    this.#process = start(process.execPath, args, { env, cwd: this.directory });
+    this.#process = start(command, args, { env, cwd: this.directory });
     await eventually('the gateway is ready', async () => {
       // Whoever has ended will not become ready: no use in asking again.
       if (!this.#process.running) return true;

@@ -34,6 +34,8 @@ const CHECKS = {
     findProgram('gnome-keyring-daemon') !== undefined && findProgram('dbus-run-session') !== undefined,
   pg_regress: () => existsSync(PG_REGRESS) && existsSync(join(repository, REGRESSION_TESTS, 'complete')),
   strace: () => findProgram('strace') !== undefined,
+  'mount namespaces': () =>
+    succeeds('unshare', ['--mount', ...(process.getuid?.() === 0 ? [] : ['--map-root-user']), 'true']),
   linux: () => process.platform === 'linux',
 } satisfies Record<string, () => boolean>;
 
