@@ -98,7 +98,7 @@ describe('exec', () => {
       stream.onEnd = () => stream.end();
     };
     const LEAVE = `
-      const socket = require('net').connect(process.env.PLAIN_PORT);
+      const socket = require('net').connect(process.env.PLAIN_PORT, '127.0.0.1');
       socket.end(Buffer.alloc(1_000_000), () => process.exit(0));`;
     expect((await exec(['db', '--', process.execPath, '-e', LEAVE])).code).toBe(0);
     expect(got).toBe(1_000_000);
