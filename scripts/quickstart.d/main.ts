@@ -17,6 +17,8 @@ const { values } = parseArgs({
 const began = Date.now();
 let server: Postgres | undefined;
 let gateway: Gateway | undefined;
+/** A signal ends it: what breaks then is no failure. */
+let ending = false;
 
 /** psql, or a few lines of node-postgres where the machine has none. */
 const psql = findProgram('psql');
@@ -139,7 +141,7 @@ async function record(alice: Client, at: Gateway): Promise<void> {
 
 async function keep(alice: Client, at: Gateway): Promise<void> {
   step('Left running (--keep); Ctrl-C ends and removes it');
-  const login = `export HOME=${alice.home} HOOPCTL_CA_FILE=${at.caFile} HOOPCTL_GATEWAY=${at.url}`;
+  const login = `export HOOPCTL_HOME=${alice.home}/.config/hoopctl HOOPCTL_CA_FILE=${at.caFile} HOOPCTL_GATEWAY=${at.url}`;
   const native = `postgres://alice@127.0.0.1:${at.nativePort}/demo?sslmode=verify-full&sslrootcert=${at.caFile}`;
   say(`To be alice in another terminal:
   ${login}
@@ -186,11 +188,15 @@ if (values.help) {
     ['SIGTERM', 143],
     ['SIGHUP', 129],
   ] as const) {
-    process.once(signal, () => void cleanUp().finally(() => process.exit(code)));
+    process.once(signal, () => {
+      ending = true;
+      void cleanUp().finally(() => process.exit(code));
+    });
   }
   try {
     await main();
   } catch (error) {
+    if (ending) await new Promise(() => {});
     console.error(`\nquickstart: ${error instanceof Error ? error.message : String(error)}`);
     process.exitCode = 1;
   } finally {
