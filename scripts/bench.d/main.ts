@@ -146,4 +146,7 @@ async function main(): Promise<void> {
   }
 }
 
+// What was started is ended and removed on the way out (test/support/process.ts); a signal has to take that way.
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => process.exit(130));
+
 await main();
