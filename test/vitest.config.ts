@@ -10,8 +10,6 @@ export default defineConfig({
     // scripts/fuzz tries many times as hard.
     testTimeout: 30_000 * Math.max(1, Number(process.env.HOOPCTL_FUZZ ?? 1)),
     hookTimeout: 120_000,
-    // Real servers and clients on two shared cores: a test that failed once is run again, and the report says so.
-    retry: process.env.CI ? 1 : 0,
     pool: 'forks',
     maxWorkers: 2,
   },
