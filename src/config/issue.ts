@@ -150,8 +150,10 @@ function found(path: Path, value: unknown): string {
   if (typeof value === 'object')
     return `${subject} is ${Object.keys(value).length === 0 ? 'an empty mapping' : 'a mapping'}`;
   if (path.some((step) => typeof step === 'string' && SECRET.test(step))) return `${subject} (not shown) does not fit`;
-  // A URL in the wrong place brings its password along.
-  const text = JSON.stringify(value).replace(/(:\/\/[^\s/@]*:)[^\s/]*@/g, '$1…@');
+  // A URL in the wrong place brings its password along, and an identity in the place of its recipient is a secret by itself.
+  const text = JSON.stringify(value)
+    .replace(/(:\/\/[^\s/@]*:)[^\s/]*@/g, '$1…@')
+    .replace(/(age-secret-key-1)\w+/gi, '$1…');
   return `${subject} is ${text.length > 60 ? `${text.slice(0, 57)}…"` : text}`;
 }
 

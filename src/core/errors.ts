@@ -55,6 +55,8 @@ export type ErrorCode =
   // the record
   | 'recording_failed'
   | 'recording_invalid'
+  | 'recording_encrypted'
+  | 'key_erased'
   | 'store_failed'
   // the end of a session
   | 'session_killed'

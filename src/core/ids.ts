@@ -32,6 +32,16 @@ export function newGrantId(): string {
   return `g-${base32(randomBytes(8))}`;
 }
 
+/** A legal hold: `h-` + 8 random characters. */
+export function newHoldId(): string {
+  return `h-${base32(randomBytes(8))}`;
+}
+
+/** The id of one gateway among those of a store: `gw-` + 6 random characters. */
+export function newGatewayId(): string {
+  return `gw-${base32(randomBytes(6))}`;
+}
+
 /**
  * The id of one run of a client (`connect`, `exec`): `run-` + 10 random characters. Made by the client, so no more than a
  * label that its sessions share; nothing is ever found or overwritten by it.

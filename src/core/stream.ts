@@ -14,6 +14,8 @@ export interface ByteStream {
   onDrain: (() => void) | undefined;
   /** Queues bytes; false when the queue is over its high-water mark: stop until `onDrain`. */
   write(chunk: Buffer): boolean;
+  /** As `write` one after the other, in one call of the system where that saves some. */
+  writeAll?(chunks: readonly Buffer[]): void;
   /** Stops and restarts delivery; a paused stream exerts back-pressure on its peer. */
   pause(): void;
   resume(): void;
@@ -72,6 +74,12 @@ export class SocketStream implements ByteStream {
 
   write(chunk: Buffer): boolean {
     return this.socket.write(chunk);
+  }
+
+  writeAll(chunks: readonly Buffer[]): void {
+    this.socket.cork();
+    for (const chunk of chunks) this.socket.write(chunk);
+    this.socket.uncork();
   }
 
   pause(): void {
