@@ -1,10 +1,10 @@
 // Every decision in a session: identity → policy → approval → record the intent → verdict. A guard that throws is a
 // refusal (promise 3). Refuses to know: how a session begins and ends (session.ts), wire formats, how a policy is written.
 
-import type { Clock } from '../core/clock.ts';
 import { asHoopctlError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import type {
+  Covering,
   Decision,
   Facts,
   Mask,
@@ -13,19 +13,20 @@ import type {
   PredicateUse,
   Refusal,
   ResultColumn,
-  SessionEnd,
   Verdict,
 } from '../protocol/contract.ts';
 import type { Alerts } from './alerts.ts';
 import { type Approvals, DEFAULT_WAIT_MS, type Held, type HoldResult } from './approvals/approvals.ts';
-import { type Budgets, Meter } from './budgets.ts';
-import type { SessionEvents } from './events.ts';
+import type { Budgets } from './budgets.ts';
+import { type SessionEvents, tellDecision } from './events.ts';
 import type { FirstSeen } from './first-seen.ts';
-import { remind, touchesOf } from './holding.ts';
-import { displayName, type Principal, principalKey } from './identity/principal.ts';
+import { remind, touchesOf, wholeText } from './holding.ts';
+import { displayName, principalKey } from './identity/principal.ts';
 import type { PolicyInForce } from './in-force.ts';
+import { Meter, type Passed } from './meter.ts';
+import { objectionTo, type Standing } from './objection.ts';
 import { hasReason } from './policy/session.ts';
-import type { PolicyVerdict, Reviewers } from './policy/types.ts';
+import type { Exemption, PolicyVerdict, Reviewers } from './policy/types.ts';
 import type { Recording } from './recorder/recording.ts';
 import {
   budgetPassed,
@@ -39,28 +40,19 @@ import {
   waitNotice,
 } from './refusals.ts';
 
-export interface DeciderOptions {
-  readonly session: string;
-  readonly principal: Principal;
-  readonly connection: string;
+export interface DeciderOptions extends Standing {
   readonly reason?: string;
-  readonly grant?: { readonly endsAt: number };
   readonly policy: PolicyInForce;
   readonly recording: Recording;
   readonly approvals: Approvals;
   readonly events: SessionEvents;
-  readonly clock: Clock;
   readonly log: Log;
   readonly reviewers?: Reviewers;
   readonly alerts?: Alerts;
   readonly firstSeen?: FirstSeen;
   readonly budgets?: Budgets;
-  readonly revoked: (issuer: string, subject: string) => boolean;
-  /** Why the session is over; undefined while it lives. */
-  readonly over: () => SessionEnd | undefined;
 }
 
-const EVENT_TEXT = 200;
 const ALLOW: Verdict = { verdict: 'allow' };
 
 /** Applied to every column when masking itself failed. */
@@ -72,6 +64,7 @@ export class Decider {
   readonly #recording: Recording;
   readonly #holds = new Set<Held>();
   readonly #meter: Meter | undefined;
+  #timeUp: ((id: OperationId, refusal: Refusal) => void) | undefined;
   /** What the protocol was told applies: it does not look for what did not when it began. */
   #toldMasked = true;
   #toldRuled = true;
@@ -83,7 +76,8 @@ export class Decider {
     this.#policy = options.policy;
     this.#recording = options.recording;
     const { budgets, principal, clock } = options;
-    this.#meter = budgets === undefined ? undefined : new Meter(budgets, principalKey(principal), clock);
+    const timeUp = (id: OperationId, passed: Passed) => this.#timeUp?.(id, this.#overspent(passed));
+    this.#meter = budgets === undefined ? undefined : new Meter(budgets, principalKey(principal), clock, timeUp);
   }
 
   get metering(): boolean {
@@ -92,12 +86,20 @@ export class Decider {
 
   spend(id: OperationId, rows: number, bytes: number): Refusal | undefined {
     const passed = this.#meter?.spend(id, rows, bytes);
-    if (passed === undefined) return undefined;
-    const { charge, bound } = passed;
-    this.denied += 1;
-    const refusal = budgetPassed(this.#options.session, charge.rule, bound, charge.budget.per);
-    this.#alert('budget.reached', refusal);
-    return refusal;
+    return passed === undefined ? undefined : this.#overspent(passed);
+  }
+
+  runs(id: OperationId, on: boolean): void {
+    this.#meter?.runs(id, on);
+  }
+
+  onTimeUp(listener: (id: OperationId, refusal: Refusal) => void): void {
+    this.#timeUp = listener;
+  }
+
+  /** The session is over. */
+  close(): void {
+    this.#meter?.close();
   }
 
   /** The operation's last result is known. */
@@ -116,11 +118,27 @@ export class Decider {
     }
   }
 
+  get covering(): Covering | undefined {
+    try {
+      return this.#policy.current().covering;
+    } catch {
+      return undefined;
+    }
+  }
+
   get ruled(): boolean {
     try {
       const { ruled } = this.#policy.current();
       this.#toldRuled &&= ruled;
       return ruled;
+    } catch {
+      return true;
+    }
+  }
+
+  get reaching(): boolean {
+    try {
+      return this.#policy.current().reaching;
     } catch {
       return true;
     }
@@ -140,6 +158,31 @@ export class Decider {
     }
   }
 
+  /** The policy to ask. */
+  get inForce(): PolicyInForce {
+    return this.#policy;
+  }
+
+  /** An operation of which it is known what the policy says. */
+  judged(operation: Operation, verdict: PolicyVerdict): { readonly id: OperationId; readonly decision: Decision } {
+    this.operations += 1;
+    const id = this.operations;
+    const decision =
+      verdict.verdict === 'review'
+        ? this.#hold(id, operation, verdict)
+        : this.#refuse(id, operation, deniedByRule(this.#options.session, operation, verdict), verdict);
+    this.#tell(id, operation, decision);
+    return { id, decision };
+  }
+
+  /** An operation that runs is cut. */
+  cut(operation: Operation, why: (session: string) => Refusal): Refusal {
+    this.denied += 1;
+    const refusal = why(this.#options.session);
+    this.#alertDenied(operation, refusal);
+    return refusal;
+  }
+
   decide(operation: Operation): { readonly id: OperationId; readonly decision: Decision } {
     this.operations += 1;
     const id = this.operations;
@@ -150,21 +193,29 @@ export class Decider {
       this.#logGuard('decision', thrown);
       decision = this.#refuse(id, operation, guardFailed(this.#options.session), undefined);
     }
-    if (this.#options.events.wanted(this.#options.session)) this.#tell(id, operation, decision);
+    this.#tell(id, operation, decision);
     return { id, decision };
   }
 
-  masks(id: OperationId, part: number, columns: readonly ResultColumn[]): readonly (Mask | null)[] {
+  #tell(id: OperationId, operation: Operation, decision: Decision): void {
+    const { events, session, clock } = this.#options;
+    if (events.wanted(session)) tellDecision(events, session, { id, operation, decision, at: clock.now() });
+  }
+
+  masks(id: OperationId, part: number, columns: readonly ResultColumn[], stored?: boolean): readonly (Mask | null)[] {
     let masks: readonly (Mask | null)[];
+    let exempted: readonly (Exemption | null)[] | undefined;
     try {
-      masks = this.#policy.current().masks(columns);
+      const policy = this.#policy.current();
+      masks = policy.masks(columns, stored);
+      if (stored !== true) exempted = policy.exempted?.(columns);
       if (masks.length !== columns.length) throw new Error(`${masks.length} masks for ${columns.length} columns`);
     } catch (thrown) {
       this.#logGuard('masking', thrown);
       masks = columns.map(() => MASK_ALL);
     }
-    this.#recording.masks(id, part, columns, masks);
-    return masks;
+    this.#recording.masks(id, part, columns, masks, exempted);
+    return this.#meter?.counted(id, columns, masks) ?? masks;
   }
 
   predicates(id: OperationId, operation: Operation, uses: readonly PredicateUse[]): Decision {
@@ -191,12 +242,19 @@ export class Decider {
 
   // -------------------------------------------------------------------------------------------------------------------
 
+  #overspent({ charge, bound }: Passed): Refusal {
+    this.denied += 1;
+    const refusal = budgetPassed(this.#options.session, charge, bound);
+    this.#alert('budget.reached', refusal);
+    return refusal;
+  }
+
   #judge(id: OperationId, operation: Operation): Decision {
     const policy = this.#policy.current();
     const objection = this.#objection();
     if (objection !== undefined) return this.#refuse(id, operation, objection, undefined);
     const { clock } = this.#options;
-    const verdict = policy.decide(operation.parts, operation.text, clock.now(), this.#meter?.exhausted);
+    const verdict = policy.decide(operation.parts, wholeText(operation), clock.now(), this.#meter?.exhausted);
     if (verdict.firstSeen !== undefined) this.#touched(id, operation, verdict.firstSeen);
     if (verdict.verdict === 'allow') {
       if (verdict.charges !== undefined) this.#meter?.begin(id, verdict.charges);
@@ -225,30 +283,9 @@ export class Decider {
 
   /** Why this session may do nothing more, whatever the rules say. */
   #objection(): Refusal | undefined {
-    const { revoked, grant, clock } = this.#options;
-    const refuse = (code: Refusal['code'], message: string, next: string) =>
-      refusedBecause(this.#options.session, code, message, next);
-    const over = this.#options.over();
-    if (over?.code === 'recording_failed') {
-      return refuse('recording_failed', 'the session cannot be recorded any more', 'connect again');
-    }
-    if (over !== undefined) return refuse('access_denied', `the session is over: ${over.message}`, 'connect again');
-    if (revoked(this.#options.principal.issuer, this.#options.principal.subject)) {
-      return refuse('access_denied', 'your access was revoked', 'ask an administrator');
-    }
-    if (grant !== undefined && clock.now() >= grant.endsAt) {
-      return refuse(
-        'access_denied',
-        'the grant has ended',
-        `ask for a new one: hoopctl request ${this.#options.connection}`,
-      );
-    }
     const { ruled, masking } = this.#policy.current();
-    if ((ruled && !this.#toldRuled) || ((masking.columns || masking.values) && !this.#toldMasked)) {
-      return refuse('access_denied', 'rules or masks apply now that did not when the session began', 'connect again');
-    }
-    const gone = this.#policy.accessGone;
-    return gone === undefined ? undefined : refuse('access_denied', gone, 'run hoopctl ls to see what you may reach');
+    const unforeseen = (ruled && !this.#toldRuled) || ((masking.columns || masking.values) && !this.#toldMasked);
+    return objectionTo(this.#options, this.#policy, unforeseen);
   }
 
   #refuse(id: OperationId, operation: Operation, refusal: Refusal, verdict: PolicyVerdict | undefined): Verdict {
@@ -284,7 +321,8 @@ export class Decider {
     if (verdict.reason === 'required' && !hasReason(reason)) {
       return this.#refuse(id, operation, reasonNeeded(session, operation, rule), verdict);
     }
-    const { text, params, shape } = operation;
+    const { params, shape } = operation;
+    const text = wholeText(operation);
     const asked = { principal, connection, session, text, params, shape, rules: matched };
     const stands = approvals.standing({ ...asked, policy: this.#policy.version });
     if (stands !== undefined) {
@@ -346,31 +384,6 @@ export class Decider {
     if (objection !== undefined) return { verdict: 'deny', refusal: objection };
     const { state: ended, next } = result as Exclude<HoldResult, { state: 'used' }>;
     return { verdict: 'deny', refusal: refusedBecause(this.#options.session, `review_${ended}`, message, next, rule) };
-  }
-
-  #tell(id: OperationId, operation: Operation, decision: Decision): void {
-    const rule = decision.verdict === 'deny' ? decision.refusal.rule : decision.rule;
-    const { events, clock } = this.#options;
-    const text = operation.text.length > EVENT_TEXT ? `${operation.text.slice(0, EVENT_TEXT - 1)}…` : operation.text;
-    const at = clock.now();
-    events.emit(this.#options.session, {
-      type: 'operation',
-      session: this.#options.session,
-      n: id,
-      at,
-      text,
-      verdict: decision.verdict,
-      rule,
-    });
-    if (decision.verdict !== 'hold') return;
-    events.emit(this.#options.session, {
-      type: 'review',
-      session: this.#options.session,
-      id: decision.review,
-      rule,
-      state: 'pending',
-      at,
-    });
   }
 
   #logGuard(guard: string, thrown: unknown): void {

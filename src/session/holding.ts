@@ -2,7 +2,7 @@
 // Refuses to know: how a review is decided (approvals/), wire formats.
 
 import type { Clock } from '../core/clock.ts';
-import type { Facts } from '../protocol/contract.ts';
+import type { Facts, Operation } from '../protocol/contract.ts';
 import type { Held } from './approvals/approvals.ts';
 import { missing } from './approvals/rules.ts';
 import type { Touches } from './approvals/types.ts';
@@ -10,6 +10,11 @@ import type { Touches } from './approvals/types.ts';
 /** The client hears after this long that it still waits, and then again after twice as long each time, up to the last. */
 const FIRST_REMINDER_MS = 15_000;
 const LAST_REMINDER_MS = 120_000;
+
+/** What runs: an operation's own text, and those that it executes by name. */
+export function wholeText({ text, executes }: Operation): string {
+  return executes === undefined ? text : `${text}\n/* executes: */ ${executes}`;
+}
 
 /** What an operation touches, all its parts together: names, no values. */
 export function touchesOf(parts: readonly Facts[]): Touches {

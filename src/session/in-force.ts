@@ -2,7 +2,7 @@
 // Refuses to know: rules. Throws what the policy throws; the session makes a refusal of it.
 
 import type { Principal } from './identity/principal.ts';
-import type { ConnectionRef, Policy, SessionPolicy } from './policy/types.ts';
+import type { ConnectionRef, Exemption, Lifted, Policy, SessionPolicy } from './policy/types.ts';
 
 export interface PolicyInForceOptions {
   readonly policy: () => Policy;
@@ -11,13 +11,16 @@ export interface PolicyInForceOptions {
   readonly reason?: string;
   /** Whether the session runs on a grant. */
   readonly granted: boolean;
+  /** Masks that reviews lift now: the same array as long as nothing changes. */
+  readonly lifted: () => readonly Lifted[];
   /** Another version counts from now on. */
-  readonly changed: (version: string) => void;
+  readonly changed: (version: string, exempt: readonly Exemption[] | undefined) => void;
 }
 
 export class PolicyInForce {
   readonly #options: PolicyInForceOptions;
   #policy: Policy | undefined;
+  #lifted: readonly Lifted[] | undefined;
   #session: SessionPolicy | undefined;
   /** Why the policy in force gives no access any more; undefined while it does. */
   accessGone: string | undefined;
@@ -25,15 +28,16 @@ export class PolicyInForce {
   /** Throws when the policy cannot answer. */
   constructor(options: PolicyInForceOptions) {
     this.#options = options;
-    this.#adopt(options.policy());
+    this.#adopt(options.policy(), options.lifted());
   }
 
   current(): SessionPolicy {
     const policy = this.#options.policy();
-    if (policy !== this.#policy) {
+    const lifted = this.#options.lifted();
+    if (policy !== this.#policy || lifted !== this.#lifted) {
       const before = this.#policy;
-      this.#adopt(policy);
-      if (before?.version !== policy.version) this.#options.changed(policy.version);
+      this.#adopt(policy, lifted);
+      if (before?.version !== policy.version) this.#options.changed(policy.version, this.#session?.exempt);
     }
     return this.#session!;
   }
@@ -43,15 +47,16 @@ export class PolicyInForce {
     return this.#options.policy().version;
   }
 
-  #adopt(policy: Policy): void {
+  #adopt(policy: Policy, lifted: readonly Lifted[]): void {
     const { principal, connection, reason, granted } = this.#options;
     const { access } = policy.access(principal, connection);
-    const session = policy.session(principal, connection, { ...(reason === undefined ? {} : { reason }) });
+    const session = policy.session(principal, connection, { ...(reason === undefined ? {} : { reason }), lifted });
     this.accessGone =
       access === 'open' || (access === 'grant' && granted)
         ? undefined
         : `the policy in force now gives you no access to "${connection.name}"`;
     this.#session = session;
     this.#policy = policy;
+    this.#lifted = lifted;
   }
 }

@@ -7,8 +7,9 @@ import { newReviewId } from '../../core/ids.ts';
 import type { Log } from '../../core/log.ts';
 import { type Alerts, grantAlert, noAlerts, reviewAlert } from '../alerts.ts';
 import { displayName, type Principal } from '../identity/principal.ts';
+import type { AuditLog } from '../log/audit.ts';
 import type { Reviewers } from '../policy/types.ts';
-import type { AuditLog } from '../recorder/log.ts';
+import { ReviewChanges } from './changes.ts';
 import { breakGlass, type GrantRequest, grantReview, withGrant } from './grant-requests.ts';
 import { endedResult, type HoldResult, opened, resultOf } from './outcomes.ts';
 import { type Binding, bindingDigest, decideReview, endReview, takeReview } from './rules.ts';
@@ -20,8 +21,6 @@ export type { HoldResult } from './outcomes.ts';
 /** How long a held operation waits when its rule does not say. */
 export const DEFAULT_WAIT_MS = 10 * 60_000;
 
-/** How often decisions of other processes are looked for. */
-const POLL_MS = 1000;
 /** The longest that a timer can be set for. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
@@ -31,7 +30,13 @@ export interface ApprovalsOptions {
   readonly clock: Clock;
   readonly log: Log;
   readonly alerts?: Alerts;
+  /** A grant was made here just now. */
+  readonly granted?: () => void;
   readonly pollMs?: number;
+  /** This gateway among those of its store. */
+  readonly gateway?: string;
+  /** Whether other gateways have the same store. */
+  readonly shared?: boolean;
 }
 
 export interface HoldRequest extends Omit<Binding, 'policy'> {
@@ -76,12 +81,17 @@ export class Approvals {
   readonly #waiting = new Map<string, Waiter>();
   readonly #watchers = new Set<(review: Review) => void>();
   readonly #standing = new StandingApprovals();
-  #poll: NodeJS.Timeout | undefined;
-  #polledAt = 0;
-  #polling = false;
+  readonly #changes: ReviewChanges;
 
   constructor(options: ApprovalsOptions) {
     this.#options = options;
+    const { reviews, clock, log, pollMs, shared = false } = options;
+    this.#changes = new ReviewChanges({
+      ...{ reviews, clock, log, pollMs, shared },
+      wanted: () => this.#waiting.size > 0 || this.#watchers.size > 0 || this.#standing.size > 0,
+      waiting: () => [...this.#waiting.keys()],
+      found: (review) => this.#changed(review),
+    });
   }
 
   /** Opens a review for one operation and waits for it. Throws `recording_failed` when that cannot be put on record. */
@@ -108,6 +118,7 @@ export class Approvals {
       shape: request.shape,
       rules: request.rules ?? [request.rule],
       touches: request.touches,
+      gateway: this.#options.gateway,
       createdAt: now,
       expiresAt: now + request.waitMs,
       decisions: [],
@@ -120,7 +131,7 @@ export class Approvals {
     const waiter: Waiter = { binding, resolve, timer, added, taking: false, seen: 0, progress: undefined };
     this.#waiting.set(review.id, waiter);
     added.catch((thrown: unknown) => this.#broken(review.id, thrown));
-    this.#watchStore();
+    this.#changes.start();
     return {
       id: review.id,
       expiresAt: review.expiresAt,
@@ -148,6 +159,8 @@ export class Approvals {
 
   /** The approval that covers an operation already, for which no new one has to be asked. */
   standing(wanted: Wanted): Stands | undefined {
+    // Somebody may have taken it back elsewhere: without a look at the store it is not known to stand.
+    if (!this.#changes.fresh) return undefined;
     return this.#standing.find(wanted, this.#options.clock.now());
   }
 
@@ -176,7 +189,11 @@ export class Approvals {
       return change;
     });
     this.#changed(review, true);
-    if (review.kind === 'grant' && review.state === 'used') this.#alerts.raise(grantAlert(review));
+    if (review.kind !== 'operation' && review.state === 'used') {
+      // Masks that are lifted are told of where they are: with their end.
+      if (review.kind === 'grant') this.#alerts.raise(grantAlert(review));
+      this.#options.granted?.();
+    }
     return review;
   }
 
@@ -195,39 +212,49 @@ export class Approvals {
     return review;
   }
 
-  /** At start: approvals of before that still stand. Those for a session ended with it. */
+  /** At start: approvals of before that still stand, here or at another gateway. Those for a session ended with it. */
   async restore(): Promise<void> {
     const now = this.#options.clock.now();
     for (const review of await this.#options.reviews.list({ standingAt: now })) {
       if (review.standing?.kind === 'time') this.#standing.note(review, now);
     }
-    if (this.#standing.size > 0) this.#watchStore();
+    if (this.#standing.size > 0 || this.#options.shared === true) this.#changes.start();
   }
 
   /** Called with every review that is opened or changes, here or in another process; returns how to stop. */
   watch(listener: (review: Review) => void): () => void {
     this.#watchers.add(listener);
-    this.#watchStore();
+    this.#changes.start();
     return () => this.#watchers.delete(listener);
   }
 
-  /** Ends pending reviews whose time is over: those that nobody waits for any more. */
+  /** Ends reviews whose time is over: those that nobody waits for here. */
   async expire(): Promise<void> {
     const now = this.#options.clock.now();
-    for (const review of await this.#options.reviews.list({ state: 'pending' })) {
-      if (review.expiresAt <= now && !this.#waiting.has(review.id)) {
-        await this.#close(review.id, 'expired', 'nobody decided in time');
+    for (const state of ['pending', 'approved'] as const) {
+      for (const review of await this.#options.reviews.list({ state })) {
+        if (review.expiresAt > now || this.#waiting.has(review.id)) continue;
+        await this.#close(
+          review.id,
+          'expired',
+          state === 'pending' ? 'nobody decided in time' : 'it was not used in time',
+        );
       }
     }
   }
 
-  /** At start: the sessions that these waited for are gone. Returns how many were closed. */
-  async closeOrphans(): Promise<number> {
+  /**
+   * The sessions that these waited for are gone: those of a gateway that were opened until then, or all. Returns how many
+   * were closed.
+   */
+  async closeOrphans(of: { gateway?: string | undefined; until?: number; why?: string } = {}): Promise<number> {
+    const { gateway, until = Number.POSITIVE_INFINITY, why = 'the gateway stopped while it was held' } = of;
+    const filter = { limit: 1_000_000, ...(gateway === undefined ? {} : { gateway }) };
     let count = 0;
     for (const state of ['pending', 'approved'] as const) {
-      for (const review of await this.#options.reviews.list({ state })) {
-        if (review.kind !== 'operation' || this.#waiting.has(review.id)) continue;
-        await this.#close(review.id, 'cancelled', 'the gateway stopped while it was held');
+      for (const review of await this.#options.reviews.list({ state, ...filter })) {
+        if (review.kind !== 'operation' || review.createdAt > until || this.#waiting.has(review.id)) continue;
+        await this.#close(review.id, 'cancelled', why);
         count += 1;
       }
     }
@@ -236,8 +263,7 @@ export class Approvals {
 
   /** Nothing is waited for any more, no timer left. */
   stop(): void {
-    clearInterval(this.#poll);
-    this.#poll = undefined;
+    this.#changes.stop();
     for (const id of this.#waiting.keys()) this.#resolve(id, endedResult(id, 'cancelled', 'the gateway is stopping'));
     this.#watchers.clear();
   }
@@ -250,9 +276,10 @@ export class Approvals {
 
   /** Something is known to have changed: tell the watchers, and the one that waits. `here`: this process did it. */
   #changed(review: Review, here = false): void {
+    if (!this.#changes.note(review)) return;
     this.#standing.note(review, this.#options.clock.now());
     // Somebody may take it back in another process.
-    if (this.#standing.size > 0) this.#watchStore();
+    if (this.#standing.size > 0) this.#changes.start();
     // An approval that is taken at once is told of as what it is: one decision.
     if (here && (review.decisions.length === 0 || review.state !== 'pending')) this.#alerts.raise(reviewAlert(review));
     for (const watcher of this.#watchers) {
@@ -340,33 +367,9 @@ export class Approvals {
     waiter.resolve(result);
   }
 
-  #watchStore(): void {
-    if (this.#poll !== undefined) return;
-    this.#polledAt = this.#options.clock.now();
-    this.#poll = setInterval(() => void this.poll(), this.#options.pollMs ?? POLL_MS);
-    this.#poll.unref();
-  }
-
   /** Looks for what other processes decided. Runs by itself while somebody waits or watches. */
-  async poll(): Promise<void> {
-    if (this.#polling) return;
+  poll(): Promise<void> {
     this.#standing.prune(this.#options.clock.now());
-    if (this.#waiting.size === 0 && this.#watchers.size === 0 && this.#standing.size === 0) {
-      clearInterval(this.#poll);
-      this.#poll = undefined;
-      return;
-    }
-    this.#polling = true;
-    try {
-      // Overlapping by a second: clocks of two processes differ. Seeing a change twice does no harm.
-      const since = this.#polledAt - 1000;
-      this.#polledAt = this.#options.clock.now();
-      for (const review of await this.#options.reviews.list({ changedAfter: since, limit: 1000 }))
-        this.#changed(review);
-    } catch (thrown) {
-      this.#options.log.error({}, `cannot look for decided reviews: ${asHoopctlError(thrown).message}`);
-    } finally {
-      this.#polling = false;
-    }
+    return this.#changes.poll();
   }
 }

@@ -1,4 +1,4 @@
-// Requests for access to a connection for a time: the review that they become, the grant that an approved one becomes, and
+// Requests for access to a connection, or for masks to be lifted there, for a time: the review that they become, the grant that an approved one becomes, and
 // the grant of somebody who broke the glass. Refuses to know: who may ask (policy), what a grant opens (grants.ts).
 
 import type { Clock } from '../../core/clock.ts';
@@ -6,8 +6,8 @@ import { newGrantId, newReviewId } from '../../core/ids.ts';
 import type { Log } from '../../core/log.ts';
 import type { Alerts } from '../alerts.ts';
 import { displayName, type Principal } from '../identity/principal.ts';
-import type { Reviewers } from '../policy/types.ts';
-import type { AuditLog } from '../recorder/log.ts';
+import type { AuditLog } from '../log/audit.ts';
+import type { Lifted, Reviewers } from '../policy/types.ts';
 import { bindingDigest } from './rules.ts';
 import type { Grant, Review, ReviewChange, ReviewStore } from './types.ts';
 
@@ -18,6 +18,8 @@ export interface GrantRequest {
   readonly principal: Principal;
   readonly connection: string;
   readonly grantMs: number;
+  /** Not access is asked for: these masks are to be lifted. */
+  readonly masks?: readonly Lifted[];
   readonly reviewers: Reviewers;
   readonly policy: string;
   readonly reason?: string;
@@ -26,18 +28,21 @@ export interface GrantRequest {
 
 export function grantReview(request: GrantRequest, now: number): Review {
   const id = newReviewId();
+  const { masks } = request;
+  const what = masks === undefined ? 'grant' : `unmask ${JSON.stringify(masks)}`;
   return {
     id,
-    kind: 'grant',
+    kind: masks === undefined ? 'grant' : 'unmask',
     state: 'pending',
     principal: request.principal,
     connection: request.connection,
     text: '',
-    digest: bindingDigest({ ...request, session: id, text: `grant ${request.grantMs}` }),
+    digest: bindingDigest({ ...request, session: id, text: `${what} ${request.grantMs}` }),
     policy: request.policy,
     reviewers: request.reviewers,
     reason: request.reason,
     grantMs: request.grantMs,
+    ...(masks === undefined ? {} : { masks }),
     createdAt: now,
     expiresAt: now + (request.waitMs ?? GRANT_REQUEST_MS),
     decisions: [],
@@ -54,14 +59,16 @@ function grantOf(review: Review, now: number): Grant {
     ...(actor === undefined ? {} : { actor }),
     principal: displayName(review.principal),
     connection: review.connection,
+    ...(review.masks === undefined ? {} : { masks: review.masks }),
     review: review.id,
+    ...(review.reason === undefined ? {} : { reason: review.reason }),
     startsAt: now,
     endsAt: now + review.grantMs!,
   };
 }
 
 export function withGrant(review: Review, change: ReviewChange, now: number): ReviewChange {
-  if (review.kind !== 'grant' || change.state !== 'approved') return change;
+  if (review.kind === 'operation' || change.state !== 'approved') return change;
   return { ...change, state: 'used', grant: grantOf(review, now) };
 }
 

@@ -1,14 +1,18 @@
-// Grants in force: who may reach what until when. Refuses to know: how one is asked for (approvals.ts), live sessions.
+// Grants in force: who may reach what, or has masks lifted there, until when. Refuses to know: how one is asked for (approvals.ts), live sessions.
 
 import type { Clock } from '../../core/clock.ts';
-import { asHoopctlError, userError } from '../../core/errors.ts';
+import { userError } from '../../core/errors.ts';
 import type { Log } from '../../core/log.ts';
 import type { Alerts } from '../alerts.ts';
 import { displayName, type Principal } from '../identity/principal.ts';
-import type { AuditLog } from '../recorder/log.ts';
+import type { AuditLog } from '../log/audit.ts';
+import { Outage } from '../outage.ts';
 import type { Grant, GrantFilter, GrantStore } from './types.ts';
+import type { Unmasks } from './unmasks.ts';
 
 const POLL_MS = 1000;
+/** What was looked at longer ago than this is not known any more. */
+const STALE_MS = 5000;
 
 export interface GrantsOptions {
   readonly grants: GrantStore;
@@ -19,30 +23,41 @@ export interface GrantsOptions {
   readonly pollMs?: number;
   /** Cuts the live sessions that run on it: told when it is revoked, here or by another process. */
   readonly revoked: (grant: Grant) => void;
+  /** Masks that grants lift. */
+  readonly unmasks?: Unmasks;
+  /** Whether other gateways have the same store. */
+  readonly shared?: boolean;
+  /** The grants that live sessions run on. */
+  readonly inUse: () => readonly string[];
 }
 
 export class Grants {
   readonly #options: GrantsOptions;
-  #polledAt: number;
+  readonly #outage: Outage;
+  #freshAt: number;
   #timer: NodeJS.Timeout | undefined;
 
   constructor(options: GrantsOptions) {
     this.#options = options;
-    this.#polledAt = options.clock.now();
+    this.#outage = new Outage(options.log, 'look for revoked grants');
+    this.#freshAt = options.clock.now();
   }
 
   /** Looks every second for what other processes revoked, until `stop`. */
   start(): void {
-    this.#timer ??= setInterval(() => {
-      this.poll().catch((thrown: unknown) => {
-        this.#options.log.error({}, `cannot look for revoked grants: ${asHoopctlError(thrown).message}`);
-      });
-    }, this.#options.pollMs ?? POLL_MS).unref();
+    this.#timer ??= setInterval(() => void this.poll(), this.#options.pollMs ?? POLL_MS).unref();
   }
 
   stop(): void {
     clearInterval(this.#timer);
     this.#timer = undefined;
+  }
+
+  /** At start: masks that were lifted before still are. */
+  async restore(): Promise<void> {
+    const { grants, clock, unmasks } = this.#options;
+    for (const grant of await grants.list({ activeAt: clock.now() }))
+      if (grant.masks !== undefined) unmasks?.start(grant);
   }
 
   /**
@@ -54,7 +69,7 @@ export class Grants {
     const activeAt = this.#options.clock.now();
     const grants = await this.#options.grants.list({ issuer, subject, connection, activeAt });
     return grants
-      .filter((grant) => grant.actor === principal.actor)
+      .filter((grant) => grant.actor === principal.actor && grant.masks === undefined)
       .reduce<Grant | undefined>(
         (best, one) => (best === undefined || one.endsAt > best.endsAt ? one : best),
         undefined,
@@ -74,20 +89,45 @@ export class Grants {
     if (!revoked || grant === undefined) {
       throw userError('conflict', `cannot revoke grant "${id}": it is over already`);
     }
-    this.#options.revoked(grant);
+    this.#revoked(grant);
     const { principal: requester, connection } = grant;
     this.#options.alerts?.raise({
       type: 'grant.revoked',
       key: id,
-      data: { grant: id, requester, connection, by: displayName(by), reason },
+      data: { grant: id, requester, connection, by: displayName(by), reason, masks: namesOf(grant) },
     });
     return grant;
   }
 
-  /** One look. A revocation is told twice at times: overlapping, so that none is missed. */
+  /** One look at the grants that are in use. Never rejects. */
   async poll(): Promise<void> {
-    const since = this.#polledAt - 1000;
-    this.#polledAt = this.#options.clock.now();
-    for (const grant of await this.#options.grants.list({ revokedAfter: since })) this.#options.revoked(grant);
+    const { grants, inUse, unmasks, clock, shared } = this.#options;
+    try {
+      if (unmasks !== undefined) {
+        for (const grant of await grants.list({ activeAt: clock.now(), unmasking: true })) unmasks.start(grant);
+      }
+      const among = [...new Set([...inUse(), ...(unmasks?.grants() ?? [])])];
+      if (among.length > 0) for (const grant of await grants.list({ revokedAmong: among })) this.#revoked(grant);
+      this.#freshAt = clock.now();
+      this.#outage.worked();
+    } catch (thrown) {
+      this.#outage.failed(thrown);
+      if (shared === true && clock.now() - this.#freshAt > STALE_MS) this.#doubt();
+    }
   }
+
+  /** Somebody may have revoked one elsewhere: what is lifted comes back when the store says that it still is. */
+  #doubt(): void {
+    const { unmasks } = this.#options;
+    for (const id of unmasks?.grants() ?? []) unmasks?.end(id, 'the store cannot be asked whether it still counts');
+  }
+
+  #revoked(grant: Grant): void {
+    if (grant.masks === undefined) this.#options.revoked(grant);
+    else this.#options.unmasks?.end(grant.id, `revoked by ${grant.revokedBy ?? 'somebody'}`);
+  }
+}
+
+function namesOf({ masks }: Grant): readonly string[] | undefined {
+  return masks?.map(({ mask }) => mask);
 }

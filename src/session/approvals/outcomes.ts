@@ -10,6 +10,7 @@ export type HoldResult =
 /** The log's entry for a review that begins. */
 export function opened(review: Review): Record<string, unknown> {
   const { id, kind, state, principal, connection, session, operation, rule, digest, policy, reason, grantMs } = review;
+  const masks = review.masks?.map(({ mask }) => mask);
   return {
     review: id,
     of: kind,
@@ -23,6 +24,7 @@ export function opened(review: Review): Record<string, unknown> {
     policy,
     reason,
     grantMs,
+    masks,
   };
 }
 

@@ -118,7 +118,7 @@ function checkWish(review: Review, { verdict, reason, variant = { kind: 'once' }
     throw cannot('without a reason', `say why: hoopctl reviews ${verdict} ${review.id} --reason "…"`);
   }
   if (verdict === 'deny' || variant.kind === 'once') return;
-  if (review.kind === 'grant') throw cannot('for more than was asked', 'approve it as it is');
+  if (review.kind !== 'operation') throw cannot('for more than was asked', 'approve it as it is');
   if (variant.kind === 'session' && review.shape === undefined) {
     throw cannot(
       'for the session: its constants cannot be told from the rest of it',

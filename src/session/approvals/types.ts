@@ -2,7 +2,7 @@
 // Refuses to know: who is told, and how; SQL. Times are milliseconds since the epoch.
 
 import type { Principal } from '../identity/principal.ts';
-import type { Reviewers } from '../policy/types.ts';
+import type { Lifted, Reviewers } from '../policy/types.ts';
 
 /**
  * `pending` → `approved` → `used`. `denied`, `expired`, `cancelled` end it from `pending`, and from `approved` while it
@@ -52,8 +52,8 @@ export interface Touches {
 
 export interface Review {
   readonly id: string;
-  /** `operation`: one held operation. `grant`: time-boxed access to a connection. */
-  readonly kind: 'operation' | 'grant';
+  /** `operation`: one held operation. `grant`: time-boxed access to a connection. `unmask`: masks lifted there for a time. */
+  readonly kind: 'operation' | 'grant' | 'unmask';
   readonly state: ReviewState;
   /** Who asks. */
   readonly principal: Principal;
@@ -66,7 +66,7 @@ export interface Review {
   readonly rule?: string;
   /** The rule's own words. */
   readonly message?: string;
-  /** The exact text; empty for a grant. */
+  /** The exact text; empty where none is held. */
   readonly text: string;
   readonly params?: readonly (string | null)[];
   /** Operation only: its shape, where it has one. */
@@ -81,7 +81,9 @@ export interface Review {
   readonly reviewers: Reviewers;
   /** Why the requester says it is needed. */
   readonly reason?: string;
-  /** Grant only: how long access is asked for. */
+  /** Unmask only: which masks. */
+  readonly masks?: readonly Lifted[];
+  /** Grant and unmask: how long it is asked for. */
   readonly grantMs?: number;
   readonly createdAt: number;
   /** Absolute: after it nothing can be approved or used. */
@@ -92,6 +94,8 @@ export interface Review {
   readonly outcome?: string;
   /** Set with the approval where it is for more than once. */
   readonly standing?: Standing;
+  /** Operation only: the gateway at which it waits. */
+  readonly gateway?: string;
   readonly decisions: readonly ReviewDecision[];
 }
 
@@ -113,8 +117,11 @@ export interface ReviewFilter {
   /** principalKey of the requester. */
   readonly requester?: string;
   readonly limit?: number;
-  /** Only those that changed after this moment. */
+  /** Only those that changed after this moment, and those of `among`, whenever they changed. */
   readonly changedAfter?: number;
+  readonly among?: readonly string[];
+  /** Only those that wait or waited at this gateway, and those of which it is not known. */
+  readonly gateway?: string;
   /** Only those whose approval still stands at this moment. */
   readonly standingAt?: number;
 }
@@ -133,7 +140,10 @@ export interface ReviewStore {
   change(id: string, decide: (review: Review) => ReviewChange | undefined): Promise<Review>;
 }
 
-/** Approved access of one principal (with this actor, or none) to one connection, from a moment to a moment. */
+/**
+ * Approved access of one principal (with this actor, or none) to one connection, from a moment to a moment; with `masks` no
+ * access: in its sessions there these are lifted.
+ */
 export interface Grant {
   readonly id: string;
   readonly issuer: string;
@@ -142,8 +152,11 @@ export interface Grant {
   /** Display name. */
   readonly principal: string;
   readonly connection: string;
+  readonly masks?: readonly Lifted[];
   /** The review that approved it. */
   readonly review: string;
+  /** Why it was asked for, as the review says. */
+  readonly reason?: string;
   readonly startsAt: number;
   readonly endsAt: number;
   /** Nobody approved it: the glass was broken. */
@@ -159,7 +172,10 @@ export interface GrantFilter {
   readonly connection?: string;
   /** Only those in force at this moment. */
   readonly activeAt?: number;
-  readonly revokedAfter?: number;
+  /** Only those of these that were revoked. */
+  readonly revokedAmong?: readonly string[];
+  /** Only those that lift masks. */
+  readonly unmasking?: boolean;
 }
 
 export interface GrantStore {

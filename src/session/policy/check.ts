@@ -3,7 +3,9 @@
 
 import { nearest } from '../../core/nearest.ts';
 import type { Capabilities, Vocabulary } from '../../protocol/contract.ts';
+import { checkClasses, classOf, withoutClasses } from './classes.ts';
 import { allHold } from './condition.ts';
+import { checkContradictions, type Report } from './contradictions.ts';
 import { columnPattern, qualifiedPattern } from './pattern.ts';
 import { predicateUses } from './predicates.ts';
 import { RESERVED_NAMES } from './rule.ts';
@@ -22,7 +24,7 @@ export interface PolicyProblem {
   readonly message: string;
 }
 
-type Report = (path: readonly (string | number)[], message: string) => void;
+const COLUMN = 'table.column or schema.table.column';
 
 /** Every problem of the document against these connections; empty when it can be enforced as it stands. */
 export function checkPolicy(
@@ -40,6 +42,7 @@ export function checkPolicy(
     checkTo(line.to, ['access', i], select(line.to), connections, report);
     checkWho(line.who, ['access', i, 'who'], report);
   });
+  checkClasses(document, report);
   checkNames(document.rules, 'rules', report);
   checkNames(document.masks, 'masks', report);
   document.rules.forEach((rule, i) => {
@@ -54,6 +57,11 @@ export function checkPolicy(
     checkWho(mask.unless, ['masks', i, 'unless'], report);
     checkMask(mask, ['masks', i], selected, report);
   });
+  document.roles.auditor.forEach(({ who, to }, i) => {
+    checkTo(to, ['roles', 'auditor', i], select(to), connections, report);
+    checkWho(who, ['roles', 'auditor', i, 'who'], report);
+  });
+  checkContradictions(withoutClasses(document), connections, report);
   checkTests(document, connections, report);
   return problems;
 }
@@ -113,6 +121,12 @@ const STATEMENT_CONDITIONS: readonly (keyof When)[] = [
   'relations',
   'columns',
   'functions',
+  'programs',
+  'otherPrograms',
+  'arguments',
+  'otherArguments',
+  'places',
+  'otherPlaces',
   'unbounded',
   'opaque',
   'dangerous',
@@ -166,8 +180,17 @@ function checkRule(
       report,
     );
   }
+  if (when.output !== undefined) checkOutput(rule, when, path, selected, report);
   const inspecting = selected.filter((connection) => connection.capabilities.inspect);
   if (inspecting.length > 0) checkWords(when, [...path, 'when'], inspecting, report);
+  const { statements: _, per: __, ...measured } = when.budget ?? {};
+  if (Object.values(measured).some((bound) => bound !== undefined)) {
+    requireAll(selected, 'meter', [...path, 'when', 'budget'], 'a budget needs a protocol that counts results', report);
+  }
+  if (when.budget?.distinct !== undefined) {
+    const at = [...path, 'when', 'budget', 'distinct'];
+    checkPatterns([when.budget.distinct.column], at, (text) => columnPattern(text) !== undefined, COLUMN, report);
+  }
   checkPatterns(
     when.relations,
     [...path, 'when', 'relations'],
@@ -182,13 +205,21 @@ function checkRule(
     'name or schema.name',
     report,
   );
-  checkPatterns(
-    when.columns,
-    [...path, 'when', 'columns'],
-    (text) => columnPattern(text) !== undefined,
-    'table.column or schema.table.column',
-    report,
-  );
+  checkPatterns(when.columns, [...path, 'when', 'columns'], isColumn, COLUMN, report);
+}
+
+function checkOutput(
+  { then, alert }: Rule,
+  when: When,
+  path: readonly (string | number)[],
+  selected: readonly PolicyConnection[],
+  report: Report,
+): void {
+  const at = [...path, 'when', 'output'];
+  requireAll(selected, 'output', at, 'a rule on output needs a protocol whose output it can be held against', report);
+  if (then === 'allow') report(at, 'has no effect with then: allow, expected then: deny or review');
+  const idle = when.budget !== undefined ? 'budget' : alert !== undefined ? 'alert' : undefined;
+  if (idle !== undefined) report(at, `has no effect together with ${idle}, expected two rules`);
 }
 
 /** Every selected connection has the capability: where one has not, the rule would silently do nothing there. */
@@ -199,7 +230,7 @@ function requireAll(
   message: string,
   report: Report,
 ): void {
-  const without = selected.filter((connection) => !connection.capabilities[capability]).map(({ name }) => name);
+  const without = selected.filter((connection) => connection.capabilities[capability] !== true).map(({ name }) => name);
   if (without.length > 0) report(path, `cannot apply to ${quoteAll(without)}: ${message}, expected a narrower "to"`);
 }
 
@@ -253,6 +284,11 @@ function checkMask(
   report: Report,
 ): void {
   requireAll(selected, 'mask', path, 'a mask needs a protocol that can mask', report);
+  const streams = selected.filter(({ capabilities }) => capabilities.columns === false).map(({ name }) => name);
+  if (mask.columns !== undefined && streams.length > 0) {
+    const why = 'what comes back there has no columns, expected detect (in a mask of its own), or a narrower "to"';
+    report([...path, 'columns'], `cannot apply to ${quoteAll(streams)}: ${why}`);
+  }
   const { predicates, reviewers, wait } = mask;
   const reviews = Object.values(predicates === undefined ? {} : predicateUses(mask)).includes('review');
   if (predicates !== undefined && mask.columns === undefined) {
@@ -266,14 +302,13 @@ function checkMask(
     const idle = reviewers !== undefined ? 'reviewers' : wait !== undefined ? 'wait' : undefined;
     if (idle !== undefined) report([...path, idle], 'has no effect without predicates: review');
   }
-  checkPatterns(
-    mask.columns,
-    [...path, 'columns'],
-    (text) => columnPattern(text) !== undefined,
-    'table.column or schema.table.column',
-    report,
-  );
+  if (mask.safe !== undefined && mask.columns === undefined) {
+    report([...path, 'safe'], 'has no effect without columns, expected columns beside it');
+  }
+  checkPatterns(mask.columns, [...path, 'columns'], isColumn, COLUMN, report);
 }
+
+const isColumn = (text: string): boolean => classOf(text) !== undefined || columnPattern(text) !== undefined;
 
 function checkTests(document: PolicyDocument, connections: readonly PolicyConnection[], report: Report): void {
   const names = connections.map(({ name }) => name);

@@ -5,6 +5,7 @@ import { ourError } from '../../core/errors.ts';
 import type { Principal } from '../identity/principal.ts';
 import { accessOf, compileAccess } from './access.ts';
 import { checkPolicy, type PolicyConnection, type PolicyProblem } from './check.ts';
+import { withoutClasses } from './classes.ts';
 import { allHold } from './condition.ts';
 import { type DangerSet, dangerSet } from './danger.ts';
 import { type ExplainInput, type Explanation, explain } from './explain.ts';
@@ -12,7 +13,8 @@ import { type CompiledMask, compileMask } from './masks.ts';
 import { type CompiledRule, compileRule } from './rule.ts';
 import type { PolicyDocument } from './schema.ts';
 import { type CompiledSession, hasReason, makeSession } from './session.ts';
-import type { ConnectionRef, Policy } from './types.ts';
+import type { ConnectionRef, Lifted, Policy, Reviewers } from './types.ts';
+import { type Unmasking, unmaskingOf } from './unmask.ts';
 
 export type { PolicyConnection, PolicyProblem } from './check.ts';
 export type { CompiledSession } from './session.ts';
@@ -28,15 +30,28 @@ export interface CompileOptions {
   readonly maskKey?: Uint8Array;
 }
 
+/** What concerns a principal on a connection, by name. */
+export interface Applying {
+  readonly rules: readonly string[];
+  readonly masks: readonly string[];
+  /** Of the masks, those that a review may lift. */
+  readonly liftable: readonly { readonly mask: string; readonly maxMs: number; readonly reviewers: Reviewers }[];
+}
+
+export interface SessionContext {
+  readonly reason?: string;
+  /** Masks that reviews have lifted for now. */
+  readonly lifted?: readonly Lifted[];
+}
+
 /** A policy with what `explain`, `test` and `describe` need beside. */
 export interface CompiledPolicy extends Policy {
-  session(principal: Principal, connection: ConnectionRef, context: { readonly reason?: string }): CompiledSession;
+  session(principal: Principal, connection: ConnectionRef, context: SessionContext): CompiledSession;
+  /** What lifting masks takes, by their names or those of columns. Errors: `not_found`, `forbidden`. */
+  unmasking(principal: Principal, connection: ConnectionRef, wanted: readonly string[]): Unmasking;
   explain(input: ExplainInput): Explanation;
   /** The names of the rules and masks that concern the principal on the connection. */
-  applying(
-    principal: Principal,
-    connection: ConnectionRef,
-  ): { readonly rules: readonly string[]; readonly masks: readonly string[] };
+  applying(principal: Principal, connection: ConnectionRef): Applying;
 }
 
 export type CompileResult =
@@ -47,7 +62,7 @@ export type CompileResult =
 export function compilePolicy(document: PolicyDocument, options: CompileOptions): CompileResult {
   const problems = checkPolicy(document, options.connections);
   if (problems.length > 0) return { problems };
-  return { policy: new PolicyOf(document, options) };
+  return { policy: new PolicyOf(withoutClasses(document), options) };
 }
 
 /** How many distinct sets of rules are kept ready; principals with the same rules and masks share one. */
@@ -78,15 +93,23 @@ class PolicyOf implements CompiledPolicy {
     return known === undefined ? ({ access: 'none' } as const) : accessOf(this.#access, principal, known.connection);
   }
 
-  session(principal: Principal, ref: ConnectionRef, context: { readonly reason?: string }): CompiledSession {
+  session(principal: Principal, ref: ConnectionRef, context: SessionContext): CompiledSession {
     const { connection, danger } = this.#known(ref);
     const reasoned = hasReason(context.reason);
     const rules = this.#rulesFor(principal, connection).filter((rule) => !rule.reasonMissing || !reasoned);
-    const masks = this.#masksFor(principal, connection);
-    const key = JSON.stringify([connection.name, rules.map((rule) => rule.name), masks.map((mask) => mask.name)]);
+    const all = this.#masksFor(principal, connection);
+    const spared = this.#masks.filter((mask) => allHold(mask.to, connection) && !all.includes(mask));
+    const { lifted: wanted = [] } = context;
+    const lifted = all.filter(
+      (mask) =>
+        mask.unmask !== undefined && wanted.some((one) => one.mask === mask.name && one.definition === mask.definition),
+    );
+    const names = [rules, all, lifted].map((list) => list.map(({ name }) => name));
+    const key = JSON.stringify([connection.name, ...names]);
     let session = this.#sessions.get(key);
     if (session === undefined) {
-      session = makeSession(rules, masks, danger, this.#key);
+      const columns = connection.capabilities.columns !== false;
+      session = makeSession(rules, { all, lifted, spared }, { danger, columns, key: this.#key });
       if (this.#sessions.size >= SESSIONS_KEPT) this.#sessions.clear();
       this.#sessions.set(key, session);
     }
@@ -95,10 +118,20 @@ class PolicyOf implements CompiledPolicy {
 
   applying(principal: Principal, ref: ConnectionRef) {
     const { connection } = this.#known(ref);
+    const masks = this.#masksFor(principal, connection);
     return {
       rules: this.#rulesFor(principal, connection).map((rule) => rule.name),
-      masks: this.#masksFor(principal, connection).map((mask) => mask.name),
+      masks: masks.map((mask) => mask.name),
+      liftable: masks.flatMap(({ name: mask, unmask }) => {
+        if (unmask === undefined) return [];
+        return [{ mask, maxMs: unmask.maxMs, reviewers: unmask.reviewers }];
+      }),
     };
+  }
+
+  unmasking(principal: Principal, ref: ConnectionRef, wanted: readonly string[]): Unmasking {
+    const { connection } = this.#known(ref);
+    return unmaskingOf(this.#masksFor(principal, connection), connection.name, wanted);
   }
 
   explain(input: ExplainInput): Explanation {

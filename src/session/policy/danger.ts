@@ -29,8 +29,9 @@ export function dangerSet(vocabulary: Vocabulary): DangerSet {
   for (const text of vocabulary.dangerous.functions) {
     const pattern = qualifiedPattern(text);
     if (pattern === undefined) throw new TypeError(`dangerous function ${JSON.stringify(text)} is no name pattern`);
-    if (pattern.literal === undefined) wild.push(pattern);
-    else literals.set(pattern.literal, [...(literals.get(pattern.literal) ?? []), pattern]);
+    const { key } = pattern;
+    if (key === undefined || !('name' in key)) wild.push(pattern);
+    else literals.set(key.name, [...(literals.get(key.name) ?? []), pattern]);
   }
   const isDangerous = (name: string): boolean => {
     const use = qualified(name);
@@ -55,6 +56,8 @@ export interface Lift {
   dangerous(element: DangerousElement): boolean;
   /** `words`: those of the statement that are opaque by nature. */
   opaque(words: readonly string[]): boolean;
+  /** Whether it names one of these functions, in whose body something is done. */
+  vouches(within: readonly string[]): boolean;
 }
 
 /**
@@ -77,5 +80,6 @@ export function liftOf(when: When | undefined): Lift | undefined {
       if (does !== undefined && words.length > 0) return words.every((word) => does.includes(word));
       return opaque;
     },
+    vouches: (within) => patterns?.some((pattern) => within.some((name) => pattern.must(qualified(name)))) ?? false,
   };
 }

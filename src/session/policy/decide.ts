@@ -5,7 +5,7 @@
 import type { Facts } from '../../protocol/contract.ts';
 import { allHold } from './condition.ts';
 import type { DangerousElement, DangerSet } from './danger.ts';
-import { fold, qualified } from './pattern.ts';
+import { fold, HEAD, qualified } from './pattern.ts';
 import { type CompiledRule, DANGEROUS, OPAQUE } from './rule.ts';
 import type { Charge, PolicyVerdict } from './types.ts';
 import { combine, type Refused } from './verdict.ts';
@@ -38,35 +38,52 @@ export interface Guards {
   readonly dangerous: boolean;
 }
 
-type Filed = Map<string, CompiledRule[]>;
+/** Rules by the names that they are filed under. */
+class Drawers {
+  readonly #whole = new Map<string, CompiledRule[]>();
+  readonly #heads = new Map<string, CompiledRule[]>();
+
+  file(rule: CompiledRule, names: readonly string[], heads: readonly string[] = []): void {
+    for (const [map, keys] of [
+      [this.#whole, names],
+      [this.#heads, heads],
+    ] as const) {
+      for (const key of new Set(keys)) {
+        const drawer = map.get(key);
+        if (drawer === undefined) map.set(key, [rule]);
+        else drawer.push(rule);
+      }
+    }
+  }
+
+  get empty(): boolean {
+    return this.#whole.size + this.#heads.size === 0;
+  }
+
+  /** Those that may concern the name; one may come twice. */
+  *of(name: string): Iterable<CompiledRule> {
+    yield* this.#whole.get(name) ?? [];
+    if (this.#heads.size > 0) yield* this.#heads.get(name.slice(0, HEAD)) ?? [];
+  }
+}
 
 export class Decider {
   readonly #all: CompiledRule[] = [];
-  readonly #filed: Record<'function' | 'relation' | 'object' | 'does', Filed> = {
-    function: new Map(),
-    relation: new Map(),
-    object: new Map(),
-    does: new Map(),
-  };
+  readonly #filed = { function: new Drawers(), relation: new Drawers(), object: new Drawers(), does: new Drawers() };
   readonly #danger: DangerSet;
+  readonly #charging: readonly CompiledRule[];
   readonly #guards: Guards;
   readonly #remembered = new WeakMap<readonly Facts[], Remembered>();
 
   /** `rules`: those whose `who`, `to` and `reasonMissing` hold here. */
   constructor(rules: readonly CompiledRule[], danger: DangerSet, guards: Guards) {
     this.#danger = danger;
+    this.#charging = rules.filter(({ charge }) => charge !== undefined);
     this.#guards = guards;
     for (const rule of rules) {
-      if (rule.filing.by === 'all') {
-        this.#all.push(rule);
-        continue;
-      }
-      const file = this.#filed[rule.filing.by];
-      for (const name of new Set(rule.filing.names)) {
-        const drawer = file.get(name);
-        if (drawer === undefined) file.set(name, [rule]);
-        else drawer.push(rule);
-      }
+      const { filing } = rule;
+      if (filing.by === 'all') this.#all.push(rule);
+      else this.#filed[filing.by].file(rule, filing.names, 'heads' in filing ? filing.heads : []);
     }
   }
 
@@ -91,7 +108,10 @@ export class Decider {
   }
 
   #match(parts: readonly Facts[]): Remembered {
-    const matches = parts.map((part) => this.#matchPart(part));
+    const matches = parts.map((part) => {
+      const match = this.#matchPart(part);
+      return part.draws === undefined ? match : { ...match, pending: [...match.pending, ...this.#drawn(part.draws)] };
+    });
     return {
       parts: matches,
       base: this.#verdict(matches, new Set()),
@@ -99,23 +119,28 @@ export class Decider {
     };
   }
 
+  /** Budgets that count what comes of something that was decided before. */
+  #drawn(draws: NonNullable<Facts['draws']>): readonly CompiledRule[] {
+    if (draws === 'unknown') return this.#charging;
+    return draws.flatMap((part) => this.#matchPart(part).pending.filter(({ charge }) => charge !== undefined));
+  }
+
   #matchPart(part: Facts): PartMatch {
     const dangerous = this.#danger.elements(part);
     const settled = new Set<CompiledRule>();
     const pending = new Set<CompiledRule>();
-    const test = (rules: readonly CompiledRule[] | undefined) => {
-      for (const rule of rules ?? []) {
+    const test = (rules: Iterable<CompiledRule>) => {
+      for (const rule of rules) {
         if ((rule.dangerous && dangerous.length === 0) || !allHold(rule.facts, part)) continue;
         (rule.late.length === 0 && rule.charge === undefined ? settled : pending).add(rule);
       }
     };
     test(this.#all);
-    for (const word of part.does) test(this.#filed.does.get(word));
-    if (part.object !== undefined) test(this.#filed.object.get(part.object));
-    if (this.#filed.relation.size > 0) for (const use of part.relations) test(this.#filed.relation.get(fold(use.name)));
-    if (this.#filed.function.size > 0) {
-      for (const name of part.functions) test(this.#filed.function.get(fold(qualified(name).name)));
-    }
+    const filed = this.#filed;
+    for (const word of part.does) test(filed.does.of(word));
+    if (part.object !== undefined) test(filed.object.of(part.object));
+    if (!filed.relation.empty) for (const use of part.relations) test(filed.relation.of(fold(use.name)));
+    if (!filed.function.empty) for (const name of part.functions) test(filed.function.of(fold(qualified(name).name)));
     return { part, settled: [...settled], pending: [...pending], dangerous };
   }
 
@@ -127,17 +152,21 @@ export class Decider {
       for (const rule of here) matched.add(rule);
       this.#guard(match, here, refused);
     }
-    return combine([...matched], refused);
+    const verdict = combine([...matched], refused);
+    const way = verdict.verdict === 'allow' ? undefined : wayOf(matches, verdict.rule);
+    return way === undefined ? verdict : { ...verdict, way };
   }
 
   /** The built-in refusals of one part that no explicit rule lifts. */
   #guard(match: PartMatch, here: readonly CompiledRule[], refused: Refused[]): void {
+    const { within } = match.part;
+    if (within !== undefined && here.some((rule) => rule.lift?.vouches(within))) return;
     if (this.#guards.dangerous) {
       const left = match.dangerous.find((element) => !here.some((rule) => rule.lift?.dangerous(element)));
       if (left !== undefined)
         refused.push({
           name: DANGEROUS,
-          message: `"${left.name}" is in the set of dangerous functions and statements`,
+          message: `"${left.name}" is in the set of dangerous functions and statements${through(match.part.via)}`,
         });
     }
     if (this.#guards.opaque && match.part.opaque !== undefined) {
@@ -148,3 +177,21 @@ export class Decider {
     }
   }
 }
+
+/** What a rule found that the text does not name. */
+function wayOf(matches: readonly PartMatch[], name: string | undefined): string | undefined {
+  for (const { part, settled, pending } of matches) {
+    const rule = settled.find((one) => one.name === name) ?? pending.find((one) => one.name === name);
+    if (rule === undefined) continue;
+    const use = rule.about(part);
+    const via = use?.via ?? part.via;
+    if (via === undefined) return undefined;
+    if (use === undefined) return part.functions.length === 0 ? undefined : `something${through(via)}`;
+    const schema = use.schema === undefined ? '' : `${use.schema}.`;
+    return `${use.kind ?? 'relation'} ${schema}${use.name}${through(via)}`;
+  }
+  return undefined;
+}
+
+const through = (via: readonly string[] | undefined): string =>
+  via === undefined || via.length === 0 ? '' : ` (through ${via.join(', ')})`;

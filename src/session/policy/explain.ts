@@ -55,6 +55,8 @@ export interface Explanation {
   readonly parts: readonly Facts[];
   /** Whether the verdict would be another at some other time. */
   readonly timed: boolean;
+  /** Whether the gateway would look further: at what the statement reaches by the target's catalogue, which is not asked here. */
+  readonly reaching: boolean;
 }
 
 export interface ExplainContext {
@@ -85,7 +87,9 @@ export function explain(input: ExplainInput, context: ExplainContext): Explanati
       findings,
     };
   });
-  return { access: context.access, verdict, rules, masks, parts: input.parts, timed: isTimed(context.rules, rules) };
+  const { access, session } = context;
+  const timed = isTimed(context.rules, rules);
+  return { access, verdict, rules, masks, parts: input.parts, timed, reaching: session.reaching };
 }
 
 function find<T>(conditions: readonly Condition<T>[], subject: T, part?: number): Finding[] {
@@ -149,8 +153,11 @@ function isTimed(rules: readonly CompiledRule[], explained: readonly RuleExplana
   });
 }
 
+const OFFLINE =
+  'by the names in the text alone: the gateway also follows it through views, triggers, functions and the like, and may refuse it';
+
 /** The explanation as lines to print, the reason for the verdict first. */
-export function explanationLines({ access, verdict, rules, masks }: Explanation): readonly string[] {
+export function explanationLines({ access, verdict, rules, masks, reaching }: Explanation): readonly string[] {
   const lines: string[] = [];
   if (access.access === 'none') lines.push('access: none, no access line gives it');
   else lines.push(access.access === 'open' ? 'access: open' : 'access: with an approved grant');
@@ -169,6 +176,7 @@ export function explanationLines({ access, verdict, rules, masks }: Explanation)
     );
     for (const finding of mask.applies ? [] : mask.findings) lines.push(`  ${describeFinding(finding)}`);
   }
+  if (reaching && verdict.verdict !== 'deny') lines.push(OFFLINE);
   return lines;
 }
 

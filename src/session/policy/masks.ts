@@ -1,21 +1,36 @@
 // The masks of a document, and what they say of the columns of one result: a declared column, whatever cannot be proven to
 // come from none, or detectors on the rest.
 
+import { hash } from 'node:crypto';
 import { RE2JS } from 're2js';
-import type { Facts, Mask, Origin, PredicateUse, ResultColumn } from '../../protocol/contract.ts';
+import { parseDuration } from '../../core/clock.ts';
+import type { Covering, Facts, Mask, Origin, PredicateUse, ResultColumn } from '../../protocol/contract.ts';
 import type { Principal } from '../identity/principal.ts';
 import { type Action, compareActions, reveals } from '../masking/actions.ts';
 import { DETECTORS } from '../masking/detectors/index.ts';
-import { columnMask, type Detection, detectorMask } from '../masking/mask.ts';
+import { type Detection, Finder } from '../masking/finder.ts';
+import { columnMask, detectorMask } from '../masking/mask.ts';
 import type { Condition } from './condition.ts';
-import { type ColumnPattern, columnPattern, fold } from './pattern.ts';
+import { type ColumnPattern, columnPattern, fold, nameParts } from './pattern.ts';
 import { type Guessing, guessing, predicateVerdict } from './predicates.ts';
 import type { MaskAction, MaskLine } from './schema.ts';
-import type { ConnectionRef, PolicyVerdict } from './types.ts';
+import type { ConnectionRef, PolicyVerdict, Reviewers } from './types.ts';
 import { toConditions, whoConditions } from './who.ts';
+
+/** Under which conditions a review may lift a mask for a time. */
+export interface Unmask {
+  readonly maxMs: number;
+  readonly reviewers: Reviewers;
+  /** Who asks has to say why. */
+  readonly reason: 'required' | undefined;
+}
 
 export interface CompiledMask {
   readonly name: string;
+  /** Digest of its line: what an approval that lifts it is for. */
+  readonly definition: string;
+  /** Left out: it is never lifted. */
+  readonly unmask: Unmask | undefined;
   readonly action: Action;
   readonly to: readonly Condition<ConnectionRef>[];
   /** Undefined: nobody is exempt. */
@@ -23,6 +38,8 @@ export interface CompiledMask {
   readonly columns: readonly ColumnPattern[];
   readonly detection: Detection | undefined;
   readonly guessing: Guessing;
+  /** Aggregates that say nothing of a value. */
+  readonly safe: ReadonlySet<string>;
 }
 
 export function compileMask(line: MaskLine): CompiledMask {
@@ -33,11 +50,21 @@ export function compileMask(line: MaskLine): CompiledMask {
     .map((item) => RE2JS.compile(item.pattern));
   return {
     name: line.name,
+    definition: hash('sha256', JSON.stringify(line), 'hex').slice(0, 32),
+    unmask:
+      line.unmask === undefined
+        ? undefined
+        : {
+            maxMs: parseDuration(line.unmask.max) ?? 0,
+            reviewers: line.unmask.reviewers,
+            reason: line.unmask.reason,
+          },
     action,
     to: toConditions(line.to),
     unless: line.unless === undefined ? undefined : whoConditions(line.unless),
     columns: (line.columns ?? []).map((text) => columnPattern(text)).filter((pattern) => pattern !== undefined),
     guessing: guessing(line),
+    safe: new Set(line.safe),
     detection: line.detect === undefined ? undefined : { name: line.name, action, detectors, patterns },
   };
 }
@@ -50,6 +77,7 @@ export function compileAction(as: MaskAction): Action {
   if (as.partial !== undefined) return { kind: 'partial', ...as.partial };
   if (as.fixed !== undefined) return { kind: 'fixed', text: as.fixed };
   if (as.hash !== undefined) return { kind: 'hash', ...as.hash };
+  if (as.noise !== undefined) return { kind: 'noise', ...as.noise };
   return { kind: 'generalise', ...as.generalise };
 }
 
@@ -68,15 +96,20 @@ export class Masker {
   readonly values: boolean;
   /** The names of all that apply. */
   readonly names: readonly string[];
+  /** Of these, the ones with detectors. */
+  readonly detecting: readonly string[];
   readonly #literal = new Map<string, Declared[]>();
   readonly #wild: Declared[] = [];
   readonly #declaring: readonly CompiledMask[];
   readonly #unproven: Mask | null;
   readonly #detector: Mask | null;
+  /** What the detectors find, in text that has no columns. */
+  readonly finder: Finder | undefined;
 
   constructor(masks: readonly CompiledMask[], key: Uint8Array) {
     const ranked = [...masks].sort((a, b) => compareActions(a.action, b.action) || (a.name < b.name ? -1 : 1));
     this.names = masks.map((mask) => mask.name).sort();
+    this.detecting = this.names.filter((name) => masks.find((mask) => mask.name === name)?.detection !== undefined);
     for (const mask of ranked) {
       const direct = columnMask(mask.name, 'column', mask.action, key);
       const computed = columnMask(mask.name, 'column', concealing(mask.action), key);
@@ -93,12 +126,25 @@ export class Masker {
     this.values = detections.length > 0;
     this.#unproven = declaring[0] === undefined ? null : unproven(declaring, key);
     this.#detector = detections.length === 0 ? null : detectorMask(detections, key);
+    this.finder = detections.length === 0 ? undefined : new Finder(detections, key);
+  }
+
+  /** What the masks are about; undefined: a pattern is about names that no text need have. */
+  get covering(): Covering | undefined {
+    const patterns = this.#declaring.flatMap((mask) => mask.columns);
+    const words = patterns.map(({ text }) => piecesOf(text));
+    if (words.some((pieces) => pieces.length === 0)) return undefined;
+    return {
+      key: JSON.stringify(patterns.map(({ text }) => text).sort()),
+      covers: (origin) => !this.#candidates(origin).next().done,
+      words: [...new Set(words.flat())],
+    };
   }
 
   masks(columns: readonly ResultColumn[]): readonly (Mask | null)[] {
     return columns.map((column) => {
       if (column.origins === undefined) return this.#unproven ?? this.#detector;
-      return this.#declared(column.origins, column.direct === true) ?? this.#detector;
+      return this.#declared(column.origins, column) ?? this.#detector;
     });
   }
 
@@ -117,18 +163,19 @@ export class Masker {
   }
 
   /** The strictest mask on any of the origins. */
-  #declared(origins: readonly Origin[], direct: boolean): Mask | undefined {
+  #declared(origins: readonly Origin[], { direct, aggregate }: ResultColumn): Mask | undefined {
     if (!this.columns) return undefined;
     let best: Declared | undefined;
     for (const origin of origins) {
       for (const declared of this.#candidates(origin)) {
+        if (aggregate !== undefined && declared.mask.safe.has(aggregate)) continue;
         if (best === undefined || stricter(declared.mask, best.mask)) best = declared;
       }
     }
-    return direct ? best?.direct : best?.computed;
+    return direct === true ? best?.direct : best?.computed;
   }
 
-  *#candidates({ schema, relation, column }: Origin): Iterable<Declared> {
+  *#candidates({ schema, relation, column }: Origin): Generator<Declared> {
     const use = { schema, name: relation };
     for (const declared of this.#literal.get(fold(column)) ?? []) if (declared.pattern.relation(use)) yield declared;
     for (const declared of this.#wild) {
@@ -147,6 +194,12 @@ export class Masker {
     }
     return [...names].sort();
   }
+}
+
+/** The longest piece between wildcards of each part of a name, where it says anything. */
+function piecesOf(text: string): string[] {
+  const longest = (part: string) => part.split(/[*?]/).reduce((a, b) => (b.length > a.length ? b : a), '');
+  return (nameParts(text) ?? []).map(longest).filter((piece) => piece.length >= 2);
 }
 
 function stricter(a: CompiledMask, b: CompiledMask): boolean {

@@ -90,6 +90,18 @@ export function nameParts(text: string): readonly string[] | undefined {
   }
 }
 
+/** Under which names something about a pattern is to be looked for: the name itself, or how it begins; undefined: any. */
+export type NameKey = { readonly name: string } | { readonly head: string } | undefined;
+
+/** Names are filed by so many characters where they end in a wildcard. */
+export const HEAD = 3;
+
+function nameKey(pattern: string): NameKey {
+  if (!hasWildcard(pattern)) return { name: pattern };
+  const head = pattern.slice(0, HEAD);
+  return head.length < HEAD || hasWildcard(head) ? undefined : { head };
+}
+
 /** A name that may or may not say its schema: of a relation, a function. */
 export interface Qualified {
   readonly schema?: string;
@@ -99,8 +111,8 @@ export interface Qualified {
 export interface QualifiedPattern {
   /** The pattern as written. */
   readonly text: string;
-  /** The name without wildcards, folded, where the pattern has such: rules are indexed by it. */
-  readonly literal: string | undefined;
+  /** Its name: rules are filed by it. */
+  readonly key: NameKey;
   /** Whether the name may be meant: a name without schema is in any. */
   may(name: Qualified): boolean;
   /** Whether the name is meant for certain: a pattern with a schema needs the name to say it. */
@@ -116,7 +128,7 @@ export function qualifiedPattern(text: string): QualifiedPattern | undefined {
   const schema = parts.length === 2 ? glob(parts[0]!) : undefined;
   return {
     text,
-    literal: hasWildcard(bare) ? undefined : bare,
+    key: nameKey(bare),
     may: (use) =>
       name(fold(use.name)) && (schema === undefined || use.schema === undefined || schema(fold(use.schema))),
     must: (use) =>
@@ -128,6 +140,8 @@ export interface ColumnPattern {
   readonly text: string;
   /** The column's name, folded, where it has no wildcard. */
   readonly literal: string | undefined;
+  /** The relation's name: rules are filed by it. */
+  readonly key: NameKey;
   /** Tests a relation as `QualifiedPattern.may`. */
   relation(use: Qualified): boolean;
   column(name: string): boolean;
@@ -144,6 +158,7 @@ export function columnPattern(text: string): ColumnPattern | undefined {
   return {
     text,
     literal: hasWildcard(bare) ? undefined : bare,
+    key: nameKey(parts.at(-2)!),
     relation: (use) =>
       table(fold(use.name)) && (schema === undefined || use.schema === undefined || schema(fold(use.schema))),
     column: (name) => column(fold(name)),

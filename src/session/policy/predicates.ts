@@ -20,6 +20,7 @@ const DEFAULT: PredicateUses = {
   order: 'deny',
   group: 'deny',
   computed: 'deny',
+  error: 'deny',
 };
 
 const WORDS: Readonly<Record<PredicateKind, string>> = {
@@ -29,7 +30,8 @@ const WORDS: Readonly<Record<PredicateKind, string>> = {
   join: 'comparing a masked column with another column',
   order: 'sorting by a masked column',
   group: 'grouping by a masked column, or making its values distinct,',
-  computed: 'computing with a masked column in a condition, or where rows or an error would tell its value,',
+  computed: 'computing with a masked column in a condition, or where rows or time would tell its value,',
+  error: 'computing with a masked column in a way that can fail by its value',
 };
 
 const DEFAULT_WAIT_MS = 600_000;

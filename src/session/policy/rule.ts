@@ -1,9 +1,12 @@
 // One rule of the document, made ready: conditions to test, and what follows when they hold.
 
+import { RE2JS } from 're2js';
 import { formatDuration, parseDuration } from '../../core/clock.ts';
+import type { ResultColumn } from '../../protocol/contract.ts';
 import type { Principal } from '../identity/principal.ts';
 import type { Condition } from './condition.ts';
 import { type Lift, liftOf } from './danger.ts';
+import { columnPattern } from './pattern.ts';
 import type { Rule, When } from './schema.ts';
 import type { Budget, Charge, ConnectionRef, Reviewers } from './types.ts';
 import { type WhenConditions, whenConditions } from './when.ts';
@@ -37,6 +40,8 @@ export interface CompiledRule extends WhenConditions {
   readonly reasonMissing: boolean;
   /** Only for a statement that uses something of the connection's dangerous set. */
   readonly dangerous: boolean;
+  /** It is about lines of this kind that an operation puts out, not about the operation. */
+  readonly output: RE2JS | undefined;
   /** What a matching allow or review rule lifts off the built-in refusals. */
   readonly lift: Lift | undefined;
   /**
@@ -44,32 +49,53 @@ export interface CompiledRule extends WhenConditions {
    * does. Not so for a rule that is about every statement, or about opaque ones only.
    */
   readonly dodgeable: boolean;
+  /** Whether it forbids or holds by what a statement reaches, which its text need not name. */
+  readonly reaching: boolean;
 }
 
-function budgetOf({ rows, bytes, statements, time, per }: NonNullable<When['budget']>): Budget {
+function budgetOf({ rows, bytes, statements, time, distinct, per }: NonNullable<When['budget']>): Budget {
   return {
     ...(rows === undefined ? {} : { rows }),
     ...(bytes === undefined ? {} : { bytes }),
     ...(statements === undefined ? {} : { statements }),
     ...(time === undefined ? {} : { timeMs: parseDuration(time) ?? 0 }),
+    ...(distinct === undefined ? {} : { distinct: { ...distinct, covers: covering(distinct.column) } }),
     per,
   };
 }
 
-export function describeBudget({ rows, bytes, statements, timeMs, per }: Budget): string {
+/** What is not proven to come from elsewhere may come from it. */
+function covering(column: string): (of: ResultColumn) => boolean {
+  const pattern = columnPattern(column);
+  return ({ origins }) =>
+    pattern === undefined ||
+    origins === undefined ||
+    origins.some(
+      ({ schema, relation, column: name }) => pattern.column(name) && pattern.relation({ schema, name: relation }),
+    );
+}
+
+export function describeBudget({ rows, bytes, statements, timeMs, distinct, per }: Budget): string {
   const bounds = [
     rows === undefined ? [] : [`${rows} rows`],
     bytes === undefined ? [] : [`${bytes} bytes`],
     statements === undefined ? [] : [`${statements} statements`],
+    distinct === undefined ? [] : [`${distinct.max} distinct values of ${distinct.column}`],
     timeMs === undefined ? [] : [`${formatDuration(timeMs)} of time`],
   ].flat();
   return `${bounds.join(', ')} per ${per}`;
 }
 
+/** Conditions that hold whatever a text hides. */
+const UNDODGED = ['opaque', 'time', 'reasonMissing', 'budget', 'output'];
+
 export function compileRule(rule: Rule): CompiledRule {
   const { when, then } = rule;
   const conditions = whenConditions(when, then === 'allow');
-  const charge = when?.budget === undefined ? undefined : { rule: rule.name, budget: budgetOf(when.budget) };
+  const charge =
+    when?.budget === undefined || then === 'allow'
+      ? undefined
+      : { rule: rule.name, then, budget: budgetOf(when.budget) };
   const about = Object.entries(when ?? {})
     .filter(([, value]) => value !== undefined)
     .map(([key]) => key);
@@ -88,7 +114,9 @@ export function compileRule(rule: Rule): CompiledRule {
     to: toConditions(rule.to),
     reasonMissing: when?.reasonMissing ?? false,
     dangerous: when?.dangerous ?? false,
+    output: when?.output === undefined ? undefined : RE2JS.compile(when.output),
     lift: then === 'deny' ? undefined : liftOf(when),
-    dodgeable: then !== 'allow' && about.some((key) => !['opaque', 'time', 'reasonMissing', 'budget'].includes(key)),
+    reaching: then !== 'allow' && about.some((key) => ['relations', 'columns', 'functions'].includes(key)),
+    dodgeable: then !== 'allow' && about.some((key) => !UNDODGED.includes(key)),
   };
 }

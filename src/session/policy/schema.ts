@@ -5,6 +5,7 @@ import { RE2JS } from 're2js';
 import { z } from 'zod';
 import { parseDuration } from '../../core/clock.ts';
 import { DETECTOR_NAMES } from '../masking/detectors/index.ts';
+import { actionSchema } from './action-schema.ts';
 
 const text = z.string().min(1);
 const name = z
@@ -143,9 +144,16 @@ export const budgetSchema = z
     bytes: amount.describe('Bytes of result sent to the client.'),
     statements: amount.describe('Statements that matched the rule.'),
     time: durationText.optional().describe('Time that they ran, e.g. 30m.'),
+    distinct: z
+      .strictObject({
+        column: text.describe('customers.id; wildcards. Every value that can have come from it counts.'),
+        max: z.int().min(1).max(100_000).describe('How many different values.'),
+      })
+      .optional()
+      .describe('Different values of a column.'),
     per: z.enum(['session', 'day']).describe('In one session, or by one principal in one day (UTC).'),
   })
-  .refine((budget) => Object.keys(budget).length > 1, 'expected rows, bytes, statements or time')
+  .refine((budget) => Object.keys(budget).length > 1, 'expected rows, bytes, statements, distinct or time')
   .describe('Once so much was used up by statements for which all other conditions hold; a result ends in the middle.');
 
 export const whenSchema = z
@@ -161,10 +169,39 @@ export const whenSchema = z
     functions: several(text)
       .optional()
       .describe('It calls any of these functions; wildcards; a bare name in any schema.'),
+    programs: several(text)
+      .optional()
+      .describe('It runs any of these programs: rm, /usr/bin/*, mkfs.*; a bare name in any directory.'),
+    otherPrograms: several(text)
+      .optional()
+      .describe(
+        'It runs a program that is none of these; a bare name is found by the search path, and a path is not it.',
+      ),
+    arguments: several(text)
+      .optional()
+      .describe(
+        'It gives a program (with programs: one of those) any of these arguments, or one that its text does not tell.',
+      ),
+    otherArguments: several(text)
+      .optional()
+      .describe('It gives a program (with programs: one of those) an argument that is none of these, or is not told.'),
+    places: several(text)
+      .optional()
+      .describe(
+        'It reads or writes any of these files, or reaches any of these addresses: /etc/*, 169.254.*; "*" is any text.',
+      ),
+    otherPlaces: several(text)
+      .optional()
+      .describe('It reads or writes a file, or reaches an address, that is none of these, or is not told.'),
     unbounded: only('An update or delete without a condition.'),
     opaque: only('What it does cannot be told from its text (a DO block, for example).'),
     dangerous: only('It uses something of the documented set of dangerous functions and statements.'),
     text: patternText.optional().describe('Its exact text matches this RE2 pattern somewhere; (?i) ignores case.'),
+    output: patternText
+      .optional()
+      .describe(
+        'It puts out a line that this RE2 pattern matches: then the session ends, or the output is held for review.',
+      ),
     time: timeSchema.optional(),
     reasonMissing: only('The session was opened without a reason (--reason).'),
     budget: budgetSchema.optional(),
@@ -197,38 +234,6 @@ export const ruleSchema = z
   })
   .describe('A rule about operations.');
 
-const keep = z.int().min(0).max(1000).default(0);
-
-/** What replaces a value; a word, or one key with options. */
-export const actionSchema = z
-  .union([
-    z.enum(['full', 'partial', 'null', 'hash', 'digits', 'email', 'generalise']),
-    z
-      .strictObject({
-        partial: z
-          .strictObject({ first: keep, last: keep })
-          .optional()
-          .describe('Keeps so many first and last characters, never more than half; word form: the last 4.'),
-        fixed: z.string().max(200).optional().describe('This text, whatever the value.'),
-        hash: z
-          .strictObject({ length: z.int().min(8).max(51).default(16) })
-          .optional()
-          .describe('A keyed hash (HMAC-SHA-256, base 32) of so many characters; equal values stay equal.'),
-        generalise: z
-          .strictObject({
-            step: z.int().min(2).max(1_000_000_000).optional().describe('Numbers: rounded down to a multiple of this.'),
-            date: z.enum(['year', 'month', 'day', 'hour']).optional().describe('Dates and times: cut down to this.'),
-          })
-          .optional()
-          .describe('Coarser numbers and dates; word form: one leading digit, the year.'),
-      })
-      .refine(
-        (action) => Object.values(action).filter((value) => value !== undefined).length === 1,
-        'expected exactly one of partial, fixed, hash, generalise',
-      ),
-  ])
-  .describe('What replaces the value: full, partial, null, fixed, hash, digits, email or generalise.');
-
 export const detectorSchema = z
   .union([
     z.enum(DETECTOR_NAMES),
@@ -252,11 +257,20 @@ export const predicatesSchema = z
         join: useSchema.optional().describe('Compared with another column.'),
         order: useSchema.optional().describe('Sorted by.'),
         group: useSchema.optional().describe('Grouped by, distinct, union; with as: hash left out: allow.'),
-        computed: useSchema.optional().describe('Computed with in a condition, a number of rows, an error on purpose.'),
+        computed: useSchema.optional().describe('Computed with in a condition, or for a number of rows.'),
+        error: useSchema.optional().describe('Computed with so that it can fail by the value: ssn::int, salary + 1.'),
       })
       .refine((uses) => Object.values(uses).some((use) => use !== undefined), 'expected at least one kind'),
   ])
   .describe('Statements that use the columns without selecting them, so that values can be guessed.');
+
+export const unmaskSchema = z
+  .strictObject({
+    max: durationText.describe('The longest that it may be lifted for, e.g. 1h.'),
+    reviewers: reviewersSchema,
+    reason: z.literal('required').optional().describe('Who asks has to say why.'),
+  })
+  .describe('May be lifted for one principal and a time, by a review. Left out: never.');
 
 export const maskSchema = z
   .strictObject({
@@ -264,16 +278,35 @@ export const maskSchema = z
     to: toSchema.optional().describe('Which connections; left out: all.'),
     columns: several(text)
       .optional()
-      .describe('Columns: table.column or schema.table.column; wildcards: "*.card_number".'),
+      .describe(
+        'Columns: table.column or schema.table.column; wildcards: "*.card_number"; class:pii: those of a class.',
+      ),
     detect: several(detectorSchema).optional().describe('What to find in the values of every other column.'),
     as: actionSchema.default('full'),
+    safe: z
+      .array(z.literal('count'))
+      .min(1)
+      .optional()
+      .describe('Aggregates of the columns that are not masked: count, the number of values that are not NULL.'),
     predicates: predicatesSchema.optional(),
     reviewers: reviewersSchema.optional().describe('With predicates: review only: who decides.'),
     wait: durationText.optional().describe('With predicates: review only: how long at most; left out: 10m.'),
     unless: whoSchema.optional().describe('Who sees the values as they are.'),
+    unmask: unmaskSchema.optional(),
   })
   .refine((mask) => mask.columns !== undefined || mask.detect !== undefined, 'expected columns or detect')
   .describe('A mask for values that come back.');
+
+export const classesSchema = z
+  .record(
+    z
+      .string()
+      .regex(/^[a-z0-9][a-z0-9._-]{0,63}$/i, 'expected a name of letters, digits, ".", "_" and "-", at most 64'),
+    several(text),
+  )
+  .describe(
+    'Classes of sensitive columns: { pii: [customers.ssn, "*.email"] }, meant as class:pii in a list of columns.',
+  );
 
 export const EXPECTATIONS = ['allow', 'deny', 'review', 'masked'] as const;
 
@@ -304,15 +337,26 @@ export const testSchema = z
     'A test of the policy, run by `policy test` and at every load; a failing one keeps the old policy in force.',
   );
 
+const auditorSchema = z.strictObject({
+  who: whoSchema,
+  to: toSchema.optional().describe('Only what was recorded at these; left out: everything, and the log.'),
+  reason: z.literal('required').optional().describe('They have to say why they read.'),
+});
+type AuditorLine = z.infer<typeof auditorSchema>;
+
 export const rolesSchema = z
   .strictObject({
     admin: whoSchema.default({ groups: ['admins'] }).describe('Who administers the gateway.'),
-    auditor: whoSchema.default({ groups: ['auditors'] }).describe('Who sees the sessions and reviews of others.'),
+    auditor: z
+      .union([whoSchema.transform((who): AuditorLine[] => [{ who }]), z.array(auditorSchema).min(1)])
+      .prefault({ groups: ['auditors'] })
+      .describe('Who reads the record of others: a who, or lines that say where and whether a reason is needed.'),
   })
   .describe("Who has the gateway's own roles.");
 
 /** The policy sections of a document, to be spread into the schema of the whole. */
 export const policySections = {
+  classes: classesSchema.default({}),
   access: z.array(accessSchema).default([]),
   rules: z.array(ruleSchema).default([]),
   masks: z.array(maskSchema).default([]),

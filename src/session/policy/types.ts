@@ -1,7 +1,9 @@
 // What the rest of the session knows of policy: questions and answers, no document, no matching.
 
-import type { Facts, Mask, PredicateUse, ResultColumn } from '../../protocol/contract.ts';
+import type { RE2JS } from 're2js';
+import type { Covering, Facts, Mask, PredicateUse, ResultColumn } from '../../protocol/contract.ts';
 import type { Principal } from '../identity/principal.ts';
+import type { Finder } from '../masking/finder.ts';
 
 export interface ConnectionRef {
   readonly name: string;
@@ -37,11 +39,20 @@ export interface Budget {
   readonly bytes?: number;
   readonly statements?: number;
   readonly timeMs?: number;
+  readonly distinct?: {
+    /** As the rule writes it. */
+    readonly column: string;
+    readonly max: number;
+    /** Whether a result's column can hold values of it. */
+    covers(column: ResultColumn): boolean;
+  };
   readonly per: 'session' | 'day';
 }
 
 export interface Charge {
   readonly rule: string;
+  /** What the rule says once it is used up. */
+  readonly then: 'deny' | 'review';
   readonly budget: Budget;
 }
 
@@ -50,6 +61,8 @@ export interface PolicyVerdict {
   /** The strictest rule that matched; undefined when none did and access alone allows. */
   readonly rule?: string;
   readonly message?: string;
+  /** What it matched, where the text does not name that: `table public.secrets (through view public.v)`. */
+  readonly way?: string;
   /** Review only. */
   readonly reviewers?: Reviewers;
   /** Review only: how long the statement is held at most, in ms. */
@@ -64,11 +77,36 @@ export interface PolicyVerdict {
   readonly matched: readonly string[];
 }
 
+/** A mask that was lifted for a time by a review; of another definition under the same name it is another mask. */
+export interface Lifted {
+  readonly mask: string;
+  /** Digest of the mask's line in the document. */
+  readonly definition: string;
+}
+
+/** A mask of the connection that does not apply to this principal. */
+export interface Exemption {
+  readonly mask: string;
+  /** `unless`: the mask's own line says so. `unmask`: a review lifted it for a time. */
+  readonly by: 'unless' | 'unmask';
+}
+
+/** What looks at the output of one operation. */
+export interface OutputGuards {
+  /** What masks find in it, those lifted left out; undefined: nothing is masked. */
+  readonly finder: Finder | undefined;
+  readonly watches: readonly { readonly name: string; readonly pattern: RE2JS }[];
+}
+
 /** Policy with principal and connection filled in: what one session asks. Pure; a throw is a refusal (promise 3). */
 export interface SessionPolicy {
   /** Whether any deny or review rule can apply here. */
   readonly ruled: boolean;
+  /** Whether any of them is about relations, columns or functions. */
+  readonly reaching: boolean;
   readonly masking: { readonly columns: boolean; readonly values: boolean };
+  /** What column masks are about, where they alone are what is done with values. */
+  readonly covering: Covering | undefined;
   /** `now`: ms since the epoch, for rules with a time window. */
   decide(
     parts: readonly Facts[],
@@ -77,8 +115,19 @@ export interface SessionPolicy {
     /** Whether nothing is left of a budget; left out: something is. */
     exhausted?: (charge: Charge) => boolean,
   ): PolicyVerdict;
-  /** One answer a column; what is not proven clean is masked. */
-  masks(columns: readonly ResultColumn[]): readonly (Mask | null)[];
+  /**
+   * One answer a column; what is not proven clean is masked. `stored`: the values go to where no mask finds them again,
+   * so that none is lifted by a review.
+   */
+  masks(columns: readonly ResultColumn[], stored?: boolean): readonly (Mask | null)[];
+  /** What looks at the output of an operation; the same object for the same parts and text. */
+  output(parts: readonly Facts[], text: string): OutputGuards;
+  /** What these rules say of output that they match. */
+  outputVerdict(names: readonly string[], text: string, now: number): PolicyVerdict;
+  /** Masks that do not apply to this principal, for the record. */
+  readonly exempt?: readonly Exemption[];
+  /** The masks that would apply to these columns but for an exemption. */
+  exempted?(columns: readonly ResultColumn[]): readonly (Exemption | null)[];
   /** The verdict on using columns beside selecting them; undefined: no mask says anything. */
   predicates?(uses: readonly PredicateUse[]): PolicyVerdict | undefined;
 }
@@ -87,5 +136,9 @@ export interface Policy {
   /** SHA-256 of the document's text, hex: reviews bind it, recordings name it. */
   readonly version: string;
   access(principal: Principal, connection: ConnectionRef): Access;
-  session(principal: Principal, connection: ConnectionRef, context: { readonly reason?: string }): SessionPolicy;
+  session(
+    principal: Principal,
+    connection: ConnectionRef,
+    context: { readonly reason?: string; readonly lifted?: readonly Lifted[] },
+  ): SessionPolicy;
 }

@@ -1,7 +1,7 @@
 // Many rules that match, one verdict: deny, then review, then allow; the order of the rules never matters.
 
 import type { CompiledRule } from './rule.ts';
-import type { PolicyVerdict } from './types.ts';
+import type { PolicyVerdict, Reviewers } from './types.ts';
 
 /** A built-in refusal that applies. */
 export interface Refused {
@@ -52,8 +52,8 @@ function review(reviews: readonly Ruling[], matched: readonly string[]): PolicyV
     (a, b) => b.reviewers!.count - a.reviewers!.count || a.waitMs - b.waitMs || byName(a, b),
   );
   const first = ranked[0]!;
-  const groups = common(ranked.map((rule) => rule.reviewers!.groups));
-  if (groups.length === 0) {
+  const reviewers = reviewersForAll(ranked.map((rule) => rule.reviewers!));
+  if (reviewers === undefined) {
     const names = reviews.map((rule) => `"${rule.name}"`).join(' and ');
     const message = `the rules ${names} hold it for review, and no group may approve for all of them`;
     return { verdict: 'deny', rule: first.name, message, matched };
@@ -62,14 +62,24 @@ function review(reviews: readonly Ruling[], matched: readonly string[]): PolicyV
     verdict: 'review',
     rule: first.name,
     ...(first.message === undefined ? {} : { message: first.message }),
-    reviewers: {
-      groups,
-      count: first.reviewers!.count,
-      ...(ranked.some((rule) => rule.reviewers!.reason !== undefined) ? { reason: 'required' as const } : {}),
-    },
+    reviewers,
     waitMs: Math.min(...ranked.map((rule) => rule.waitMs)),
     ...(ranked.some((rule) => rule.reason !== undefined) ? { reason: 'required' as const } : {}),
     matched,
+  };
+}
+
+/**
+ * Who may decide for all at once: people of the groups that all of them name, as many as the most demanding wants, with a
+ * reason where any wants one. Undefined where there is no such group.
+ */
+export function reviewersForAll(all: readonly Reviewers[]): Reviewers | undefined {
+  const groups = common(all.map((one) => one.groups));
+  if (groups.length === 0) return undefined;
+  return {
+    groups,
+    count: Math.max(...all.map(({ count }) => count)),
+    ...(all.some(({ reason }) => reason !== undefined) ? { reason: 'required' as const } : {}),
   };
 }
 

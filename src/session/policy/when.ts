@@ -2,9 +2,17 @@
 // and the time. Deny and review match whatever may be meant; allow only what is meant for certain.
 
 import { RE2JS } from 're2js';
-import type { Facts, RelationUse } from '../../protocol/contract.ts';
+import type { Facts, PlaceUse, RelationUse } from '../../protocol/contract.ts';
+import { commandConditions } from './commands.ts';
 import { anyOf, type Condition, listOr } from './condition.ts';
-import { type ColumnPattern, columnPattern, type QualifiedPattern, qualified, qualifiedPattern } from './pattern.ts';
+import {
+  anyGlob,
+  type ColumnPattern,
+  columnPattern,
+  type QualifiedPattern,
+  qualified,
+  qualifiedPattern,
+} from './pattern.ts';
 import type { When } from './schema.ts';
 import { describeWindow, timeWindow } from './time.ts';
 
@@ -16,18 +24,27 @@ export interface Moment {
 
 /** Under which names a rule is filed, so that a statement meets only rules that can concern it. */
 export type Filing =
-  | { readonly by: 'function' | 'relation' | 'object' | 'does'; readonly names: readonly string[] }
+  | {
+      readonly by: 'function' | 'relation';
+      /** Of the names, whole. */
+      readonly names: readonly string[];
+      /** Of names with wildcards, the first HEAD characters. */
+      readonly heads: readonly string[];
+    }
+  | { readonly by: 'object' | 'does'; readonly names: readonly string[] }
   | { readonly by: 'all' };
 
 export interface WhenConditions {
   readonly facts: readonly Condition<Facts>[];
   readonly late: readonly Condition<Moment>[];
   readonly filing: Filing;
+  /** Which of the relations of a part that matches it is about; undefined: none. */
+  readonly about: (part: Facts) => RelationUse | undefined;
 }
 
 /** `strict`: the rule allows, so that doubt speaks against a match. Patterns have been checked to be well formed. */
 export function whenConditions(when: When | undefined, strict: boolean): WhenConditions {
-  if (when === undefined) return { facts: [], late: [], filing: { by: 'all' } };
+  if (when === undefined) return { facts: [], late: [], filing: { by: 'all' }, about: () => undefined };
   const relations = when.relations?.map(wellFormed(qualifiedPattern));
   const functions = when.functions?.map(wellFormed(qualifiedPattern));
   const columns = when.columns?.map(wellFormed(columnPattern));
@@ -37,6 +54,9 @@ export function whenConditions(when: When | undefined, strict: boolean): WhenCon
     functions && functionCondition(functions, strict),
     relations && relationCondition(relations, strict),
     columns && columnCondition(columns, strict),
+    ...commandConditions(when, strict),
+    when.places && placeCondition(when.places, strict),
+    when.otherPlaces && otherPlaceCondition(when.otherPlaces),
     when.unbounded && flagCondition('unbounded', 'an update or delete without a condition', (part) => part.unbounded),
     when.opaque && flagCondition('opaque', 'opaque', (part) => part.opaque !== undefined),
   ];
@@ -46,9 +66,26 @@ export function whenConditions(when: When | undefined, strict: boolean): WhenCon
   return {
     facts: facts.filter((condition) => condition !== undefined),
     late,
-    filing: filingOf(when, relations, functions),
+    filing: filingOf(when, relations, functions, columns),
+    about: aboutRelation(relations, columns),
   };
 }
+
+function aboutRelation(
+  relations: readonly QualifiedPattern[] | undefined,
+  columns: readonly ColumnPattern[] | undefined,
+): WhenConditions['about'] {
+  if (relations === undefined && columns === undefined) return () => undefined;
+  return (part) =>
+    part.relations.find(
+      (use) =>
+        (relations?.some((pattern) => pattern.may(use)) ?? true) &&
+        (columns?.some((pattern) => mayUse(pattern, use)) ?? true),
+    );
+}
+
+const mayUse = (pattern: ColumnPattern, use: RelationUse): boolean =>
+  pattern.relation(use) && (use.columns === undefined || use.columns.some(pattern.column));
 
 function wellFormed<T>(parse: (text: string) => T | undefined): (text: string) => T {
   return (text) => {
@@ -58,18 +95,23 @@ function wellFormed<T>(parse: (text: string) => T | undefined): (text: string) =
   };
 }
 
-/** The rarest of a rule's conditions that is a list of plain names. */
+/** The rarest of a rule's conditions that is a list of names, or of how names begin. */
 function filingOf(
   when: When,
   relations: readonly QualifiedPattern[] | undefined,
   functions: readonly QualifiedPattern[] | undefined,
+  columns: readonly ColumnPattern[] | undefined,
 ): Filing {
   for (const [by, patterns] of [
     ['function', functions],
     ['relation', relations],
+    ['relation', columns],
   ] as const) {
-    const names = patterns?.map((pattern) => pattern.literal);
-    if (names?.every((name) => name !== undefined)) return { by, names: names as string[] };
+    const keys = patterns?.map(({ key }) => key) ?? [undefined];
+    if (keys.includes(undefined)) continue;
+    const names = keys.flatMap((key) => (key !== undefined && 'name' in key ? [key.name] : []));
+    const heads = keys.flatMap((key) => (key !== undefined && 'head' in key ? [key.head] : []));
+    return { by, names, heads };
   }
   if (when.objects !== undefined) return { by: 'object', names: when.objects };
   if (when.does !== undefined) return { by: 'does', names: when.does };
@@ -88,6 +130,44 @@ function wordCondition(
     holds: (part) => of(part).some((word) => wanted.has(word)),
     seen: (part) => listOr(of(part), 'nothing'),
   };
+}
+
+function anyPlace(patterns: readonly string[]): (use: PlaceUse) => boolean {
+  const matches = anyGlob(patterns);
+  return ({ place, as }) => matches(place) || (as !== undefined && matches(as));
+}
+
+function placeCondition(patterns: readonly string[], strict: boolean): Condition<Facts> {
+  const matches = anyPlace(patterns);
+  return {
+    key: 'when.places',
+    wanted: anyOf(patterns),
+    holds: strict
+      ? ({ places = [] }) => places.length > 0 && places.every(matches)
+      : ({ places = [] }) => places.some(matches),
+    seen: seenPlaces,
+  };
+}
+
+/** What a command's text does not tell may be another; so may be a path with "..", whatever it begins with. */
+function otherPlaceCondition(patterns: readonly string[]): Condition<Facts> {
+  const matches = anyPlace(patterns);
+  const untold = ({ opaque, programs }: Facts) => (programs === undefined ? undefined : opaque);
+  return {
+    key: 'when.otherPlaces',
+    wanted: `a place other than ${anyOf(patterns)}`,
+    holds: (part) =>
+      part.places !== undefined &&
+      (untold(part) !== undefined || part.places.some((use) => !matches(use) || use.place.split('/').includes('..'))),
+    seen: (part) => untold(part) ?? seenPlaces(part),
+  };
+}
+
+function seenPlaces({ places = [] }: Facts): string {
+  return listOr(
+    places.map(({ place }) => place),
+    'no places',
+  );
 }
 
 function flagCondition(key: string, wanted: string, holds: (part: Facts) => boolean): Condition<Facts> {
@@ -128,10 +208,7 @@ function relationCondition(patterns: readonly QualifiedPattern[], strict: boolea
 }
 
 function columnCondition(patterns: readonly ColumnPattern[], strict: boolean): Condition<Facts> {
-  const may = (use: RelationUse): boolean =>
-    patterns.some(
-      (pattern) => pattern.relation(use) && (use.columns === undefined || use.columns.some(pattern.column)),
-    );
+  const may = (use: RelationUse): boolean => patterns.some((pattern) => mayUse(pattern, use));
   const must = (use: RelationUse): boolean =>
     use.columns?.every((column) => patterns.some((pattern) => pattern.relation(use) && pattern.column(column))) ??
     false;
@@ -139,7 +216,7 @@ function columnCondition(patterns: readonly ColumnPattern[], strict: boolean): C
     key: 'when.columns',
     wanted: anyOf(patterns.map((pattern) => pattern.text)),
     holds: strict
-      ? (part) => part.relations.length > 0 && part.relations.every(must)
+      ? (part) => part.relations.some((use) => use.columns?.length !== 0) && part.relations.every(must)
       : (part) => part.relations.some(may),
     seen: (part) =>
       listOr(
