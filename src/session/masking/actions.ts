@@ -1,9 +1,13 @@
 // What replaces a value. Each action is pure: the same value and key give the same replacement.
 // Lengths are counted in characters (code points), so that nothing is cut in half.
 
+import { MASK_ROOM, Masked } from '../../protocol/contract.ts';
+import { type ApplyBytes, constantBytes, hashBytes, keepDomainBytes, keepEndBytes } from './ascii.ts';
 import { soleAddress } from './detectors/email.ts';
 import { generalise } from './generalise.ts';
-import { type KeyedHash, keyedHash } from './keyed-hash.ts';
+import { KeyedBytes } from './keyed-bytes.ts';
+import { type Loudness, noisy } from './noise.ts';
+import { sameFormat, sameFormatBytes } from './same-format.ts';
 
 /** What a mask does, with its options filled in. */
 export type Action =
@@ -13,11 +17,16 @@ export type Action =
   | { readonly kind: 'hash'; readonly length: number }
   | { readonly kind: 'digits' }
   | { readonly kind: 'generalise'; readonly step?: number; readonly date?: 'year' | 'month' | 'day' | 'hour' }
+  | ({ readonly kind: 'noise' } & Loudness)
   | { readonly kind: 'email' }
   | { readonly kind: 'partial'; readonly first: number; readonly last: number };
 
 /** Value → what is sent instead; null is NULL. */
-export type Apply = (value: string) => string | null;
+export interface Apply {
+  text(value: string): string | null;
+  /** The same on the bytes of a value; absent where that saves nothing. */
+  readonly bytes?: ApplyBytes;
+}
 
 /** What `full` sends: says that something is masked, and not how long it was. */
 export const FULL = '***';
@@ -30,6 +39,7 @@ const STRICTNESS: readonly Action['kind'][] = [
   'hash',
   'digits',
   'generalise',
+  'noise',
   'email',
   'partial',
 ];
@@ -41,6 +51,7 @@ export function compareActions(a: Action, b: Action): number {
   if (a.kind === 'partial' && b.kind === 'partial') return a.first + a.last - (b.first + b.last) || a.first - b.first;
   if (a.kind === 'hash' && b.kind === 'hash') return a.length - b.length;
   if (a.kind === 'generalise' && b.kind === 'generalise') return (b.step ?? 0) - (a.step ?? 0);
+  if (a.kind === 'noise' && b.kind === 'noise') return (b.percent ?? 0) - (a.percent ?? 0);
   return 0;
 }
 
@@ -56,62 +67,51 @@ export function reveals(action: Action): boolean {
 export function applyAction(action: Action, key: Uint8Array): Apply {
   switch (action.kind) {
     case 'null':
-      return () => null;
+      return { text: () => null, bytes: () => Masked.null };
     case 'full':
-      return () => FULL;
+      return always(FULL);
     case 'fixed':
-      return () => action.text;
-    case 'hash': {
-      const hmac = keyedHash(key);
-      return (value) => hashed(value, hmac, action.length);
-    }
+      return always(action.text);
+    case 'hash':
+      return onBytes(hashBytes(new KeyedBytes(key, 'hash'), action.length));
     case 'digits': {
-      const hmac = keyedHash(key);
-      return (value) => sameFormat(value, hmac);
+      const stream = new KeyedBytes(key, 'digits');
+      return { text: (value) => sameFormat(value, stream), bytes: sameFormatBytes(stream) };
     }
     case 'generalise':
-      return (value) => generalise(value, action) ?? FULL;
-    case 'email':
-      return keepDomain;
-    case 'partial':
-      return (value) => keepEnds(value, action.first, action.last);
-  }
-}
-
-/** Crockford's base 32, lower case. */
-const ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz';
-
-function hashed(value: string, hmac: KeyedHash, length: number): string {
-  const digest = hmac('hash', value);
-  let out = '';
-  let bits = 0;
-  let held = 0;
-  for (const byte of digest) {
-    held = (held << 8) | byte;
-    for (bits += 8; bits >= 5; bits -= 5) out += ALPHABET[(held >> (bits - 5)) & 31];
-    held &= (1 << bits) - 1;
-    if (out.length >= length) break;
-  }
-  return out.slice(0, length);
-}
-
-/** Every digit becomes some digit and every letter some letter (of its case in ASCII, `x` outside); the rest stays. */
-function sameFormat(value: string, hmac: KeyedHash): string {
-  let stream = hmac('digits', value);
-  let used = 0;
-  let out = '';
-  for (const character of value) {
-    if (used === stream.length) {
-      stream = hmac('more', stream);
-      used = 0;
+      return onBytes((value, from, to, out, at) => generalise(value, from, to, action, out, at));
+    case 'noise': {
+      const stream = new KeyedBytes(key, 'noise');
+      return { text: (value) => noisy(value, action, stream) ?? FULL };
     }
-    const code = character.charCodeAt(0);
-    if (code >= 48 && code <= 57) out += stream[used++]! % 10;
-    else if (code >= 97 && code <= 122) out += String.fromCharCode(97 + (stream[used++]! % 26));
-    else if (code >= 65 && code <= 90) out += String.fromCharCode(65 + (stream[used++]! % 26));
-    else out += code >= 128 && /[\p{L}\p{N}\p{M}]/u.test(character) ? 'x' : character;
+    case 'email':
+      return { text: keepDomain, bytes: keepDomainBytes };
+    case 'partial':
+      return {
+        text: (value) => keepEnds(value, action.first, action.last),
+        bytes: keepEndBytes(action.first, action.last),
+      };
   }
-  return out;
+}
+
+/** Whatever the value is. */
+function always(text: string): Apply {
+  return /^[ -~]*$/.test(text) && text.length <= MASK_ROOM
+    ? { text: () => text, bytes: constantBytes(text) }
+    : { text: () => text };
+}
+
+/** An action that is wholly one on bytes; what it cannot do anything with is masked in full. */
+function onBytes(bytes: ApplyBytes): Apply {
+  return {
+    bytes,
+    text(value) {
+      const utf8 = Buffer.from(value);
+      const out = Buffer.allocUnsafe(utf8.length + MASK_ROOM);
+      const length = bytes(utf8, 0, utf8.length, out, 0);
+      return length < 0 ? FULL : out.toString('latin1', 0, length);
+    },
+  };
 }
 
 /** `alice@example.com` → `***@example.com`; anything that is not one address is masked in full. */

@@ -1,34 +1,18 @@
 // Masks as a session hands them out: one action on a whole value, or detectors and an action on each find.
 
-import type { RE2JS } from 're2js';
-import type { Mask } from '../../protocol/contract.ts';
-import { type Action, type Apply, applyAction, compareActions } from './actions.ts';
-import type { Detector } from './detectors/detector.ts';
-import { Scanner } from './scanner.ts';
+import { MASK_ROOM, type Mask, Masked } from '../../protocol/contract.ts';
+import { type Action, applyAction } from './actions.ts';
+import { type Detection, Finder, type Found } from './finder.ts';
+import { UNREADABLE } from './scanner.ts';
+
+export type { Detection } from './finder.ts';
+
+/** From here on a call into the runtime costs less than a loop. */
+const LONG = 64;
 
 /** A whole column. */
 export function columnMask(name: string, by: 'column' | 'unproven', action: Action, key: Uint8Array): Mask {
-  return { name, by, text: applyAction(action, key) };
-}
-
-/** What a mask looks for in values: built-in detectors, the user's own patterns (linear time), and what it then does. */
-export interface Detection {
-  readonly name: string;
-  readonly action: Action;
-  readonly detectors: readonly Detector[];
-  readonly patterns: readonly RE2JS[];
-}
-
-interface Replacement {
-  readonly action: Action;
-  readonly apply: Apply;
-  readonly name: string;
-}
-
-interface Found {
-  readonly start: number;
-  readonly end: number;
-  readonly tag: Replacement;
+  return { name, by, ...applyAction(action, key) };
 }
 
 /**
@@ -36,47 +20,68 @@ interface Found {
  * actions. A find whose action is `null` makes the whole value NULL.
  */
 export function detectorMask(detections: readonly Detection[], key: Uint8Array): Mask {
-  const entries: { detector: Detector; tag: Replacement }[] = [];
-  const patterns: { pattern: RE2JS; tag: Replacement }[] = [];
-  for (const { name, action, detectors, patterns: own } of detections) {
-    const tag = { action, apply: applyAction(action, key), name };
-    for (const detector of detectors) entries.push({ detector, tag });
-    for (const pattern of own) patterns.push({ pattern, tag });
-  }
-  const scanner = new Scanner(entries);
+  const finder = new Finder(detections, key);
   return {
-    name: detections
-      .map((detection) => detection.name)
-      .sort()
-      .join(', '),
+    name: finder.names.join(', '),
     by: 'detector',
+    ...(finder.quick ? onBytes(finder) : {}),
     text(value) {
-      let finds: Found[] | undefined = entries.length > 0 ? scanner.scan(value) : undefined;
-      for (const { pattern, tag } of patterns) {
-        for (const match of pattern.matchAll(value)) {
-          if (match[0].length === 0) continue;
-          finds ??= [];
-          finds.push({ start: match.index!, end: match.index! + match[0].length, tag });
-        }
-      }
+      const finds = finder.find(value);
       return finds === undefined ? value : replace(value, finds);
     },
   };
 }
 
-function replace(value: string, finds: Found[]): string | null {
-  finds.sort((a, b) => a.start - b.start || b.end - a.end);
+/** The same on bytes. */
+function onBytes(finder: Finder): Required<Pick<Mask, 'clean' | 'bytes'>> {
+  return {
+    clean: (value, from, to) => finder.clean(value, from, to),
+    bytes(value, from, to, out, at) {
+      const finds = finder.findBytes(value, from, to);
+      if (finds === undefined) return Masked.same;
+      if (finds === UNREADABLE) return Masked.askText;
+      return replaceBytes(value, from, to, finds, out, at);
+    },
+  };
+}
+
+function replaceBytes(
+  value: Uint8Array,
+  from: number,
+  to: number,
+  finds: readonly Found[],
+  out: Uint8Array,
+  at: number,
+): number {
+  let n = at;
+  let copied = from;
+  for (let i = 0; i < finds.length; i++) {
+    const { start, end, tag } = finds[i]!;
+    const begin = from + start;
+    n = copy(value, copied, begin, out, n);
+    copied = from + end;
+    // What finds grow to in all is not known before.
+    if (tag.apply.bytes === undefined || n + end - start + MASK_ROOM + to - copied > out.length) return Masked.askText;
+    const written = tag.apply.bytes(value, begin, copied, out, n);
+    if (written < 0) return written === Masked.same ? Masked.askText : written;
+    n += written;
+  }
+  return copy(value, copied, to, out, n) - at;
+}
+
+/** Where it ends in `out`. */
+function copy(value: Uint8Array, from: number, to: number, out: Uint8Array, at: number): number {
+  let n = at;
+  if (to - from > LONG) out.set(value.subarray(from, to), n);
+  else for (let i = from; i < to; i++) out[n++] = value[i]!;
+  return at + to - from;
+}
+
+function replace(value: string, finds: readonly Found[]): string | null {
   let out = '';
   let copied = 0;
-  for (let i = 0; i < finds.length; ) {
-    const { start } = finds[i]!;
-    let { end, tag } = finds[i]!;
-    for (i++; i < finds.length && finds[i]!.start < end; i++) {
-      const other = finds[i]!;
-      end = Math.max(end, other.end);
-      if ((compareActions(other.tag.action, tag.action) || (other.tag.name < tag.name ? -1 : 1)) < 0) tag = other.tag;
-    }
-    const replacement = tag.apply(value.slice(start, end));
+  for (const { start, end, tag } of finds) {
+    const replacement = tag.apply.text(value.slice(start, end));
     if (replacement === null) return null;
     out += value.slice(copied, start) + replacement;
     copied = end;

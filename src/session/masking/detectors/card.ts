@@ -11,21 +11,20 @@ const digits = new Uint8Array(MOST);
 
 export const card: Detector = {
   name: 'credit-card',
-  triggers: { digit: true },
-  find(text, at) {
-    if (at >= 2 && isDigit(text.charCodeAt(at - 2))) {
-      const before = text.charCodeAt(at - 1);
+  triggers: { digits: { least: 3, most: MOST, alone: LEAST } },
+  find(codes, at, textEnd) {
+    if (isDigit(codes[at - 2]!)) {
+      const before = codes[at - 1]!;
       if (before === 46 || before === 44) return undefined;
     }
     // Twelve digits with separators take no fewer than twelve characters, and a first group has three.
-    if (text.length < at + LEAST || !isDigit(text.charCodeAt(at + 1)) || !isDigit(text.charCodeAt(at + 2)))
-      return undefined;
+    if (textEnd < at + LEAST || !isDigit(codes[at + 1]!) || !isDigit(codes[at + 2]!)) return undefined;
     let count = 0;
     let group = 0;
     let position = at;
     let found: Span | undefined;
     for (;;) {
-      const code = text.charCodeAt(position);
+      const code = codes[position]!;
       if (isDigit(code)) {
         if (count === MOST) return found;
         digits[count++] = code - 48;
@@ -35,7 +34,7 @@ export const card: Detector = {
       }
       // The end of a group: the longest number that ends at one and is valid is taken.
       if (count >= LEAST && isCard(count)) found = { start: at, end: position };
-      if (group < 3 || !(isBlank(code) || isDash(code)) || !isDigit(text.charCodeAt(position + 1))) return found;
+      if (group < 3 || !(isBlank(code) || isDash(code)) || !isDigit(codes[position + 1]!)) return found;
       group = 0;
       position++;
     }

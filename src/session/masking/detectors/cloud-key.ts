@@ -1,30 +1,48 @@
 // Keys and tokens of cloud and API providers, by the prefixes that the providers publish so that scanners can find them.
 
-import { type Detector, isAlphanumeric, isDigit, isHex, isWordPart, runEnd, type Span } from './detector.ts';
+import { type Codes, startsWith } from '../units.ts';
+import {
+  type Alphabet,
+  alphabet,
+  type Detector,
+  isAlphanumeric,
+  isDigit,
+  isHex,
+  isWordPart,
+  runEnd,
+  type Span,
+} from './detector.ts';
 
-type Alphabet = (code: number) => boolean;
-
-const alphanumeric: Alphabet = isAlphanumeric;
-const upper: Alphabet = (code) => isDigit(code) || (code >= 65 && code <= 90);
-const lowerHex: Alphabet = (code) => isHex(code) && !(code >= 65 && code <= 70);
-const word: Alphabet = (code) => isAlphanumeric(code) || code === 95 || code === 45;
-const dotted: Alphabet = (code) => word(code) || code === 46;
-const base64: Alphabet = (code) => isAlphanumeric(code) || code === 43 || code === 47 || code === 61;
-const path: Alphabet = (code) => word(code) || code === 47;
+const alphanumeric = alphabet(isAlphanumeric);
+const upper = alphabet((code) => isDigit(code) || (code >= 65 && code <= 90));
+const hex = alphabet(isHex);
+const lowerHex = alphabet((code) => isHex(code) && !(code >= 65 && code <= 70));
+const isWord = (code: number) => isAlphanumeric(code) || code === 95 || code === 45;
+const word = alphabet(isWord);
+const dotted = alphabet((code) => isWord(code) || code === 46);
+const isBase64 = (code: number) => isAlphanumeric(code) || code === 43 || code === 47 || code === 61;
+const base64 = alphabet(isBase64);
+const path = alphabet((code) => isWord(code) || code === 47);
+const signature = alphabet((code) => isBase64(code) || code === 37);
+const secret = alphabet((code) => isWord(code) || code === 46 || code === 126);
+/** What stands between a name and its key. */
+const between = alphabet((code) => code === 32 || code === 34 || code === 39 || code === 58 || code === 61);
 
 const LONGEST = 64 * 1024;
 
 interface Shape {
   readonly prefix: string;
-  readonly alphabet: Alphabet;
+  readonly bytes: Uint8Array;
+  readonly of: Alphabet;
   /** How many characters follow the prefix, at least and at most. */
   readonly least: number;
   readonly most: number;
 }
 
-const shape = (prefix: string, alphabet: Alphabet, least: number, most = LONGEST): Shape => ({
+const shape = (prefix: string, of: Alphabet, least: number, most = LONGEST): Shape => ({
   prefix,
-  alphabet,
+  bytes: Buffer.from(prefix),
+  of,
   least,
   most,
 });
@@ -63,7 +81,7 @@ const SHAPES: readonly Shape[] = [
   // Others
   shape('SG.', dotted, 60, 80),
   ...['dop_v1_', 'doo_v1_', 'dor_v1_'].map((prefix) => shape(prefix, lowerHex, 64, 64)),
-  ...['shpat_', 'shpca_', 'shppa_', 'shpss_'].map((prefix) => shape(prefix, isHex, 32, 32)),
+  ...['shpat_', 'shpca_', 'shppa_', 'shpss_'].map((prefix) => shape(prefix, hex, 32, 32)),
   shape('dapi', lowerHex, 32, 34),
   ...['hvs.', 'hvb.'].map((prefix) => shape(prefix, word, 24)),
   ...['sq0atp-', 'sq0csp-'].map((prefix) => shape(prefix, word, 22)),
@@ -81,53 +99,52 @@ const NAMED: readonly Shape[] = [
   // Azure: storage, Service Bus, Cosmos DB connection strings; shared access signatures
   shape('accountkey', base64, 40),
   shape('sharedaccesskey', base64, 40),
-  shape('sig', (code) => base64(code) || code === 37, 40),
+  shape('sig', signature, 40),
 ];
 
-const byFirst = new Map<number, Shape[]>();
-for (const entry of SHAPES) {
-  const first = entry.prefix.charCodeAt(0);
-  byFirst.set(first, [...(byFirst.get(first) ?? []), entry]);
-}
-const namedFirst = new Map<number, Shape[]>();
-for (const entry of NAMED) {
-  for (const first of [entry.prefix.charCodeAt(0), entry.prefix.toUpperCase().charCodeAt(0)]) {
-    namedFirst.set(first, [...(namedFirst.get(first) ?? []), entry]);
-  }
-}
+/** By the first character. */
+const byFirst: Shape[][] = Array.from({ length: 128 }, () => []);
+for (const entry of SHAPES) byFirst[entry.bytes[0]!]!.push(entry);
+const namedFirst: Shape[][] = Array.from({ length: 128 }, () => []);
+for (const entry of NAMED)
+  for (const first of eitherCase(entry.prefix[0]!)) namedFirst[first.charCodeAt(0)]!.push(entry);
 
-/** By the first two characters: whether any of the above can begin so. Most words are dismissed here. */
-const begins = new Uint8Array(128 * 128);
-for (const { prefix } of SHAPES) begins[prefix.charCodeAt(0) * 128 + prefix.charCodeAt(1)] = 1;
-for (const { prefix } of NAMED) {
-  for (const first of [prefix[0]!, prefix[0]!.toUpperCase()]) {
-    for (const second of [prefix[1]!, prefix[1]!.toUpperCase()])
-      begins[first.charCodeAt(0) * 128 + second.charCodeAt(0)] = 1;
-  }
+/** The first three characters of all of the above. Most words are dismissed there. */
+const BEGINNINGS = new Set([
+  ...SHAPES.map(({ prefix }) => prefix.slice(0, 3)),
+  ...NAMED.flatMap(({ prefix }) =>
+    [...prefix.slice(0, 3)].reduce<string[]>(
+      (all, next) => all.flatMap((one) => eitherCase(next).map((two) => one + two)),
+      [''],
+    ),
+  ),
+]);
+
+function eitherCase(character: string): string[] {
+  return [...new Set([character.toLowerCase(), character.toUpperCase()])];
 }
 
 export const cloudKey: Detector = {
   name: 'cloud-key',
   triggers: {
-    word: [...byFirst.keys(), ...namedFirst.keys()].map((code) => String.fromCharCode(code)).join(''),
-    other: '~',
+    word: [...BEGINNINGS],
+    other: ['~'],
   },
   // What is found is a run of its own alphabet: behind it, not inside, may the next begin. That keeps the scan linear.
   swallows: true,
-  find(text, at) {
-    const first = text.charCodeAt(at);
-    if (first === 126) return entraSecret(text, at);
-    const second = text.charCodeAt(at + 1);
-    if (!(second < 128) || begins[first * 128 + second] === 0) return undefined;
-    for (const entry of byFirst.get(first) ?? []) {
-      if (!text.startsWith(entry.prefix, at)) continue;
-      const end = runEnd(text, at + entry.prefix.length, entry.most, entry.alphabet);
-      if (end - at - entry.prefix.length < entry.least) continue;
-      if (entry.most < LONGEST && isAlphanumeric(text.charCodeAt(end))) continue;
+  find(codes, at, textEnd) {
+    const first = codes[at]!;
+    if (first === 126) return entraSecret(codes, at, textEnd);
+    for (const entry of byFirst[first]!) {
+      if (!startsWith(codes, at, entry.bytes)) continue;
+      const body = at + entry.bytes.length;
+      const end = runEnd(codes, body, entry.most, textEnd, entry.of);
+      if (end - body < entry.least) continue;
+      if (entry.most < LONGEST && isAlphanumeric(codes[end]!)) continue;
       return { start: at, end };
     }
-    for (const entry of namedFirst.get(first) ?? []) {
-      const span = named(text, at, entry);
+    for (const entry of namedFirst[first]!) {
+      const span = named(codes, at, entry, textEnd);
       if (span !== undefined) return span;
     }
     return undefined;
@@ -135,27 +152,29 @@ export const cloudKey: Detector = {
 };
 
 /** `aws_secret_access_key = "…"`, `AccountKey=…`, `SecretAccessKey: …`. */
-function named(text: string, at: number, entry: Shape): Span | undefined {
-  if (text.slice(at, at + entry.prefix.length).toLowerCase() !== entry.prefix) return undefined;
-  const start = runEnd(
-    text,
-    at + entry.prefix.length,
-    6,
-    (code) => code === 32 || code === 34 || code === 39 || code === 58 || code === 61,
-  );
-  if (start === at + entry.prefix.length) return undefined;
-  const end = runEnd(text, start, entry.most, entry.alphabet);
-  if (end - start < entry.least || isAlphanumeric(text.charCodeAt(end))) return undefined;
-  return { start, end };
+function named(codes: Codes, at: number, entry: Shape, textEnd: number): Span | undefined {
+  const { bytes } = entry;
+  for (let i = 0; i < bytes.length; i++) if (lower(codes[at + i]!) !== bytes[i]) return undefined;
+  const start = runEnd(codes, at + bytes.length, 6, textEnd, between);
+  if (start === at + bytes.length) return undefined;
+  const end = runEnd(codes, start, entry.most, textEnd, entry.of);
+  if (end - start < entry.least) return undefined;
+  // A run without a length of its own is a find however it goes on: another name in it would look at all of it again.
+  return entry.most < LONGEST && isAlphanumeric(codes[end]!) ? undefined : { start, end };
+}
+
+/** As `toLowerCase`, where that gives a letter of ASCII: the Kelvin sign is one of them. */
+function lower(code: number): number {
+  if (code >= 65 && code <= 90) return code + 32;
+  return code === 0x212a ? 107 : code;
 }
 
 /** A client secret of Entra ID (Azure AD): three characters, a digit, `Q~`, 31 to 34 characters. */
-function entraSecret(text: string, at: number): Span | undefined {
+function entraSecret(codes: Codes, at: number, textEnd: number): Span | undefined {
   const start = at - 5;
-  if (start < 0 || text.charCodeAt(at - 1) !== 81 || !isDigit(text.charCodeAt(at - 2))) return undefined;
-  if (isWordPart(text.charCodeAt(start - 1))) return undefined;
-  const alphabet: Alphabet = (code) => dotted(code) || code === 126;
-  if (runEnd(text, start, 3, alphabet) !== start + 3) return undefined;
-  const end = runEnd(text, at + 1, 34, alphabet);
+  if (codes[at - 1]! !== 81 || !isDigit(codes[at - 2]!)) return undefined;
+  if (isWordPart(codes[start - 1]!)) return undefined;
+  if (runEnd(codes, start, 3, textEnd, secret) !== start + 3) return undefined;
+  const end = runEnd(codes, at + 1, 34, textEnd, secret);
   return end - at - 1 >= 31 ? { start, end } : undefined;
 }

@@ -1,28 +1,40 @@
 // What a detector is, and the character tests that all of them share.
 // INVARIANT: a detector looks at a bounded window round its trigger, or at a run that no other trigger restarts; the
-// scan of a text is thereby linear in its length, whatever the text.
+// scan of a text is thereby linear in its length, whatever the text. Over an edge of the text it looks no further than PAD.
+
+import type { Codes } from '../units.ts';
 
 export interface Span {
-  /** UTF-16 offsets into the text; `end` is excluded. */
+  /** Indices of the code units; `end` is excluded. */
   readonly start: number;
   readonly end: number;
 }
 
+/** A run of `least` to `most` digits, no digit before or behind it. */
+export interface DigitRun {
+  readonly least: number;
+  readonly most?: number;
+  /** So long a run may be all there is; behind a shorter one another group of digits has to follow, left out: always. */
+  readonly alone?: number;
+  /** Whatever follows, but a letter stands before it. */
+  readonly afterLetter?: true;
+}
+
 /** When the scanner asks a detector: it never looks elsewhere, so that text without triggers costs one table look-up a character. */
 export interface Triggers {
-  /** At the first digit of a run of digits. */
-  readonly digit?: true;
-  /** At one of these letters where it begins a word (no letter, digit or underscore before it). */
-  readonly word?: string;
-  /** At any of these other characters. */
-  readonly other?: string;
+  /** At the first digit of such a run of digits. */
+  readonly digits?: DigitRun;
+  /** Where one of these (a letter to three) begins a word: no letter, digit or underscore before it. */
+  readonly word?: readonly string[];
+  /** At any of these (one to three characters, the first no letter or digit). */
+  readonly other?: readonly string[];
 }
 
 export interface Detector {
   readonly name: string;
   readonly triggers: Triggers;
-  /** What was found round the trigger at `at`, or undefined. */
-  find(text: string, at: number): Span | undefined;
+  /** What was found round the trigger at `at`, or undefined. The text ends before `end`; zeros stand round it. */
+  find(codes: Codes, at: number, end: number): Span | undefined;
   /** The scan goes on behind what was found: it is long and made of nothing but itself. */
   readonly swallows?: true;
 }
@@ -39,7 +51,7 @@ export function isAlphanumeric(code: number): boolean {
   return isDigit(code) || isLetter(code);
 }
 
-/** A letter, digit, or anything outside ASCII that may be a letter: what ends no word. NaN (past the text) is none. */
+/** A letter, digit, or anything outside ASCII that may be a letter: what ends no word. */
 export function isWordPart(code: number): boolean {
   return isAlphanumeric(code) || code === 95 || code >= 0xc0;
 }
@@ -58,10 +70,17 @@ export function isDash(code: number): boolean {
   return code === 45 || (code >= 0x2010 && code <= 0x2013);
 }
 
-/** Where the run of characters that pass `test` ends, at most `most` characters on. */
-export function runEnd(text: string, from: number, most: number, test: (code: number) => boolean): number {
-  const limit = Math.min(text.length, from + most);
+/** Which characters a run may have: 1 for each of ASCII that it may. */
+export type Alphabet = Uint8Array;
+
+export function alphabet(test: (code: number) => boolean): Alphabet {
+  return Uint8Array.from({ length: 128 }, (_, code) => (test(code) ? 1 : 0));
+}
+
+/** Where the run of characters of an alphabet ends, at most `most` characters on. */
+export function runEnd(codes: Codes, from: number, most: number, end: number, of: Alphabet): number {
+  const limit = Math.min(end, from + most);
   let at = from;
-  while (at < limit && test(text.charCodeAt(at))) at++;
+  while (at < limit && codes[at]! < 128 && of[codes[at]!] === 1) at++;
   return at;
 }

@@ -6,14 +6,14 @@ const LONGEST = 1024;
 
 export const urlPassword: Detector = {
   name: 'url-password',
-  triggers: { other: ':' },
-  find(text, at) {
-    if (text.charCodeAt(at + 1) !== 47 || text.charCodeAt(at + 2) !== 47) return undefined;
-    const limit = Math.min(text.length, at + 3 + LONGEST);
+  triggers: { other: ['://'] },
+  find(codes, at, end) {
+    if (codes[at + 1]! !== 47 || codes[at + 2]! !== 47) return undefined;
+    const limit = Math.min(end, at + 3 + LONGEST);
     let colon = -1;
     let sign = -1;
     for (let i = at + 3; i < limit; i++) {
-      const code = text.charCodeAt(i);
+      const code = codes[i]!;
       // `/ ? #` end the authority; blanks, quotes and angle brackets end the URL.
       if (code === 47 || code === 63 || code === 35 || code <= 32 || code === 34 || code === 60 || code === 62) break;
       if (code === 58 && colon < 0) colon = i;
