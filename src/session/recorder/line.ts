@@ -1,6 +1,7 @@
 // One line of a recording or of the gateway's log: its encoding and the chain that binds it to the one before.
 // Refuses to know: what kinds of line there are, files, when a line is written. FORMAT.md says the same in words.
 
+import { isUtf8 } from 'node:buffer';
 import { hash } from 'node:crypto';
 import { ourError } from '../../core/errors.ts';
 
@@ -9,6 +10,14 @@ export const GENESIS = '0'.repeat(64);
 
 /** The version of the format, in every `open` line. */
 export const FORMAT_VERSION = 1;
+
+/** Hides members of lines. Holds the key for as long as it is held. */
+export interface LineCipher {
+  /** The member `enc` of the line that begins with `front`. `members`: as `encodeFields` makes them. Once for each `seq`. */
+  encrypt(seq: number, front: string, members: string): string;
+  /** Nothing more is hidden by it: the key is gone from memory. */
+  forget(): void;
+}
 
 /** Where a chain stands: what the next line's `seq` and `prev` will be. */
 export interface ChainState {
@@ -42,6 +51,36 @@ export function encodeFields(fields: Readonly<Record<string, unknown>>): string 
   return json === '{}' ? '' : `,${json.slice(1, -1)}`;
 }
 
+/**
+ * Bytes as members of a line: as text where they are UTF-8, unless most of it is what JSON has six characters for. A program
+ * that prints zeros would otherwise be six times what it is, and keep the gateway from everybody else while it is encoded.
+ */
+export function encodeBytes(bytes: Buffer): { readonly text: string } | { readonly base64: string } {
+  const readable = isUtf8(bytes) && !mostlyEscaped(bytes);
+  return readable ? { text: bytes.toString() } : { base64: bytes.toString('base64') };
+}
+
+/** As a sample of it tells. */
+function mostlyEscaped(bytes: Buffer): boolean {
+  const step = Math.ceil(bytes.length / SAMPLE);
+  let looked = 0;
+  let escaped = 0;
+  for (let at = 0; at < bytes.length; at += step) {
+    const byte = bytes[at]!;
+    looked += 1;
+    // \b \t \n \f \r have two.
+    if (byte < 32 && (byte < 8 || byte > 13 || byte === 11)) escaped += 1;
+  }
+  return escaped * 2 > looked;
+}
+
+const SAMPLE = 1024;
+
+export function decodeBytes(members: object): Buffer {
+  const { text, base64 } = members as { readonly text?: unknown; readonly base64?: unknown };
+  return text === undefined ? Buffer.from(String(base64 ?? ''), 'base64') : Buffer.from(String(text));
+}
+
 /** SHA-256 of a line's UTF-8 bytes without the newline, lower-case hex. */
 export function lineDigest(line: string | Uint8Array): string {
   return hash('sha256', line, 'hex');
@@ -71,9 +110,15 @@ export class Chain {
     this.#head = state.head;
   }
 
-  /** The next line with its newline. `fields`: as `encodeFields` makes them; `kind` needs no escaping. */
-  next(at: number, kind: string, fields: string): string {
-    const line = `{"seq":${this.#seq},"at":"${isoTime(at)}","kind":"${kind}"${fields},"prev":"${this.#head}"}`;
+  /**
+   * The next line with its newline. `fields`, and `secret`, which a cipher hides: as `encodeFields` makes them; `kind` needs no
+   * escaping.
+   */
+  next(at: number, kind: string, fields: string, secret = '', cipher?: LineCipher): string {
+    const front = `{"seq":${this.#seq},"at":"${isoTime(at)}","kind":"${kind}"${fields}`;
+    const behind =
+      cipher === undefined || secret === '' ? secret : `,"enc":"${cipher.encrypt(this.#seq, front, secret)}"`;
+    const line = `${front}${behind},"prev":"${this.#head}"}`;
     this.#seq += 1;
     this.#head = hash('sha256', line, 'hex');
     return `${line}\n`;

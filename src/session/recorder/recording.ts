@@ -3,9 +3,11 @@
 
 import type { Facts, Mask, Operation, OperationId, Outcome, ResultColumn } from '../../protocol/contract.ts';
 import type { Principal } from '../identity/principal.ts';
-import { encodeFields, FORMAT_VERSION } from './line.ts';
-import type { Seal } from './writer.ts';
-import { RecordingWriter, type WriterOptions } from './writer.ts';
+import type { Exemption } from '../policy/types.ts';
+import type { EncryptionFields } from './encryption.ts';
+import { encodeBytes, encodeFields, FORMAT_VERSION } from './line.ts';
+import { Rest } from './rest.ts';
+import { type Durability, type OnFailure, RecordingWriter, type Seal, type WriterOptions } from './writer.ts';
 
 /** How much of the results is kept, for each operation. */
 export interface RowLimits {
@@ -29,10 +31,18 @@ export interface Header {
   readonly reason?: string;
   /** The client's label for all sessions of one run of `exec` or `connect`. */
   readonly run?: string;
+  readonly through?: string | undefined;
   readonly policy: string;
   readonly grant?: string;
+  /** Masks that do not apply to the principal. */
+  readonly exempt?: readonly Exemption[];
   /** The gateway's version, for readers in ten years. */
   readonly gateway?: string;
+  /** Where they are not the defaults, `buffered` and `end-session`. */
+  readonly durability?: Durability;
+  readonly onFailure?: OnFailure;
+  /** Where it is. */
+  readonly encryption?: EncryptionFields;
 }
 
 /** What was decided, as recorded. */
@@ -63,6 +73,8 @@ interface PartState {
   kept: number;
   pending: string;
   columns: string;
+  /** Rows that were sent and are not kept. */
+  rest: Rest | undefined;
 }
 
 interface OperationState {
@@ -72,18 +84,23 @@ interface OperationState {
   rows: number;
   chars: number;
   parts: PartState[] | undefined;
+  /** What it got and is not kept. */
+  input: Rest | undefined;
 }
 
 export interface RecordingOptions extends WriterOptions {
   readonly limits: RowLimits;
   /** A clock for durations, in ms with fractions. */
   readonly ticks: () => number;
+  /** Nothing more comes of it. */
+  readonly ended?: () => void;
 }
 
 export class Recording {
   readonly #writer: RecordingWriter;
   readonly #limits: RowLimits;
   readonly #ticks: () => number;
+  readonly #ended: (() => void) | undefined;
   readonly #operations = new Map<OperationId, OperationState>();
   #lastColumns: readonly string[] | undefined;
   #lastColumnsJson = '';
@@ -92,6 +109,7 @@ export class Recording {
     this.#writer = new RecordingWriter(options);
     this.#limits = options.limits;
     this.#ticks = options.ticks;
+    this.#ended = options.ended;
   }
 
   get bytes(): number {
@@ -100,6 +118,11 @@ export class Recording {
 
   get open(): boolean {
     return this.#writer.open;
+  }
+
+  /** It is to count as failed, while what there is can still be sealed. */
+  fail(error: Error): void {
+    this.#writer.fail(error);
   }
 
   recorded(then: () => void): void {
@@ -111,14 +134,23 @@ export class Recording {
   }
 
   /** The policy in force changed under the session. */
-  policy(version: string): void {
-    this.#writer.line('policy', encodeFields({ version }));
+  policy(version: string, exempt: readonly Exemption[] = []): void {
+    this.#writer.line('policy', encodeFields({ version, ...(exempt.length === 0 ? {} : { exempt }) }));
+  }
+
+  /** A mask was lifted by a review, or is put back. */
+  unmask(fields: Readonly<Record<string, unknown>>): void {
+    this.#writer.line('unmask', encodeFields(fields));
   }
 
   intent(op: OperationId, operation: Operation, decided: Decided): void {
-    let line = `,"op":${op},"how":${JSON.stringify(operation.kind)},"text":${JSON.stringify(operation.text)}`;
-    if (operation.params !== undefined) line += `,"params":${JSON.stringify(operation.params)}`;
-    line += `,"parts":[${encodeParts(operation.parts)}],"verdict":"${decided.verdict}"`;
+    const outcomes = outcomesOf(operation.parts);
+    let line = `,"op":${op},"how":${JSON.stringify(operation.kind)},"verdict":"${decided.verdict}"`;
+    let secret = `,"text":${JSON.stringify(operation.text)}`;
+    if (operation.executes !== undefined) secret += `,"executes":${JSON.stringify(operation.executes)}`;
+    if (operation.params !== undefined) secret += `,"params":${JSON.stringify(operation.params)}`;
+    secret += `,"parts":[${encodeParts(operation.parts)}]`;
+    if (outcomes > 1) line += `,"outcomes":${outcomes}`;
     if (decided.rule !== undefined) line += `,"rule":${JSON.stringify(decided.rule)}`;
     if (decided.matched !== undefined && decided.matched.length > 1) {
       line += `,"matched":${JSON.stringify(decided.matched)}`;
@@ -126,31 +158,45 @@ export class Recording {
     if (decided.review !== undefined) line += `,"review":${JSON.stringify(decided.review)}`;
     if (decided.standing !== undefined) line += `,"standing":"${decided.standing}"`;
     if (decided.code !== undefined) {
-      line += `,"code":${JSON.stringify(decided.code)},"message":${JSON.stringify(decided.message)}`;
+      line += `,"code":${JSON.stringify(decided.code)}`;
+      secret += `,"message":${JSON.stringify(decided.message)}`;
     }
-    this.#writer.line('intent', line);
+    this.#writer.line('intent', line, secret);
     if (decided.verdict === 'deny') return;
-    const left = Math.max(1, operation.parts.length);
+    const left = Math.max(1, outcomes);
     if (this.#operations.size >= MAX_UNFINISHED) this.#operations.delete(this.#operations.keys().next().value!);
-    this.#operations.set(op, { started: this.#ticks(), left, rows: 0, chars: 0, parts: undefined });
+    this.#operations.set(op, { started: this.#ticks(), left, rows: 0, chars: 0, parts: undefined, input: undefined });
   }
 
   /** How the review of a held operation came out. */
   review(op: OperationId, fields: Readonly<Record<string, unknown>>): void {
     const state = this.#operations.get(op);
-    this.#writer.line('review', encodeFields({ op, ...fields }));
+    const { message, ...rest } = fields;
+    this.#writer.line('review', encodeFields({ op, ...rest }), encodeFields({ message }));
     if (state === undefined) return;
     if (fields.state === 'used') this.#operations.set(op, { ...state, started: this.#ticks() });
     else this.#operations.delete(op);
   }
 
-  /** Which columns are masked by what. */
-  masks(op: OperationId, part: number, columns: readonly ResultColumn[], masks: readonly (Mask | null)[]): void {
+  /** Which columns are masked by what, and which would be but for an exemption. */
+  masks(
+    op: OperationId,
+    part: number,
+    columns: readonly ResultColumn[],
+    masks: readonly (Mask | null)[],
+    exempted?: readonly (Exemption | null)[],
+  ): void {
     const list: object[] = [];
     for (const [index, mask] of masks.entries()) {
       if (mask !== null) list.push({ index, column: columns[index]?.name, mask: mask.name, by: mask.by });
     }
-    if (list.length > 0) this.#writer.line('masks', encodeFields({ op, part, columns: list }));
+    const shown: object[] = [];
+    for (const [index, exemption] of exempted?.entries() ?? []) {
+      if (exemption !== null) shown.push({ index, column: columns[index]?.name, ...exemption });
+    }
+    if (list.length + shown.length === 0) return;
+    const named = { columns: list, ...(shown.length === 0 ? {} : { shown }) };
+    this.#writer.line('masks', encodeFields({ op, part }), encodeFields(named));
   }
 
   /** The names of a result's columns; kept with its rows. */
@@ -169,13 +215,15 @@ export class Recording {
     return state !== undefined && state.rows < this.#limits.rows && state.chars < this.#limits.bytes;
   }
 
-  row(op: OperationId, part: number, values: readonly (string | null)[]): void {
+  /** `sent`: the row's bytes, for the digest where it is not kept. */
+  row(op: OperationId, part: number, values: readonly (string | null)[], sent?: Uint8Array): void {
     const state = this.#operations.get(op);
     if (state === undefined || state.rows >= this.#limits.rows || state.chars >= this.#limits.bytes) return;
     const json = JSON.stringify(values);
     if (state.chars + json.length > this.#limits.bytes) {
       // The row that does not fit ends the keeping: what is kept is always a beginning of the result.
       state.chars = this.#limits.bytes;
+      if (sent !== undefined) this.rest(op, part, sent, 1);
       return;
     }
     state.rows += 1;
@@ -186,28 +234,68 @@ export class Recording {
     if (rows.pending.length > ROWS_CHARS) this.#writeRows(op, rows);
   }
 
+  /** Bytes of a stream, as text where they are UTF-8. */
+  data(op: OperationId, stream: 'in' | 'out' | 'err', bytes: Buffer, whole = false): void {
+    const state = this.#operations.get(op);
+    if (state === undefined || bytes.length === 0) return;
+    if (!whole && state.chars >= this.#limits.bytes) {
+      if (stream !== 'in') this.rest(op, 0, bytes, 0);
+      else {
+        state.input ??= new Rest();
+        state.input.add(bytes, 0);
+      }
+      return;
+    }
+    state.chars += bytes.length;
+    this.#writer.line('data', encodeFields({ op, stream }), encodeFields(encodeBytes(bytes)));
+  }
+
+  /** Something that the host did not show, and that is not recorded for that. */
+  withheld(op: OperationId): void {
+    if (this.#operations.has(op)) this.#writer.line('data', encodeFields({ op, stream: 'in', withheld: true }));
+  }
+
+  /** Bytes of a result as they are sent, of rows (so many begin in them) whose content is not kept. */
+  rest(op: OperationId, part: number, bytes: Uint8Array, rows: number): void {
+    const state = this.#operations.get(op);
+    if (state === undefined) return;
+    const kept = partOf(state, part);
+    kept.rest ??= new Rest();
+    kept.rest.add(bytes, rows);
+  }
+
   result(op: OperationId, outcome: Outcome): void {
     const state = this.#operations.get(op);
     const rows = state?.parts?.find((one) => one.part === outcome.part);
     let line = `,"op":${op},"part":${outcome.part},"status":"${outcome.status}"`;
-    if (outcome.tag !== undefined) line += `,"tag":${JSON.stringify(outcome.tag)}`;
+    let secret = '';
+    if (outcome.tag !== undefined) secret += `,"tag":${JSON.stringify(outcome.tag)}`;
     if (outcome.rows !== undefined) line += `,"rows":${outcome.rows}`;
     if (outcome.bytes !== undefined) line += `,"bytes":${outcome.bytes}`;
     if (state !== undefined) line += `,"us":${Math.round((this.#ticks() - state.started) * 1000)}`;
-    if (outcome.error !== undefined) line += `,"error":${JSON.stringify(outcome.error)}`;
+    if (outcome.error !== undefined) secret += `,"error":${JSON.stringify(outcome.error)}`;
     if (rows !== undefined) {
-      line += `${rows.columns},"kept":${rows.kept}`;
-      if (rows.pending !== '') line += `,"values":[${rows.pending}]`;
+      secret += `${rows.columns},"kept":${rows.kept}`;
+      if (rows.pending !== '') secret += `,"values":[${rows.pending}]`;
+      if (rows.rest !== undefined) secret += `,"rest":${JSON.stringify(rows.rest.fields)}`;
     }
-    this.#writer.line('result', line);
+    if (state?.input !== undefined) {
+      const { bytes, sha256 } = state.input.fields;
+      secret += `,"input":${JSON.stringify({ bytes, sha256 })}`;
+      state.input = undefined;
+    }
+    this.#writer.line('result', line, secret);
     if (state === undefined) return;
     state.left -= 1;
-    if (rows !== undefined) rows.pending = '';
+    if (rows !== undefined) {
+      rows.pending = '';
+      rows.rest = undefined;
+    }
     if (state.left <= 0 || outcome.status !== 'ok') this.#operations.delete(op);
   }
 
   note(note: string, fields: Readonly<Record<string, string | number | boolean | null>>): void {
-    this.#writer.line('note', encodeFields({ note, fields }));
+    this.#writer.line('note', '', encodeFields({ note, fields }));
   }
 
   /** For good: nothing that waits for a write is called any more. */
@@ -222,15 +310,17 @@ export class Recording {
     }
     const unfinished = [...this.#operations.keys()];
     this.#operations.clear();
-    if (!this.#writer.open) return this.#writer.closeFailed('the record could not be written');
-    this.#writer.line('end', encodeFields({ ...fields, ...(unfinished.length > 0 ? { unfinished } : {}) }));
-    const seal = await this.#writer.close();
-    return seal ?? this.#writer.closeFailed('the record could not be written');
+    const { message, ...rest } = fields;
+    const plain = { ...rest, ...(unfinished.length > 0 ? { unfinished } : {}) };
+    this.#writer.line('end', encodeFields(plain), encodeFields({ message }));
+    const seal = (await this.#writer.close()) ?? (await this.#writer.closeFailed());
+    this.#ended?.();
+    return seal;
   }
 
   #writeRows(op: OperationId, rows: PartState): void {
     if (rows.pending === '') return;
-    this.#writer.line('rows', `,"op":${op},"part":${rows.part}${rows.columns},"values":[${rows.pending}]`);
+    this.#writer.line('rows', `,"op":${op},"part":${rows.part}`, `${rows.columns},"values":[${rows.pending}]`);
     rows.pending = '';
     rows.columns = '';
   }
@@ -242,9 +332,16 @@ function partOf(state: OperationState, part: number): PartState {
   if (last !== undefined && last.part === part) return last;
   const found = state.parts.find((one) => one.part === part);
   if (found !== undefined) return found;
-  const made = { part, kept: 0, pending: '', columns: '' };
+  const made = { part, kept: 0, pending: '', columns: '', rest: undefined };
   state.parts.push(made);
   return made;
+}
+
+/** Parts that the text does not say have no outcome of their own. */
+function outcomesOf(parts: readonly Facts[]): number {
+  let count = parts.length;
+  while (count > 0 && parts[count - 1]!.via !== undefined) count--;
+  return count;
 }
 
 function encodeParts(parts: readonly Facts[]): string {
@@ -260,18 +357,28 @@ function encodeParts(parts: readonly Facts[]): string {
   return out;
 }
 
-/** What policy saw, shortened: relations as `schema.name` under what was done to them. */
+/**
+ * What policy saw, shortened: relations as `schema.name` under what was done to them; those that the text does not name
+ * once more under `through`, with the way to them.
+ */
 function encodeFacts(facts: Facts): string {
   const name = (use: { schema?: string; name: string }) =>
     use.schema === undefined ? use.name : `${use.schema}.${use.name}`;
   const read = facts.relations.filter((use) => use.read).map(name);
   const written = facts.relations.filter((use) => use.written).map(name);
+  const through = facts.relations.flatMap((use) => (use.via === undefined ? [] : [[name(use), use.via]]));
   return JSON.stringify({
+    ...(facts.via === undefined ? {} : { via: facts.via }),
     does: facts.does,
     ...(facts.object === undefined ? {} : { object: facts.object }),
     ...(read.length > 0 ? { read } : {}),
     ...(written.length > 0 ? { written } : {}),
+    ...(through.length > 0 ? { through: Object.fromEntries(through) } : {}),
     ...(facts.functions.length > 0 ? { functions: facts.functions } : {}),
+    ...(facts.programs === undefined ? {} : { programs: facts.programs }),
+    ...(facts.places === undefined || facts.places.length === 0
+      ? {}
+      : { places: facts.places.map((use) => use.place) }),
     ...(facts.unbounded ? { unbounded: true } : {}),
     ...(facts.opaque === undefined ? {} : { opaque: facts.opaque }),
   });

@@ -2,9 +2,10 @@
 // told. What is damaged goes out of the way. One bad file never blocks another (promise 10).
 // Refuses to know: where recordings are, and who is told (session/recovery.ts).
 
-import { Chain, type ChainState } from './line.ts';
+import { Chain, encodeFields } from './line.ts';
 import { LineSplitter } from './reader.ts';
 import type { RecordingSink } from './sink.ts';
+import { readRecording } from './stored.ts';
 import { ChainChecker, type Problem } from './verify.ts';
 
 export interface Salvaged {
@@ -33,9 +34,14 @@ export interface SalvageOptions {
   readonly reason: string;
 }
 
-export async function salvage(sink: RecordingSink, options: SalvageOptions): Promise<readonly Salvaged[]> {
+/** Each once. Never rejects for one of them. */
+export async function salvage(
+  sink: RecordingSink,
+  sessions: readonly string[],
+  options: SalvageOptions,
+): Promise<readonly Salvaged[]> {
   const results: Salvaged[] = [];
-  for (const session of await sink.unfinished()) {
+  for (const session of sessions) {
     try {
       results.push(await salvageOne(sink, session, options));
     } catch (thrown) {
@@ -47,8 +53,8 @@ export async function salvage(sink: RecordingSink, options: SalvageOptions): Pro
 }
 
 async function salvageOne(sink: RecordingSink, session: string, options: SalvageOptions): Promise<Salvaged> {
-  const { checker, bytes } = await check(sink.read(session));
-  const lastAt = checker.last?.at;
+  const { checker, bytes } = await check(readRecording(sink, session));
+  const { lastAt } = checker;
   if (checker.problems.some((problem) => problem.what !== 'cut')) {
     const where = await sink.quarantine(session);
     const message = `the recording of ${session} is damaged: ${wordsOf(checker.problems)}; moved to ${where}`;
@@ -61,7 +67,7 @@ async function salvageOne(sink: RecordingSink, session: string, options: Salvage
     return { session, outcome: 'complete', message, digest, lines: checker.lines, bytes: checker.goodBytes, lastAt };
   }
   const cut = bytes - checker.goodBytes;
-  const seal = interruptedSeal(session, checker.goodState, options, cut);
+  const seal = interruptedSeal(session, checker, options, cut);
   await sink.repair(session, checker.goodBytes, seal.line);
   const tail = cut === 0 ? '' : `, ${cut} bytes of a torn line cut`;
   return {
@@ -76,11 +82,14 @@ async function salvageOne(sink: RecordingSink, session: string, options: Salvage
   };
 }
 
-function interruptedSeal(session: string, state: ChainState, options: SalvageOptions, cut: number) {
-  const chain = new Chain(state);
-  const torn = cut === 0 ? '' : `,"cut":${cut}`;
-  const fields = `,"session":${JSON.stringify(session)},"interrupted":${JSON.stringify(options.reason)}${torn}`;
-  return chain.seal(options.now(), fields);
+function interruptedSeal(session: string, { goodState, segments }: ChainChecker, options: SalvageOptions, cut: number) {
+  const fields = {
+    ...(segments > 1 ? { segments } : {}),
+    session,
+    interrupted: options.reason,
+    ...(cut === 0 ? {} : { cut }),
+  };
+  return new Chain(goodState).seal(options.now(), encodeFields(fields));
 }
 
 async function check(source: AsyncIterable<Uint8Array>): Promise<{ checker: ChainChecker; bytes: number }> {

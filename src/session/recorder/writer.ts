@@ -2,15 +2,31 @@
 // (promise 1). Refuses to know: what the lines say, where the sink keeps them.
 
 import { asHoopctlError, type HoopctlError, ourError } from '../../core/errors.ts';
-import { Chain, type ChainState } from './line.ts';
+import { type Limit, limit } from '../../core/limits.ts';
+import { Chain, type ChainState, encodeFields, type LineCipher } from './line.ts';
 import type { Flushable, FlushScheduler } from './scheduler.ts';
-import type { RecordingTarget } from './sink.ts';
+import type { SegmentedTarget } from './sink.ts';
 
-/** What survives: `buffered`, a kill of the process; `synced` (group-committed fdatasync) is to come. */
-export type Durability = 'buffered';
+/**
+ * What survives when a callback of `recorded` runs: `buffered`, a kill of the gateway; `synced`, a loss of power. A commit
+ * of `synced` is shared by all sessions whose lines wait.
+ */
+export type Durability = 'buffered' | 'synced';
+
+/**
+ * What a failure of the record means: the session ends; it ends, and no other begins until the place is known to work again;
+ * or it goes on unrecorded.
+ */
+export type OnFailure = 'end-session' | 'refuse-new' | 'best-effort';
 
 /** Characters of lines that wait in memory at most before they are written without being asked for. */
 const BUFFER_CHARS = 64 * 1024;
+
+/** Lines of one session that wait for a disk that does not take them. */
+export const BACKLOG: Limit = limit('recording_backlog_chars', 'bytes', 16 * 1024 * 1024);
+
+/** Whole segments that wait with them: only where the limit of their size is tiny. */
+const MAX_FULL = 1024;
 
 /** One encoding area for all: a write is over before the next begins. Three bytes of UTF-8 a UTF-16 unit at most. */
 const scratch = Buffer.allocUnsafeSlow(3 * 2 * BUFFER_CHARS);
@@ -20,37 +36,67 @@ export interface Seal {
   /** Lines, the seal among them. */
   readonly lines: number;
   readonly bytes: number;
+  /** Files that it consists of. */
+  readonly segments: number;
   /** Set when the session could not write its own end. */
   readonly interrupted: string | undefined;
 }
 
 export interface WriterOptions {
-  readonly target: RecordingTarget;
+  readonly target: SegmentedTarget;
+  readonly session: string;
+  readonly durability: Durability;
+  /** It goes on without a record when that fails. */
+  readonly bestEffort: boolean;
+  /** The limit in force. */
+  readonly limit: (bound: Limit) => Limit;
   readonly scheduler: FlushScheduler;
   readonly now: () => number;
+  /** Left out: nothing is hidden. */
+  readonly cipher?: LineCipher;
   /** The record cannot be written: end the session, forward nothing more. Called once. */
   readonly failed: (error: HoopctlError) => void;
   /** A callback of `recorded` threw. */
   readonly faulted: (error: HoopctlError) => void;
 }
 
-type State = 'open' | 'failed' | 'closed';
+/** `failed` and `unrecorded`: nothing is written any more; then callbacks are dropped, or called as if it were. */
+type State = 'open' | 'failed' | 'unrecorded' | 'closed';
+
+/** What goes into one file in one piece, and where the chain stands after it. */
+interface Piece {
+  readonly text: string;
+  readonly state: ChainState;
+  /** It begins the next file. */
+  readonly fresh: boolean;
+}
 
 export class RecordingWriter implements Flushable {
   readonly #options: WriterOptions;
   readonly #chain = new Chain();
   #state: State = 'open';
+  /** Lines that wait, of the segment that is written last; those of segments before it. */
   #buffer = '';
+  #full: Piece[] = [];
   #waiting: (() => void)[] = [];
   #lazy = false;
   #running = false;
   #halted = false;
+  /** An append that is under way. */
+  #flying: Promise<void> | undefined;
   /** The chain as it stands in the sink. */
   #written: ChainState = this.#chain.state;
   #bytes = 0;
+  /** Bytes of the segment that `#buffer` belongs to that are written, or on their way. */
+  #begun = 0;
+  #segments = 1;
+  /** The file that `#buffer` belongs to is not made yet. */
+  #fresh = false;
+  #why = '';
 
   constructor(options: WriterOptions) {
     this.#options = options;
+    options.target.onLost = (error) => this.#fail(error);
   }
 
   get bytes(): number {
@@ -62,22 +108,35 @@ export class RecordingWriter implements Flushable {
     return this.#state === 'open';
   }
 
-  /** Buffers a line; `fields` as `encodeFields` makes them. Written with the next flush, within 50 ms at the latest. */
-  line(kind: string, fields: string): void {
+  /**
+   * Buffers a line; members as `encodeFields` makes them, those of `secret` hidden where the recording is encrypted. Written
+   * with the next flush, within 50 ms at the latest.
+   */
+  line(kind: string, fields: string, secret = ''): void {
     if (this.#state !== 'open') return;
-    this.#buffer += this.#chain.next(this.#options.now(), kind, fields);
-    if (this.#buffer.length > BUFFER_CHARS) this.#writeOut();
-    else if (!this.#lazy) {
+    const { now, cipher } = this.#options;
+    this.#buffer += this.#chain.next(now(), kind, fields, secret, cipher);
+    if (this.#begun + this.#buffer.length >= this.#options.target.maxSegment) this.#nextSegment();
+    if (this.#buffer.length > BUFFER_CHARS || this.#full.length > 0) {
+      if (!this.#apart) this.#writeOut();
+      else this.#append();
+      const backlog = this.#options.limit(BACKLOG);
+      if (this.#buffer.length > backlog.value || this.#full.length > MAX_FULL) {
+        this.#fail(new Error(`more lines wait to be written than ${backlog.name} (${backlog.value})`));
+      }
+    } else if (!this.#lazy) {
       this.#lazy = true;
       this.#options.scheduler.lazy(this);
     }
   }
 
   /**
-   * Writes every line so far and calls `then`. At once, not at the end of the turn: a recording is a file of its own, so
-   * waiting for other sessions would save no write, and the wait costs every statement a step of the event loop.
+   * Writes every line so far and calls `then`: at once where the disk is quick, not at the end of the turn. A recording is
+   * a file of its own, so waiting for other sessions would save no write, and the wait costs every statement a step of the
+   * event loop.
    */
   recorded(then: () => void): void {
+    if (this.#state === 'unrecorded') this.#run(then);
     if (this.#state !== 'open' || this.#halted) return;
     this.#waiting.push(then);
     // While others are being called the order of asking is the order of calling: `flush` comes to it.
@@ -87,6 +146,10 @@ export class RecordingWriter implements Flushable {
   flush(): void {
     if (this.#running) return;
     this.#lazy = false;
+    if (this.#apart) {
+      this.#append();
+      return;
+    }
     this.#running = true;
     do {
       this.#writeOut();
@@ -104,18 +167,33 @@ export class RecordingWriter implements Flushable {
     this.#waiting = [];
   }
 
+  /** From outside: it is to count as failed while it still could be written. */
+  fail(error: Error): void {
+    this.#fail(error);
+  }
+
   /** Writes the rest and the seal, makes it durable. Undefined when that failed: the next start will seal it. */
   async close(): Promise<Seal | undefined> {
     if (this.#state !== 'open') return undefined;
     this.halt();
-    this.#writeOut();
+    // One that ends begins the next where more waits.
+    while (this.#flying !== undefined || (this.open && this.#pending)) {
+      if (this.#flying !== undefined) await this.#flying;
+      else if (this.#apart) this.#append();
+      else this.#writeOut();
+    }
     if (!this.open) return undefined;
     return this.#seal(undefined);
   }
 
+  /** Writing has to be waited for: commits are, and so is a disk that has become slow. */
+  get #apart(): boolean {
+    return this.#options.durability === 'synced' || this.#flying !== undefined || this.#options.target.slow;
+  }
+
   #run(then: () => void): void {
     // A callback before this one may have ended the session.
-    if (this.#state !== 'open' || this.#halted) return;
+    if (this.#halted || (this.#state !== 'open' && this.#state !== 'unrecorded')) return;
     try {
       then();
     } catch (thrown) {
@@ -123,70 +201,166 @@ export class RecordingWriter implements Flushable {
     }
   }
 
-  #writeOut(): void {
-    if (this.#buffer === '' || this.#state !== 'open') return;
-    const text = this.#buffer;
+  get #pending(): boolean {
+    return this.#buffer !== '' || this.#full.length > 0;
+  }
+
+  /** Everything that waits, one piece a file. */
+  #take(): Piece[] {
+    this.#cut();
+    const pieces = this.#full;
+    this.#full = [];
+    return pieces;
+  }
+
+  #cut(): void {
+    if (this.#buffer === '') return;
+    this.#full.push({ text: this.#buffer, state: this.#chain.state, fresh: this.#fresh });
+    this.#begun += Buffer.byteLength(this.#buffer);
     this.#buffer = '';
+    this.#fresh = false;
+  }
+
+  /** The lines from here on go into the next file. */
+  #nextSegment(): void {
+    this.#cut();
+    this.#segments += 1;
+    this.#begun = 0;
+    this.#fresh = true;
+    const { session, now } = this.#options;
+    this.#buffer = this.#chain.next(now(), 'segment', encodeFields({ session, segment: this.#segments }));
+  }
+
+  #writeOut(): void {
+    if (!this.#pending || this.#state !== 'open') return;
     try {
-      this.#write(text);
-      this.#written = this.#chain.state;
+      for (const { text, state, fresh } of this.#take()) {
+        if (fresh) this.#options.target.next();
+        this.#write(text);
+        this.#written = state;
+      }
     } catch (thrown) {
       this.#fail(thrown);
     }
   }
 
+  /** What waits goes out; what comes meanwhile waits for the next time. */
+  #append(): void {
+    if (this.#flying !== undefined || this.#state !== 'open') return;
+    if (!this.#pending && this.#waiting.length === 0) return;
+    this.#flying = this.#appendOnce().finally(() => {
+      this.#flying = undefined;
+      if (this.#waiting.length > 0 || this.#pending) this.flush();
+    });
+  }
+
+  async #appendOnce(): Promise<void> {
+    const pieces = this.#take();
+    const due = this.#waiting;
+    this.#waiting = [];
+    // Nobody waits: it goes out, and is durable with the next commit.
+    const durable = this.#options.durability === 'synced' ? due.length > 0 : undefined;
+    if (pieces.length === 0) pieces.push({ text: '', state: this.#chain.state, fresh: false });
+    try {
+      for (const { text, state, fresh } of pieces) {
+        if (fresh) this.#options.target.next();
+        const bytes = encoded(text);
+        this.#bytes += bytes.length;
+        await this.#options.target.append(bytes, durable);
+        this.#written = state;
+      }
+    } catch (thrown) {
+      this.#fail(thrown);
+    }
+    this.#running = true;
+    for (const then of due) this.#run(then);
+    this.#running = false;
+  }
+
   #write(text: string): void {
-    let bytes: Uint8Array;
-    if (text.length * 3 <= scratch.length) bytes = scratch.subarray(0, scratch.write(text, 0, 'utf8'));
-    else bytes = Buffer.from(text, 'utf8');
+    const bytes = encoded(text);
     this.#options.target.write(bytes);
     this.#bytes += bytes.length;
   }
 
   #fail(thrown: unknown): void {
-    this.#state = 'failed';
-    this.#waiting = [];
+    if (this.#state !== 'open') return;
+    const { bestEffort, scheduler, target, cipher, failed } = this.#options;
+    this.#state = bestEffort ? 'unrecorded' : 'failed';
+    cipher?.forget();
     this.#buffer = '';
-    this.#options.scheduler.forget(this);
-    const why = thrown instanceof Error ? thrown.message : String(thrown);
-    const error = ourError('recording_failed', `cannot write the recording ${this.#options.target.name}: ${why}`, {
+    this.#full = [];
+    scheduler.forget(this);
+    this.#why = thrown instanceof Error ? thrown.message : String(thrown);
+    const error = ourError('recording_failed', `cannot write the recording ${target.name}: ${this.#why}`, {
       fix: 'free space or repair the disk of the recordings, then connect again',
       cause: thrown,
     });
-    this.#options.failed(error);
+    failed(error);
+    const due = this.#waiting;
+    this.#waiting = [];
+    for (const then of due) this.#run(then);
   }
 
   /**
-   * After a failure: tries once to seal what was written before it. Where that fails too, the salvage at the next start
-   * does it; nothing retries for ever.
+   * After a failure: tries once to seal what was written before it. Where that fails too, the salvage does it, at the next
+   * start at the latest; nothing retries for ever.
    */
-  async closeFailed(reason: string): Promise<Seal | undefined> {
-    if (this.#state !== 'failed') return undefined;
+  async closeFailed(): Promise<Seal | undefined> {
+    if (this.#state !== 'failed' && this.#state !== 'unrecorded') return undefined;
+    while (this.#flying !== undefined) await this.#flying;
+    const { target, now, session } = this.#options;
     this.#chain.rewind(this.#written);
-    return this.#seal(reason);
+    try {
+      target.restore();
+      // A file that was begun and got no line.
+      if (target.segmentBytes === 0 && target.segment > 1) {
+        this.#write(this.#chain.next(now(), 'segment', encodeFields({ session, segment: target.segment })));
+      }
+    } catch {
+      this.#state = 'closed';
+      target.abandon();
+      return undefined;
+    }
+    return this.#seal(`the record could not be written: ${this.#why}`);
   }
 
   async #seal(interrupted: string | undefined): Promise<Seal | undefined> {
     this.#state = 'closed';
-    this.#options.scheduler.forget(this);
-    const fields = interrupted === undefined ? '' : `,"interrupted":${JSON.stringify(interrupted)}`;
-    const seal = this.#chain.seal(this.#options.now(), fields);
+    const { scheduler, target, cipher, now, failed } = this.#options;
+    cipher?.forget();
+    scheduler.forget(this);
+    const segments = target.segment;
+    const seal = this.#chain.seal(
+      now(),
+      encodeFields({ ...(segments > 1 ? { segments } : {}), ...(interrupted === undefined ? {} : { interrupted }) }),
+    );
     try {
-      this.#write(seal.line);
-      await this.#options.target.finish();
+      if (target.slow) {
+        const bytes = encoded(seal.line);
+        await target.append(bytes, undefined);
+        this.#bytes += bytes.length;
+      } else this.#write(seal.line);
+      await target.finish();
     } catch (thrown) {
-      this.#options.target.abandon();
-      if (interrupted === undefined) this.#options.failed(asSealFailure(thrown, this.#options.target.name));
+      target.abandon();
+      if (interrupted === undefined) failed(asSealFailure(thrown, target.name));
       return undefined;
     }
-    return { digest: seal.digest, lines: seal.lines, bytes: this.#bytes, interrupted };
+    return { digest: seal.digest, lines: seal.lines, bytes: this.#bytes, segments, interrupted };
   }
+}
+
+/** Valid until the next call. */
+function encoded(text: string): Uint8Array {
+  if (text.length * 3 <= scratch.length) return scratch.subarray(0, scratch.write(text, 0, 'utf8'));
+  return Buffer.from(text, 'utf8');
 }
 
 function asSealFailure(thrown: unknown, name: string): HoopctlError {
   const why = thrown instanceof Error ? thrown.message : String(thrown);
   return ourError('recording_failed', `cannot seal the recording ${name}: ${why}`, {
-    fix: 'free space or repair the disk of the recordings; it is sealed at the next start',
+    fix: 'free space or repair the disk of the recordings; it is sealed as soon as that works, at the next start at the latest',
     cause: thrown,
   });
 }
