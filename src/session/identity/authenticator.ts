@@ -118,14 +118,29 @@ export class Authenticator {
   }
 
   /**
-   * The password of a native client: a token for this connection, or a workload's own token. `user` has to be one of the
-   * principal's names. Errors as `bearer`.
+   * The password of a native client: a token for this connection, or a workload's own token. `user`, where the protocol
+   * has one, has to be one of the principal's names. Errors as `bearer`.
    */
-  async password(secret: string, user: string, connection: string): Promise<Authenticated> {
+  async password(secret: string, user: string | undefined, connection: string): Promise<Authenticated> {
     const found = await this.#passwordHolder(secret, connection);
     const names = wireNames(found.principal);
-    if (!names.includes(user)) {
+    if (user !== undefined && !names.includes(user)) {
       throw refused({ name: found.principal.issuer }, [`it is not the user "${user.slice(0, 100)}"'s`]);
+    }
+    return this.#admit(found, undefined);
+  }
+
+  /** Who holds a key, by what the gateway said for it (`issueForKey`); `user`: the one name that was said with it. */
+  async heldKey(
+    proof: { readonly token: string; readonly key: string },
+    user: string | undefined,
+  ): Promise<Authenticated> {
+    const found = await this.#options.tokens.verifyForKey(proof.token, proof.key);
+    if (user !== found.principal.subject) {
+      throw userError(
+        'token_invalid',
+        `certificate refused: it names "${(user ?? '').slice(0, 100)}", and is somebody else's`,
+      );
     }
     return this.#admit(found, undefined);
   }
@@ -164,7 +179,9 @@ export class Authenticator {
     const issuer = claimedIssuer(token);
     if (issuer === undefined) {
       const what = token.length > MAX_TOKEN_LENGTH ? `longer than ${MAX_TOKEN_LENGTH} characters` : 'no JWT';
-      throw userError('token_invalid', `token refused: it is ${what}`, { fix: 'log in with "hoopctl login"' });
+      throw userError('token_invalid', `token refused: it is ${what}`, {
+        fix: 'log in with "hoopctl login"; the password of a native listener is made by "hoopctl token NAME"',
+      });
     }
     const { clock, trust } = this.#options;
     const { issuers, workloads } = trust();

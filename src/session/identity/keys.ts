@@ -24,17 +24,27 @@ export interface IssuerKeys {
   resolver(): Promise<KeyResolver>;
 }
 
-/** Keys that never leave this process: the embedded issuer's. */
-export function localKeys(jwks: () => JSONWebKeySet): IssuerKeys {
+/**
+ * Keys of our own: the embedded issuer's, the gateway's. `refresh` looks whether another gateway has made one that is not
+ * known here yet; false when nothing is new.
+ */
+export function localKeys(jwks: () => JSONWebKeySet, refresh?: () => Promise<boolean>): IssuerKeys {
   let made: { readonly from: JSONWebKeySet; readonly resolver: KeyResolver } | undefined;
-  return {
-    async resolver() {
-      const from = jwks();
-      // Made once for each set: it keeps the imported keys.
-      if (made?.from !== from) made = { from, resolver: createLocalJWKSet(from) };
-      return made.resolver;
-    },
+  const resolve: KeyResolver = async (header, token) => {
+    try {
+      return await known()(header, token);
+    } catch (error) {
+      if (!(error instanceof errors.JWKSNoMatchingKey) || refresh === undefined || !(await refresh())) throw error;
+      return known()(header, token);
+    }
   };
+  const known = () => {
+    const from = jwks();
+    // Made once for each set: it keeps the imported keys.
+    if (made?.from !== from) made = { from, resolver: createLocalJWKSet(from) };
+    return made.resolver;
+  };
+  return { resolver: async () => resolve };
 }
 
 export interface RemoteKeysOptions {

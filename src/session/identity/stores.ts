@@ -1,6 +1,8 @@
 // What identity keeps, as interfaces; `store/` implements them. Refuses to know: SQL, files, how a password is hashed.
 // Every method may reject with `store_failed`. Times are milliseconds since the epoch.
 
+import type { JWK } from 'jose';
+
 /** A user of the embedded issuer. Never carries the password or its hash. */
 export interface User {
   /** The login name and the `sub` of the embedded issuer's tokens; unique, compared as it is. */
@@ -112,4 +114,18 @@ export interface KeyValue {
   delete(key: string): Promise<boolean>;
   /** Keys and values whose key starts with the prefix, in the order of the key. */
   list(prefix: string): Promise<readonly { readonly key: string; readonly value: string }[]>;
+}
+
+/** The public half of a signing key. */
+export interface PublicKey {
+  readonly kid: string;
+  readonly jwk: JWK;
+  /** What it signed counts until then. */
+  readonly verifiesUntil: number;
+}
+
+/** Public halves of all gateways' keys. `purpose`: what they sign. */
+export interface SigningKeyStore {
+  publish(purpose: string, keys: readonly PublicKey[]): Promise<void>;
+  list(purpose: string, now: number): Promise<readonly PublicKey[]>;
 }

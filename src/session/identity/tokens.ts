@@ -16,15 +16,18 @@ export const accessTokenLimit: Limit = limit('access_token_ms', 'ms', 15 * 60_00
 export const connectionTokenLimit: Limit = limit('connection_token_ms', 'ms', 60 * 60_000);
 
 export const TOKEN_AUDIENCE = 'gateway';
-/** `typ` of the two kinds: one is never taken for the other. */
+/** `typ` of the kinds: one is never taken for the other. */
 const ACCESS_TYPE = 'at+jwt';
 const CONNECTION_TYPE = 'hoopctl-connection+jwt';
+const KEY_TYPE = 'hoopctl-key+jwt';
 
 /** ES256 keys; the newest signs, all of them verify. */
 export interface TokenKeys {
   current(): { readonly kid: string; readonly key: CryptoKey };
   /** Public halves. */
   jwks(): JSONWebKeySet;
+  /** Looks for keys that other gateways have made; false when nothing is new. */
+  refresh?(): Promise<boolean>;
 }
 
 export interface IssuedToken {
@@ -59,7 +62,10 @@ export class GatewayTokens {
 
   constructor(options: GatewayTokensOptions) {
     this.#options = options;
-    this.#keys = localKeys(() => options.keys.jwks());
+    this.#keys = localKeys(
+      () => options.keys.jwks(),
+      () => options.keys.refresh?.() ?? Promise.resolve(false),
+    );
     this.issuer = options.issuer;
   }
 
@@ -76,18 +82,14 @@ export class GatewayTokens {
     ttlMs: number,
     reason: string | undefined,
   ): Promise<IssuedToken> {
-    const bound = this.#limit(connectionTokenLimit);
-    if (ttlMs > bound.value || ttlMs < 1000) {
-      throw userError(
-        'limit_exceeded',
-        `token for "${connection}" would last ${ttlMs} ms, 1000 to ${bound.value} are allowed`,
-        {
-          fix: `ask for a shorter one; the limit is ${bound.name}`,
-          details: { limit: bound.name, value: ttlMs, max: bound.value },
-        },
-      );
-    }
+    this.#assertShort(`token for "${connection}"`, ttlMs);
     return this.#sign(principal, ttlMs, CONNECTION_TYPE, { connection, ...(reason === undefined ? {} : { reason }) });
+  }
+
+  /** For the holder of a key (RFC 7800), inside of a credential that proves it. Errors: as `issueForConnection`. */
+  issueForKey(principal: Principal, key: string, ttlMs: number, reason: string | undefined): Promise<IssuedToken> {
+    this.#assertShort('certificate', ttlMs);
+    return this.#sign(principal, ttlMs, KEY_TYPE, { cnf: { kid: key }, ...(reason === undefined ? {} : { reason }) });
   }
 
   /** Errors: token_invalid, token_expired. */
@@ -100,16 +102,31 @@ export class GatewayTokens {
     return this.#verify(token, CONNECTION_TYPE);
   }
 
+  /** Errors: token_invalid (also where it is another key's), token_expired. */
+  verifyForKey(token: string, key: string): Promise<VerifiedToken> {
+    return this.#verify(token, KEY_TYPE, key);
+  }
+
   /** Whether it says to be a connection token: to tell its holder what it is not good for. */
   static looksLikeConnectionToken(token: string): boolean {
     return claimedType(token) === CONNECTION_TYPE;
+  }
+
+  /** Errors: limit_exceeded. */
+  #assertShort(what: string, ttlMs: number): void {
+    const bound = this.#limit(connectionTokenLimit);
+    if (ttlMs <= bound.value && ttlMs >= 1000) return;
+    throw userError('limit_exceeded', `${what} would last ${ttlMs} ms, 1000 to ${bound.value} are allowed`, {
+      fix: `ask for a shorter one; the limit is ${bound.name}`,
+      details: { limit: bound.name, value: ttlMs, max: bound.value },
+    });
   }
 
   #limit(declared: Limit): Limit {
     return this.#options.limit?.(declared) ?? declared;
   }
 
-  async #sign(principal: Principal, ttlMs: number, typ: string, more: Record<string, string>): Promise<IssuedToken> {
+  async #sign(principal: Principal, ttlMs: number, typ: string, more: Record<string, unknown>): Promise<IssuedToken> {
     const { keys, clock, issuer } = this.#options;
     const { kid, key } = keys.current();
     const jti = randomUUID();
@@ -132,7 +149,7 @@ export class GatewayTokens {
     return { token, jti, expiresAt: exp * 1000 };
   }
 
-  async #verify(token: string, type: string): Promise<VerifiedToken> {
+  async #verify(token: string, type: string, key?: string): Promise<VerifiedToken> {
     const { clock, issuer } = this.#options;
     const claims = await verifyJwt(token, {
       name: 'gateway',
@@ -143,6 +160,8 @@ export class GatewayTokens {
       clock,
       late: 0,
     });
+    if ((claims.cnf as { kid?: unknown } | undefined)?.kid !== key)
+      throw refused({ name: 'gateway' }, ["it is another key's"]);
     const principal = principalFrom(claims as Record<string, unknown>);
     if (principal === undefined || typeof claims.jti !== 'string')
       throw refused({ name: 'gateway' }, ['it is incomplete']);
