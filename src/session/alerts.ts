@@ -13,9 +13,16 @@ export const ALERTS = {
   'session.ended': 'a session ended',
   'grant.started': 'a grant begins',
   'grant.revoked': 'a grant was revoked',
+  'unmask.started': 'a mask is lifted for somebody for a time, as a review approved',
+  'unmask.ended': 'it is over, or was revoked',
   'break-glass': 'somebody took access without approval',
-  'recording.failed': 'a session could not be recorded, and was ended',
+  'recording.failed': 'a session could not be recorded, and was ended, or goes on unrecorded',
+  'recording.disk': 'the disk of the recordings is nearly full, gone, does not answer, or is well again',
+  'recording.store': 'the object storage of the recordings takes nothing, for recording_upload_alert_ms by now',
   'budget.reached': 'a result was cut, because a budget is used up; as rarely',
+  'retention.waits': 'the clock is far ahead of where it was: nothing is purged by age until it has run so for a while',
+  'log.damaged': "the gateway's log was found changed or set back at a start, and another one was begun",
+  'export.failed': 'a receiver of the record takes nothing, for export_alert_ms by now',
   'first-seen': 'a principal touched a relation that it never touched before',
 } as const;
 
@@ -44,6 +51,7 @@ export const noAlerts: Alerts = { raise: () => {} };
 export function reviewAlert(review: Review): Alert {
   const pending = review.state === 'pending';
   const { id, kind, state, principal, connection, session, rule, message, reason, shape, touches, grantMs } = review;
+  const masks = review.masks?.map(({ mask }) => mask);
   const { groups, count } = review.reviewers;
   return {
     type: pending ? 'review.pending' : 'review.decided',
@@ -59,6 +67,7 @@ export function reviewAlert(review: Review): Alert {
       message,
       reason,
       forMs: grantMs,
+      masks,
       shape,
       touches,
       reviewers: { groups, count },

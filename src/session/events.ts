@@ -1,6 +1,8 @@
 // What happens in live sessions, for those who watch: the client's own view, `sessions tail`. Never waits for a watcher:
 // a slow one loses events and is told how many. Refuses to know: who may watch, how events travel.
 
+import type { Decision, Operation, OperationId } from '../protocol/contract.ts';
+
 export type SessionEvent =
   | ({ readonly type: 'operation'; readonly session: string; readonly n: number; readonly at: number } & {
       /** At most 200 characters. */
@@ -36,13 +38,31 @@ export type SessionEvent =
       readonly message: string;
       readonly at: number;
     }
+  | OutputEvent
   | { readonly type: 'lost'; readonly count: number };
+
+/** What a running operation put out, after masking. Only for whoever asks for it, of one session. */
+export interface OutputEvent {
+  readonly type: 'output';
+  readonly session: string;
+  readonly n: number;
+  readonly at: number;
+  readonly stream: 'out' | 'err';
+  /** Where it is UTF-8. */
+  readonly text?: string;
+  readonly base64?: string;
+}
+
+const EVENT_TEXT = 200;
+/** UTF-16 units of output that wait for one watcher. */
+const OUTPUT_CHARS = 4 * 1024 * 1024;
 
 export type SessionListener = (event: SessionEvent) => void;
 
 export class SessionEvents {
   readonly #all = new Set<SessionListener>();
   readonly #bySession = new Map<string, Set<SessionListener>>();
+  readonly #output = new Map<string, Set<SessionListener>>();
 
   /** Whether anybody watches this session: an event need not even be made otherwise. */
   wanted(session: string): boolean {
@@ -61,31 +81,47 @@ export class SessionEvents {
       this.#all.add(listener);
       return () => this.#all.delete(listener);
     }
-    const own = this.#bySession.get(session) ?? new Set();
-    this.#bySession.set(session, own);
-    own.add(listener);
-    return () => {
-      own.delete(listener);
-      if (own.size === 0) this.#bySession.delete(session);
-    };
+    return addTo(this.#bySession, session, listener);
+  }
+
+  /** Whether anybody watches what this session's operations put out. */
+  wantsOutput(session: string): boolean {
+    return this.#output.size > 0 && this.#output.has(session);
+  }
+
+  emitOutput(session: string, event: OutputEvent): void {
+    for (const listener of this.#output.get(session) ?? []) deliver(listener, event);
   }
 
   /**
    * The events as a stream, until `signal` aborts or, for one session, its end. At most `bound` wait; beyond, the oldest
-   * go, and a `lost` event says how many.
+   * go, and a `lost` event says how many. `output`: also what operations put out.
    */
-  async *stream(session: string | undefined, signal: AbortSignal, bound = 1000): AsyncGenerator<SessionEvent> {
+  async *stream(
+    session: string | undefined,
+    signal: AbortSignal,
+    { bound = 1000, output = false }: { readonly bound?: number; readonly output?: boolean } = {},
+  ): AsyncGenerator<SessionEvent> {
     const queue: SessionEvent[] = [];
+    let chars = 0;
     let lost = 0;
     let wake: () => void = () => {};
-    const stop = this.subscribe(session, (event) => {
-      if (queue.length >= bound) {
-        queue.shift();
+    const take = (): SessionEvent | undefined => {
+      const event = queue.shift();
+      if (event !== undefined) chars -= outputChars(event);
+      return event;
+    };
+    const listener = (event: SessionEvent) => {
+      queue.push(event);
+      chars += outputChars(event);
+      while (queue.length > bound || (chars > OUTPUT_CHARS && queue.length > 1)) {
+        take();
         lost += 1;
       }
-      queue.push(event);
       wake();
-    });
+    };
+    const stop = this.subscribe(session, listener);
+    const stopOutput = session === undefined || !output ? () => {} : addTo(this.#output, session, listener);
     const aborted = () => wake();
     signal.addEventListener('abort', aborted);
     try {
@@ -95,7 +131,7 @@ export class SessionEvents {
           lost = 0;
           yield { type: 'lost', count };
         }
-        const event = queue.shift();
+        const event = take();
         if (event !== undefined) {
           yield event;
           if (session !== undefined && event.type === 'end') return;
@@ -107,9 +143,24 @@ export class SessionEvents {
       }
     } finally {
       stop();
+      stopOutput();
       signal.removeEventListener('abort', aborted);
     }
   }
+}
+
+function addTo(sets: Map<string, Set<SessionListener>>, session: string, listener: SessionListener): () => void {
+  const own = sets.get(session) ?? new Set();
+  sets.set(session, own);
+  own.add(listener);
+  return () => {
+    own.delete(listener);
+    if (own.size === 0) sets.delete(session);
+  };
+}
+
+function outputChars(event: SessionEvent): number {
+  return event.type === 'output' ? (event.text ?? event.base64 ?? '').length : 0;
 }
 
 function deliver(listener: SessionListener, event: SessionEvent): void {
@@ -118,4 +169,19 @@ function deliver(listener: SessionListener, event: SessionEvent): void {
   } catch {
     // A watcher's trouble is never the session's.
   }
+}
+
+/** An operation was decided. */
+export function tellDecision(
+  events: SessionEvents,
+  session: string,
+  told: { readonly id: OperationId; readonly operation: Operation; readonly decision: Decision; readonly at: number },
+): void {
+  const { id: n, operation, decision, at } = told;
+  const { verdict } = decision;
+  const rule = verdict === 'deny' ? decision.refusal.rule : decision.rule;
+  const text = operation.text.length > EVENT_TEXT ? `${operation.text.slice(0, EVENT_TEXT - 1)}…` : operation.text;
+  events.emit(session, { type: 'operation', session, n, at, text, verdict, rule });
+  if (verdict === 'hold')
+    events.emit(session, { type: 'review', session, id: decision.review, rule, state: 'pending', at });
 }

@@ -7,7 +7,7 @@ import type { Facts } from '../protocol/contract.ts';
 import type { Alerts } from './alerts.ts';
 import { displayName, type Principal, principalKey } from './identity/principal.ts';
 import type { KeyValue } from './identity/stores.ts';
-import type { AuditLog } from './recorder/log.ts';
+import type { AuditLog } from './log/audit.ts';
 
 /** Known ones that this process remembers, so that the store is asked once for each. */
 const REMEMBERED = 50_000;

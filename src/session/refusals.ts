@@ -3,15 +3,18 @@
 
 import { formatDuration } from '../core/clock.ts';
 import type { Facts, Operation, Refusal } from '../protocol/contract.ts';
-import type { PolicyVerdict } from './policy/types.ts';
+import type { Charge, PolicyVerdict } from './policy/types.ts';
 
 /** What an operation does, for a person: `drop on t`, `select, update on a, b`, `query` where nothing is known. */
 export function describeOperation(kind: string, parts: readonly Facts[]): string {
   const does = new Set<string>();
   const relations = new Set<string>();
   for (const facts of parts) {
+    if (facts.via !== undefined) continue;
     for (const word of facts.does) does.add(word);
-    for (const { schema, name } of facts.relations) relations.add(schema === undefined ? name : `${schema}.${name}`);
+    for (const { schema, name, via } of facts.relations) {
+      if (via === undefined) relations.add(schema === undefined ? name : `${schema}.${name}`);
+    }
   }
   const what = does.size === 0 ? kind : listed(does);
   return relations.size === 0 ? what : `${what} on ${listed(relations)}`;
@@ -28,7 +31,7 @@ export function deniedByRule(session: string, operation: Operation, verdict: Pol
   const by = rule === undefined ? 'by policy' : `by rule "${rule}"`;
   return {
     code: 'denied',
-    message: `${what} is denied ${by}`,
+    message: `${what} is denied ${by}${verdict.way === undefined ? '' : `: ${verdict.way}`}`,
     ...(rule === undefined ? {} : { rule }),
     // The rule's own words are what to do instead: protocols say them in their hint.
     next: verdict.message ?? 'run something that the rule allows, or ask for the rule to be changed',
@@ -37,9 +40,10 @@ export function deniedByRule(session: string, operation: Operation, verdict: Pol
 }
 
 /** A result that ends in the middle. */
-export function budgetPassed(session: string, rule: string, bound: string, per: 'session' | 'day'): Refusal {
+export function budgetPassed(session: string, { rule, budget: { per }, then }: Charge, bound: string): Refusal {
   const message = `the result is cut: the budget of ${bound} per ${per} of rule "${rule}" is used up`;
-  const next = per === 'day' ? 'ask for less, or go on tomorrow' : 'ask for less, in another session';
+  const later = per === 'day' ? 'ask for less, or go on tomorrow' : 'ask for less, in another session';
+  const next = then === 'review' ? 'run it again: it is then held for review' : later;
   return refusedBecause(session, 'denied', message, next, rule);
 }
 
@@ -53,6 +57,17 @@ export function guessRefused(session: string, { rule, message }: PolicyVerdict):
     `refused by mask "${rule ?? ''}": ${message ?? 'values could be guessed'}`,
     next,
     rule,
+  );
+}
+
+/** What a command puts out is no text, and a mask would change it. */
+export function outputSpoiled(session: string, masks: readonly string[]): Refusal {
+  const names = masks.map((name) => `"${name}"`).join(', ');
+  return refusedBecause(
+    session,
+    'denied',
+    `the output is cut: it is no text, and mask ${names} would change what it finds in it, so that it were broken`,
+    'put out text, or have the mask lifted (hoopctl request --unmask)',
   );
 }
 

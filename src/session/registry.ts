@@ -5,7 +5,7 @@ import { asHoopctlError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import type { SessionEnd } from '../protocol/contract.ts';
 import type { Principal } from './identity/principal.ts';
-import type { SessionRecord, SessionStore } from './records.ts';
+import type { SessionChange, SessionRecord, SessionStore } from './records.ts';
 
 /** A live session, as those outside it see it. */
 export interface LiveSession {
@@ -26,6 +26,8 @@ const SAVE_MS = 5000;
 export class SessionRegistry {
   readonly #sessions = new Map<string, LiveSession>();
   readonly #saved = new Map<string, string>();
+  /** Sessions that have ended without the store knowing. */
+  readonly #unsettled = new Map<string, SessionChange>();
   readonly #store: SessionStore;
   readonly #log: Log;
   #timer: NodeJS.Timeout | undefined;
@@ -57,6 +59,11 @@ export class SessionRegistry {
     return [...this.#sessions.values()];
   }
 
+  /** The grants that sessions run on. */
+  grants(): readonly string[] {
+    return this.list().flatMap(({ grant }) => grant ?? []);
+  }
+
   /** False when no such session lives here. */
   kill(id: string, by: string, reason?: string): boolean {
     const session = this.#sessions.get(id);
@@ -85,12 +92,31 @@ export class SessionRegistry {
     await Promise.all(all.map((session) => session.closed));
   }
 
-  /** Writes the counters of those that changed since. */
+  /** What is to be known of an ended session; kept until the store takes it. Never rejects. */
+  async settle(id: string, change: SessionChange): Promise<void> {
+    try {
+      await this.#store.update(id, change);
+    } catch (thrown) {
+      this.#unsettled.set(id, change);
+      this.#log.error({ session: id }, `cannot store the end of a session yet: ${asHoopctlError(thrown).message}`);
+    }
+  }
+
+  /** Writes what the store has not taken yet, and the counters of those that changed since. */
   async save(): Promise<void> {
+    for (const [id, change] of this.#unsettled) {
+      try {
+        await this.#store.update(id, change);
+        this.#unsettled.delete(id);
+      } catch {
+        // Told when it was the first time.
+        return;
+      }
+    }
     for (const session of this.#sessions.values()) {
-      const { id, operations, denied, fromClient, toClient, bytes, state } = session.record();
-      const counters = { operations, denied, fromClient, toClient, bytes };
-      const mark = Object.values(counters).join();
+      const { id, operations, denied, fromClient, toClient, bytes, exempt, state } = session.record();
+      const counters = { operations, denied, fromClient, toClient, bytes, exempt };
+      const mark = JSON.stringify(counters);
       if (state !== 'open' || this.#saved.get(id) === mark) continue;
       try {
         await this.#store.update(id, counters);

@@ -2,11 +2,11 @@
 // from the store every second because other processes write it too. Refuses to know: what a token looks like, SQL.
 
 import type { Clock } from '../core/clock.ts';
-import { asHoopctlError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import { displayName, type Principal } from './identity/principal.ts';
 import type { Revocation, RevocationStore } from './identity/stores.ts';
-import type { AuditLog } from './recorder/log.ts';
+import type { AuditLog } from './log/audit.ts';
+import { Outage } from './outage.ts';
 
 const POLL_MS = 1000;
 
@@ -22,23 +22,23 @@ export interface RevocationsOptions {
 
 export class Revocations {
   readonly #options: RevocationsOptions;
+  readonly #outage: Outage;
   #principals = new Map<string, Revocation>();
   #tokens = new Set<string>();
   #timer: NodeJS.Timeout | undefined;
+  /** How often something was changed here. */
+  #words = 0;
 
   private constructor(options: RevocationsOptions) {
     this.#options = options;
+    this.#outage = new Outage(options.log, 'read the revocations');
   }
 
   /** Loaded, and kept up to date until `stop`. Errors: `store_failed`. */
   static async open(options: RevocationsOptions): Promise<Revocations> {
     const made = new Revocations(options);
     await made.refresh();
-    made.#timer = setInterval(() => {
-      made.refresh().catch((thrown: unknown) => {
-        options.log.error({}, `cannot read the revocations: ${asHoopctlError(thrown).message}`);
-      });
-    }, options.pollMs ?? POLL_MS);
+    made.#timer = setInterval(() => void made.poll(), options.pollMs ?? POLL_MS);
     made.#timer.unref();
     return made;
   }
@@ -62,6 +62,7 @@ export class Revocations {
     this.#options.audit.append('admin', { action: 'revoke', issuer, subject, reason, by, reviewer: revoke.by });
     const revocation: Revocation = { issuer, subject, reason, by, at: this.#options.clock.now() };
     await this.#options.store.add(revocation);
+    this.#words += 1;
     this.#adopt(revocation);
     return revocation;
   }
@@ -70,6 +71,7 @@ export class Revocations {
   async remove(issuer: string, subject: string, by: Principal): Promise<boolean> {
     this.#options.audit.append('admin', { action: 'unrevoke', issuer, subject, by: displayName(by), reviewer: by });
     const removed = await this.#options.store.remove(issuer, subject);
+    this.#words += 1;
     this.#principals.delete(keyOf(issuer, subject));
     return removed;
   }
@@ -78,11 +80,29 @@ export class Revocations {
   async revokeToken(jti: string, expiresAt: number): Promise<void> {
     this.#tokens.add(jti);
     await this.#options.store.revokeToken(jti, expiresAt);
+    this.#words += 1;
+  }
+
+  /** One look. Never rejects. */
+  async poll(): Promise<void> {
+    try {
+      await this.refresh();
+      this.#outage.worked();
+    } catch (thrown) {
+      this.#outage.failed(thrown);
+    }
   }
 
   async refresh(): Promise<void> {
     const { store, clock } = this.#options;
-    const [principals, tokens] = [await store.list(), await store.revokedTokens(clock.now())];
+    let words: number;
+    let principals: readonly Revocation[];
+    let tokens: readonly string[];
+    do {
+      words = this.#words;
+      [principals, tokens] = [await store.list(), await store.revokedTokens(clock.now())];
+      // What was said here meanwhile may not be in it.
+    } while (words !== this.#words);
     const before = this.#principals;
     this.#principals = new Map(principals.map((one) => [keyOf(one.issuer, one.subject), one]));
     this.#tokens = new Set(tokens);

@@ -1,76 +1,22 @@
 // The life of one session: begun with a recording, ended by the protocol, its own age, its grant or somebody outside, and
-// sealed. What a protocol asks through the contract is answered here, decisions by decision.ts.
+// sealed. What a protocol asks through the contract is answered in answers.ts.
 // Refuses to know: wire formats, stores, how a policy is written.
 
-import type { Clock } from '../core/clock.ts';
 import { asHoopctlError, type HoopctlError } from '../core/errors.ts';
-import type { Log } from '../core/log.ts';
-import type {
-  Decision,
-  Facts,
-  Mask,
-  Operation,
-  OperationId,
-  Outcome,
-  PredicateUse,
-  Refusal,
-  ResultColumn,
-  Session,
-  SessionEnd,
-  Verdict,
-} from '../protocol/contract.ts';
-import type { Alerts } from './alerts.ts';
-import type { Approvals } from './approvals/approvals.ts';
-import type { Budgets } from './budgets.ts';
+import type { OperationId, Outcome, Session, SessionEnd } from '../protocol/contract.ts';
+import { Answers } from './answers.ts';
+import type { UnmaskChange } from './approvals/unmasks.ts';
 import { Decider } from './decision.ts';
-import type { SessionEvents } from './events.ts';
-import type { FirstSeen } from './first-seen.ts';
+import { Exemptions } from './exemptions.ts';
 import { displayName, type Principal } from './identity/principal.ts';
 import { PolicyInForce } from './in-force.ts';
-import type { Policy, Reviewers } from './policy/types.ts';
-import type { AuditLog } from './recorder/log.ts';
-import type { Recorder } from './recorder/recorder.ts';
-import type { Recording, RowLimits } from './recorder/recording.ts';
+import { encodeBytes } from './recorder/line.ts';
+import type { Recording } from './recorder/recording.ts';
 import type { SessionChange, SessionRecord } from './records.ts';
 import type { LiveSession } from './registry.ts';
+import type { SessionOptions } from './session-options.ts';
 
-export interface SessionOptions {
-  readonly id: string;
-  readonly principal: Principal;
-  readonly connection: {
-    readonly name: string;
-    readonly protocol: string;
-    readonly labels: Readonly<Record<string, string>>;
-  };
-  /** The policy in force: asked for each operation, so that a reload counts from the next one on. */
-  readonly policy: () => Policy;
-  readonly recorder: Recorder;
-  readonly approvals: Approvals;
-  readonly audit: AuditLog;
-  readonly events: SessionEvents;
-  readonly alerts?: Alerts;
-  readonly firstSeen?: FirstSeen;
-  /** Where budgets by the day are counted; left out: none is. */
-  readonly budgets?: Budgets;
-  readonly clock: Clock;
-  readonly log: Log;
-  /** The client's address. */
-  readonly client: string;
-  readonly via?: 'tunnel' | 'native';
-  readonly reason?: string;
-  /** The client's label for all sessions of one run; only recorded. */
-  readonly run?: string;
-  /** The grant that it runs on, where access needs one. */
-  readonly grant?: { readonly id: string; readonly endsAt: number };
-  readonly maxAgeMs?: number;
-  readonly rows?: RowLimits;
-  /** For rules that name no reviewers. */
-  readonly reviewers?: Reviewers;
-  /** Whether the principal has been revoked since. */
-  readonly revoked: (issuer: string, subject: string) => boolean;
-  /** Told once, with what changed, when the recording is sealed (or could not be). */
-  readonly ended: (change: SessionChange) => Promise<void>;
-}
+export type { SessionOptions } from './session-options.ts';
 
 /** How long a protocol has to say goodbye after an abort, before the recording is sealed without it, in ms. */
 const GOODBYE_MS = 5000;
@@ -81,25 +27,30 @@ export function createSession(options: SessionOptions): GatewaySession {
   return new GatewaySession(options);
 }
 
-export class GatewaySession implements Session, LiveSession {
+export class GatewaySession extends Answers implements Session, LiveSession {
   readonly id: string;
   readonly principal: string;
   readonly who: Principal;
   readonly connection: string;
   readonly #options: SessionOptions;
-  readonly #recording: Recording;
-  readonly #decider: Decider;
+  protected override readonly recording: Recording;
+  protected override readonly decider: Decider;
+  protected override readonly exemptions: Exemptions;
+  readonly #policy: PolicyInForce;
   readonly #abort = new AbortController();
   readonly #startedAt: number;
   readonly #closed = Promise.withResolvers<void>();
   #timer: NodeJS.Timeout | undefined;
   #reason: SessionEnd | undefined;
   #ended = false;
+  /** Recording failed, and it went on. */
+  #unrecorded = false;
   #change: SessionChange = {};
   #fromClient = 0;
   #toClient = 0;
 
   constructor(options: SessionOptions) {
+    super();
     this.#options = options;
     const { id, principal, connection, reason } = options;
     this.id = id;
@@ -107,15 +58,22 @@ export class GatewaySession implements Session, LiveSession {
     this.principal = displayName(principal);
     this.connection = connection.name;
     this.#startedAt = options.clock.now();
+    this.exemptions = new Exemptions({
+      ...{ unmasks: options.unmasks, principal, connection: connection.name, clock: options.clock },
+      changed: (change) => this.#unmasked(change),
+    });
     const policy = new PolicyInForce({
       policy: options.policy,
       principal,
       connection,
       reason,
       granted: options.grant !== undefined,
-      changed: (version) => this.#recording.policy(version),
+      lifted: () => this.exemptions.lifted(),
+      changed: (version, exempt) => this.recording.policy(version, this.exemptions.named(exempt)),
     });
-    this.#recording = options.recorder.begin(
+    this.#policy = policy;
+    const exempt = this.exemptions.named(policy.current().exempt);
+    this.recording = options.recorder.begin(
       {
         session: id,
         principal,
@@ -126,21 +84,23 @@ export class GatewaySession implements Session, LiveSession {
         via: options.via,
         reason,
         run: options.run,
+        through: options.through,
         policy: policy.version,
         grant: options.grant?.id,
+        ...(exempt.length === 0 ? {} : { exempt }),
       },
-      options.rows,
+      options.recording,
       { failed: (error) => this.#recordingFailed(error), faulted: (error) => this.#faulted(error) },
     );
     const { approvals, events, alerts, firstSeen, clock, log, reviewers, revoked, grant } = options;
-    this.#decider = new Decider({
+    this.decider = new Decider({
       session: id,
       principal,
       connection: connection.name,
       reason,
       grant,
       policy,
-      recording: this.#recording,
+      recording: this.recording,
       approvals,
       events,
       clock,
@@ -159,8 +119,17 @@ export class GatewaySession implements Session, LiveSession {
     }
   }
 
+  about(name: string): string | undefined {
+    if (name === 'subject') return this.who.subject;
+    return name === 'email' ? this.who.email : this.who.claims[name];
+  }
+
   get signal(): AbortSignal {
     return this.#abort.signal;
+  }
+
+  protected override now(): number {
+    return this.#options.clock.now();
   }
 
   get grant(): string | undefined {
@@ -171,60 +140,12 @@ export class GatewaySession implements Session, LiveSession {
     return this.#closed.promise;
   }
 
-  get masking(): { readonly columns: boolean; readonly values: boolean } {
-    return this.#decider.masking;
-  }
-
-  get ruled(): boolean {
-    return this.#decider.ruled;
-  }
-
-  foresee(parts: readonly Facts[], text: string): Verdict {
-    return this.#decider.foresee(parts, text);
-  }
-
-  decide(operation: Operation): { readonly id: OperationId; readonly decision: Decision } {
-    return this.#decider.decide(operation);
-  }
-
-  masks(id: OperationId, part: number, columns: readonly ResultColumn[]): readonly (Mask | null)[] {
-    return this.#decider.masks(id, part, columns);
-  }
-
-  get metering(): boolean {
-    return this.#decider.metering;
-  }
-
-  spend(id: OperationId, rows: number, bytes: number): Refusal | undefined {
-    return this.#decider.spend(id, rows, bytes);
-  }
-
-  over(id: OperationId): void {
-    this.#decider.over(id);
-  }
-
-  predicates(id: OperationId, operation: Operation, uses: readonly PredicateUse[]): Decision {
-    return this.#decider.predicates(id, operation, uses);
-  }
-
   recorded(then: () => void): void {
-    if (!this.#over) this.#recording.recorded(then);
-  }
-
-  columns(id: OperationId, part: number, names: readonly string[]): void {
-    this.#recording.columns(id, part, names);
-  }
-
-  wantsRows(id: OperationId, _part: number): boolean {
-    return this.#recording.wantsRows(id);
-  }
-
-  row(id: OperationId, part: number, values: readonly (string | null)[]): void {
-    this.#recording.row(id, part, values);
+    if (!this.#over) this.recording.recorded(then);
   }
 
   result(id: OperationId, outcome: Outcome): void {
-    this.#recording.result(id, outcome);
+    this.recording.result(id, outcome);
     const { events, clock } = this.#options;
     if (!events.wanted(this.id)) return;
     const { part, status, rows, error } = outcome;
@@ -240,8 +161,10 @@ export class GatewaySession implements Session, LiveSession {
     });
   }
 
-  note(kind: string, fields: Record<string, string | number | boolean | null>): void {
-    this.#recording.note(kind, fields);
+  protected override tellOutput(n: OperationId, stream: 'out' | 'err', bytes: Buffer): void {
+    const { events, clock } = this.#options;
+    if (bytes.length === 0 || !events.wantsOutput(this.id)) return;
+    events.emitOutput(this.id, { type: 'output', session: this.id, n, at: clock.now(), stream, ...encodeBytes(bytes) });
   }
 
   traffic(fromClient: number, toClient: number): void {
@@ -283,19 +206,26 @@ export class GatewaySession implements Session, LiveSession {
       via,
       reason,
       grant: grant?.id,
+      exempt: this.exemptions.records,
       startedAt: this.#startedAt,
       state: 'open',
-      operations: this.#decider.operations,
-      denied: this.#decider.denied,
+      operations: this.decider.operations,
+      denied: this.decider.denied,
       fromClient: this.#fromClient,
       toClient: this.#toClient,
-      bytes: this.#recording.bytes,
+      bytes: this.recording.bytes,
       sealed: false,
+      ...(this.#bestEffort ? { bestEffort: true, unrecorded: this.#unrecorded } : {}),
       ...this.#change,
     };
   }
 
   // -------------------------------------------------------------------------------------------------------------------
+
+  /** It may go on where recording fails. */
+  get #bestEffort(): boolean {
+    return this.#options.recording?.onFailure === 'best-effort';
+  }
 
   get #over(): boolean {
     return this.#ended || this.#reason !== undefined;
@@ -305,22 +235,32 @@ export class GatewaySession implements Session, LiveSession {
   #halt(why: string): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    this.#recording.halt();
-    void this.#decider.cancelHolds(why);
+    this.recording.halt();
+    this.exemptions.stop();
+    void this.decider.cancelHolds(why);
+  }
+
+  /** A mask was lifted, or is put back: on record before anything is decided by it. */
+  #unmasked({ state, grant, why }: UnmaskChange): void {
+    const masks = grant.masks?.map(({ mask }) => mask) ?? [];
+    const until = new Date(grant.endsAt).toISOString();
+    const exempt = this.exemptions.named(this.#policy.current().exempt);
+    this.recording.unmask({ state, masks, grant: grant.id, review: grant.review, until, why, exempt });
   }
 
   async #finish(reason: SessionEnd): Promise<void> {
     const { audit, ended, clock, alerts } = this.#options;
     const { code, message } = reason;
     const counts = {
-      operations: this.#decider.operations,
-      denied: this.#decider.denied,
+      operations: this.decider.operations,
+      denied: this.decider.denied,
       fromClient: this.#fromClient,
       toClient: this.#toClient,
     };
+    this.decider.close();
     // What was held still gets its line: how it came out.
-    await this.#decider.cancelHolds(message);
-    const seal = await this.#recording.end({ code, message, ...counts });
+    await this.decider.cancelHolds(message);
+    const seal = await this.recording.end({ code, message, ...counts });
     const endedAt = clock.now();
     this.#change = {
       state: 'ended',
@@ -328,16 +268,20 @@ export class GatewaySession implements Session, LiveSession {
       endCode: code,
       endMessage: message,
       ...counts,
-      bytes: seal?.bytes ?? this.#recording.bytes,
+      bytes: seal?.bytes ?? this.recording.bytes,
       lines: seal?.lines,
       digest: seal?.digest,
       sealed: seal !== undefined,
+      ...(this.#unrecorded ? { unrecorded: true } : {}),
+      exempt: this.exemptions.records,
     };
     try {
       if (seal !== undefined) audit.append('recording', { session: this.id, connection: this.connection, ...seal });
       else audit.append('failure', { what: 'recording not sealed', session: this.id });
     } catch {
-      // Told by the log itself; the digest is in the store and in the file.
+      // Told by the log itself. The store goes on to call the session open, so that the next start puts it into the log.
+      this.#closed.resolve();
+      return;
     }
     const { id: session, principal: requester, connection } = this;
     alerts?.raise({
@@ -374,17 +318,20 @@ export class GatewaySession implements Session, LiveSession {
   #recordingFailed(error: HoopctlError): void {
     const { audit, log, alerts } = this.#options;
     const { id: session, principal: requester, connection } = this;
+    const unrecorded = this.#bestEffort ? { unrecorded: true } : {};
+    this.#unrecorded = this.#bestEffort;
     alerts?.raise({
       type: 'recording.failed',
       key: session,
-      data: { session, requester, connection, message: error.message },
+      data: { session, requester, connection, message: error.message, ...unrecorded },
     });
-    log.error({ session: this.id, code: error.code }, error.message);
+    log.error({ session, connection, code: error.code, ...unrecorded }, error.message);
     try {
-      audit.append('failure', { what: 'recording failed', session: this.id, message: error.message });
+      audit.append('failure', { what: 'recording failed', session, connection, message: error.message, ...unrecorded });
     } catch {
       // The log's disk may be the same; it has told so itself.
     }
+    if (this.#bestEffort) return;
     this.kill({ code: 'recording_failed', message: 'the session cannot be recorded, so it ends' });
   }
 

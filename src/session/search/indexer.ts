@@ -1,0 +1,92 @@
+// Keeps an index up to the record: follows it from where the index stands, in batches. Refuses to know: threads, files.
+
+import { type Cursor, ends, Follower } from '../recorder/follow.ts';
+import type { LogFollowing } from '../recorder/follow-source.ts';
+import { Collector } from './collector.ts';
+import type { SearchedSession, SearchIndex } from './operation.ts';
+
+/** Operations, and lines without any, that are written at once. */
+const BATCH_OPERATIONS = 2000;
+const BATCH_LINES = 50_000;
+
+/** Entries after which nothing of a session's content is to be found. */
+const FORGETS: ReadonlySet<string> = new Set(['purging', 'purge']);
+
+interface State {
+  /** Recordings with operations that wait for their outcome are read again from the first of those on. */
+  readonly cursor: Cursor;
+  readonly sessions: readonly SearchedSession[];
+}
+
+export class Indexer {
+  readonly #index: SearchIndex;
+  readonly #source: LogFollowing;
+  #follower: Follower | undefined;
+  #collector = new Collector();
+  /** The state in the index. */
+  #kept = '{}';
+
+  constructor(index: SearchIndex, source: LogFollowing) {
+    this.#index = index;
+    this.#source = source;
+  }
+
+  /** Everything written until now. `pause` is asked after each batch: searches come between. Errors: `store_failed`, reading. */
+  async catchUp(pause: () => Promise<boolean>): Promise<void> {
+    try {
+      await this.#catchUp(pause);
+    } catch (thrown) {
+      // What was read since the last batch is read again.
+      this.#follower = undefined;
+      throw thrown;
+    }
+  }
+
+  async #catchUp(pause: () => Promise<boolean>): Promise<void> {
+    this.#follower ??= await this.#open();
+    const follower = this.#follower;
+    let lines = 0;
+    do {
+      for await (const event of follower.events()) {
+        if (FORGETS.has(event.kind) && typeof event.fields.session === 'string') {
+          const had = await this.#index.forget(event.fields.session);
+          if (had > 0) await this.#index.scrub();
+        }
+        if (event.from === 'session') this.#collector.add(event, follower.before!);
+        else if (ends(event)) this.#collector.close(String(event.fields.session));
+        lines++;
+        if (this.#collector.size < BATCH_OPERATIONS && lines < BATCH_LINES) continue;
+        await this.#keep(follower);
+        lines = 0;
+        if (!(await pause())) return;
+      }
+    } while (follower.more);
+    if (lines > 0) await this.#keep(follower);
+  }
+
+  async #open(): Promise<Follower> {
+    const kept = await this.#index.state();
+    this.#kept = kept ?? '{}';
+    const state = JSON.parse(this.#kept) as Partial<State>;
+    // That of an earlier version says less: everything is read again, and takes the place of what is there.
+    const known = state.sessions !== undefined && state.cursor !== undefined;
+    this.#collector = new Collector(known ? state.sessions : []);
+    return new Follower(this.#source, known ? state.cursor : undefined);
+  }
+
+  async #keep(follower: Follower): Promise<void> {
+    const { index, open } = follower.cursor;
+    const cursor: Cursor = { index, open: { ...open, ...this.#collector.waiting } };
+    const next: State = { cursor, sessions: this.#collector.sessions };
+    const state = JSON.stringify(next);
+    const { sessions, operations } = this.#collector.take();
+    // A session that ends with tens of thousands that wait: before the last piece the reader stands where it stood.
+    let at = 0;
+    for (; at + BATCH_OPERATIONS < operations.length; at += BATCH_OPERATIONS) {
+      const piece = operations.slice(at, at + BATCH_OPERATIONS);
+      await this.#index.write({ sessions, operations: piece, state: this.#kept });
+    }
+    await this.#index.write({ sessions, operations: at === 0 ? operations : operations.slice(at), state });
+    this.#kept = state;
+  }
+}
