@@ -10,6 +10,7 @@ import {
   Kysely,
   type QueryResult,
   SqliteDialect,
+  sql,
 } from 'kysely';
 import { type HoopctlError, ourError } from '../core/errors.ts';
 import { migrate } from './migrations.ts';
@@ -36,9 +37,16 @@ export async function openDatabase(path: string, now: number): Promise<Database>
   }
 }
 
+/** What was removed is overwritten at once, but its journal keeps what was there before: until this. */
+export async function scrubDatabase(db: Database): Promise<void> {
+  await asking('empty the journal of the store', () => sql`pragma wal_checkpoint(truncate)`.execute(db));
+}
+
 function openFile(path: string): DatabaseSync {
   const file = new DatabaseSync(path, { timeout: BUSY_MS });
-  file.exec('pragma journal_mode = wal; pragma synchronous = normal; pragma foreign_keys = on;');
+  file.exec(
+    'pragma journal_mode = wal; pragma synchronous = normal; pragma foreign_keys = on; pragma secure_delete = on;',
+  );
   file.exec(`pragma busy_timeout = ${BLOCKING_MS}`);
   return file;
 }
@@ -129,4 +137,15 @@ export function orNull<T>(value: T | undefined): T | null {
 /** The members that are not NULL, as an object's optional ones. */
 export function optional<K extends string, V>(key: K, value: V | null): { [P in K]?: V } {
   return (value === null ? {} : { [key]: value }) as { [P in K]?: V };
+}
+
+/** A value as a column of JSON. */
+export function json(value: unknown): string | null {
+  return value === undefined ? null : JSON.stringify(value);
+}
+
+/** A column of JSON as an optional member. */
+// biome-ignore lint/suspicious/noExplicitAny: what was written is read
+export function parsed<K extends string>(key: K, value: string | null): { [P in K]?: any } {
+  return optional(key, value === null ? null : JSON.parse(value));
 }

@@ -2,7 +2,7 @@
 // Refuses to know: what the lines in them mean.
 
 import { mkdirSync } from 'node:fs';
-import type { RecorderFiles } from '../session/recorder/files.ts';
+import type { DiskFiles } from '../session/recorder/files.ts';
 import type { RecordingTarget } from '../session/recorder/sink.ts';
 import { writeAll } from './node-files.ts';
 
@@ -34,7 +34,7 @@ export class Gate {
 }
 
 export interface FileTargetOptions {
-  readonly files: RecorderFiles;
+  readonly files: DiskFiles;
   readonly fd: number;
   readonly path: string;
   /** Bytes in it already. */
@@ -42,7 +42,12 @@ export interface FileTargetOptions {
   readonly gate: Gate;
   /** After it was finished. */
   readonly finished?: () => void;
+  /** Whether a write is to survive a loss of power when it returns. */
+  readonly synced?: () => boolean;
 }
+
+/** Whether the file still has a name is asked before a write, at most this often: it costs as much as the write. */
+const LINKS_MS = 100;
 
 /** One file being appended to. */
 export class FileTarget implements RecordingTarget {
@@ -51,6 +56,7 @@ export class FileTarget implements RecordingTarget {
   /** Bytes of a failed write may stand behind the good ones. */
   #torn = false;
   #closed = false;
+  #linksAt = Number.NEGATIVE_INFINITY;
 
   constructor(options: FileTargetOptions) {
     this.#options = options;
@@ -64,11 +70,13 @@ export class FileTarget implements RecordingTarget {
   write(bytes: Uint8Array): void {
     const { files, fd } = this.#options;
     if (this.#torn) this.#cut();
+    this.#assertThere();
     let wrote = 0;
     try {
       writeAll(files, fd, bytes, (count) => {
         wrote += count;
       });
+      if (this.#options.synced?.() === true) files.datasync(fd);
     } catch (thrown) {
       if (wrote > 0) this.#torn = true;
       try {
@@ -79,6 +87,15 @@ export class FileTarget implements RecordingTarget {
       throw thrown;
     }
     this.#length += bytes.length;
+  }
+
+  /** What is written to a file that has no name any more is gone with the process. */
+  #assertThere(): void {
+    const now = performance.now();
+    if (now - this.#linksAt < LINKS_MS) return;
+    const { files, fd, path } = this.#options;
+    if (files.links(fd) === 0) throw Object.assign(new Error(`ENOENT: ${path} was removed`), { code: 'ENOENT' });
+    this.#linksAt = now;
   }
 
   sync(): Promise<void> {

@@ -2,35 +2,40 @@
 
 import { userError } from '../core/errors.ts';
 import type { Grant, GrantFilter, GrantStore } from '../session/approvals/types.ts';
-import { asking, type Database, optional, orNull } from './database.ts';
+import type { Announcements } from './announcements.ts';
+import { asking, type Database, json, optional, orNull, parsed } from './database.ts';
 import type { GrantRow } from './tables.ts';
 
 export class GrantTable implements GrantStore {
   readonly #db: Database;
+  readonly #tell: Announcements['tell'];
 
-  constructor(db: Database) {
+  constructor(db: Database, tell: Announcements['tell']) {
     this.#db = db;
+    this.#tell = tell;
   }
 
   get(id: string): Promise<Grant | undefined> {
     return asking(`look up grant "${id}"`, async () => {
-      const row = await this.#db.selectFrom('grants').selectAll().where('id', '=', id).executeTakeFirst();
+      const row = await this.#rows().where('grants.id', '=', id).executeTakeFirst();
       return row === undefined ? undefined : toGrant(row);
     });
   }
 
   list(filter: GrantFilter = {}): Promise<readonly Grant[]> {
-    const { issuer, subject, connection, activeAt, revokedAfter } = filter;
-    let query = this.#db.selectFrom('grants').selectAll();
-    if (issuer !== undefined) query = query.where('issuer', '=', issuer);
-    if (subject !== undefined) query = query.where('subject', '=', subject);
-    if (connection !== undefined) query = query.where('connection', '=', connection);
+    const { issuer, subject, connection, activeAt, revokedAmong, unmasking } = filter;
+    let query = this.#rows();
+    if (issuer !== undefined) query = query.where('grants.issuer', '=', issuer);
+    if (subject !== undefined) query = query.where('grants.subject', '=', subject);
+    if (connection !== undefined) query = query.where('grants.connection', '=', connection);
     if (activeAt !== undefined) {
       query = query.where('starts_at', '<=', activeAt).where('ends_at', '>', activeAt).where('revoked_at', 'is', null);
     }
-    if (revokedAfter !== undefined) query = query.where('revoked_at', '>', revokedAfter);
+    if (unmasking === true) query = query.where('grants.masks', 'is not', null);
+    if (revokedAmong !== undefined)
+      query = query.where('grants.id', 'in', revokedAmong).where('revoked_at', 'is not', null);
     return asking('list the grants', async () => {
-      const rows = await query.orderBy('starts_at', 'desc').orderBy('id').limit(1000).execute();
+      const rows = await query.orderBy('starts_at', 'desc').orderBy('grants.id').limit(1000).execute();
       return rows.map(toGrant);
     });
   }
@@ -45,9 +50,21 @@ export class GrantTable implements GrantStore {
         .where('ends_at', '>', now)
         .executeTakeFirst(),
     );
-    if (numUpdatedRows > 0n) return true;
+    if (numUpdatedRows > 0n) {
+      this.#tell('grants');
+      return true;
+    }
     if ((await this.get(id)) === undefined) throw userError('not_found', `there is no grant "${id}"`);
     return false;
+  }
+
+  /** With why each was asked for, which its review has. */
+  #rows() {
+    return this.#db
+      .selectFrom('grants')
+      .leftJoin('reviews', 'reviews.id', 'grants.review')
+      .selectAll('grants')
+      .select('reviews.reason');
   }
 }
 
@@ -63,13 +80,14 @@ export function grantToRow(grant: Grant): GrantRow {
     starts_at: grant.startsAt,
     ends_at: grant.endsAt,
     break_glass: grant.breakGlass === true ? 1 : 0,
+    masks: json(grant.masks),
     revoked_at: orNull(grant.revokedAt),
     revoked_by: orNull(grant.revokedBy),
     revoked_reason: orNull(grant.revokedReason),
   };
 }
 
-function toGrant(row: GrantRow): Grant {
+function toGrant(row: GrantRow & { readonly reason: string | null }): Grant {
   return {
     id: row.id,
     issuer: row.issuer,
@@ -78,9 +96,11 @@ function toGrant(row: GrantRow): Grant {
     principal: row.principal,
     connection: row.connection,
     review: row.review,
+    ...optional('reason', row.reason),
     startsAt: row.starts_at,
     endsAt: row.ends_at,
     ...(row.break_glass === 1 ? { breakGlass: true } : {}),
+    ...parsed('masks', row.masks),
     ...optional('revokedAt', row.revoked_at),
     ...optional('revokedBy', row.revoked_by),
     ...optional('revokedReason', row.revoked_reason),

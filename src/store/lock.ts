@@ -25,7 +25,7 @@ export function lockDirectory(directory: string): DirectoryLock {
   } catch (thrown) {
     file.close();
     throw userError('conflict', `cannot use the data directory "${directory}": another gateway is running on it`, {
-      fix: 'stop the other one, or give this one its own --data',
+      fix: 'stop the other one, or give this one its own --data; what two share is in PostgreSQL (store.postgres)',
       cause: thrown,
     });
   }

@@ -16,20 +16,30 @@ const migrations: readonly Migration[] = [
   { name: '0003-approvals', up: approvals },
   { name: '0004-variants', up: variants },
   { name: '0005-deliveries', up: deliveries },
+  { name: '0006-unmask', up: unmask },
+  { name: '0007-gateways', up: gateways },
+  { name: '0008-best-effort', up: bestEffort },
+  { name: '0009-budgets', up: budgets },
+  { name: '0010-custody', up: custody },
 ];
 
-/** Brings the database up to this program. Two processes may do so at once. Errors: `store_failed` for a newer one. */
-export async function migrate(db: Kysely<Tables>, now: number): Promise<void> {
-  await db.schema
-    .createTable('schema_migrations')
-    .ifNotExists()
-    .addColumn('name', 'text', (column) => column.primaryKey())
-    .addColumn('at', 'bigint', (column) => column.notNull())
-    .execute();
-  if ((await applied(db)).length === migrations.length) return;
+/**
+ * Brings the database up to this program. Two processes may do so at once: `lock`, taken first in the same transaction,
+ * makes one wait; left out (SQLite), a first write does. Errors: `store_failed` for a newer one.
+ */
+export async function migrate(db: Kysely<Tables>, now: number, lock?: (db: Transaction<Tables>) => Promise<void>) {
+  if (lock === undefined) {
+    await createMigrations(db);
+    if ((await applied(db)).length === migrations.length) return;
+  }
   await db.transaction().execute(async (transaction) => {
-    // A write first: whoever else migrates waits for it, and then finds nothing left to do.
-    await sql`delete from schema_migrations where name = ''`.execute(transaction);
+    if (lock === undefined) {
+      // A write first: whoever else migrates waits for it, and then finds nothing left to do.
+      await sql`delete from schema_migrations where name = ''`.execute(transaction);
+    } else {
+      await lock(transaction);
+      await createMigrations(transaction);
+    }
     const done = await applied(transaction);
     for (const migration of migrations) {
       if (done.includes(migration.name)) continue;
@@ -37,6 +47,15 @@ export async function migrate(db: Kysely<Tables>, now: number): Promise<void> {
       await transaction.insertInto('schema_migrations').values({ name: migration.name, at: now }).execute();
     }
   });
+}
+
+async function createMigrations(db: Kysely<Tables>): Promise<void> {
+  await db.schema
+    .createTable('schema_migrations')
+    .ifNotExists()
+    .addColumn('name', 'text', (column) => column.primaryKey())
+    .addColumn('at', 'bigint', (column) => column.notNull())
+    .execute();
 }
 
 async function applied(db: Kysely<Tables>): Promise<readonly string[]> {
@@ -237,4 +256,89 @@ async function deliveries(db: Transaction<Tables>): Promise<void> {
     .addColumn('error', 'text')
     .execute();
   await db.schema.createIndex('deliveries_due').on('deliveries').columns(['webhook', 'state', 'next_at']).execute();
+}
+
+async function unmask(db: Transaction<Tables>): Promise<void> {
+  for (const table of ['reviews', 'grants'] as const) {
+    await db.schema.alterTable(table).addColumn('masks', 'text').execute();
+  }
+  await db.schema.alterTable('sessions').addColumn('exempt', 'text').execute();
+  await db.schema.createIndex('grants_started').on('grants').column('starts_at').execute();
+}
+
+async function gateways(db: Transaction<Tables>): Promise<void> {
+  await db.schema
+    .createTable('gateways')
+    .addColumn('id', 'text', (column) => column.primaryKey())
+    .addColumn('instance', 'text', (column) => column.notNull())
+    .addColumn('host', 'text', (column) => column.notNull())
+    .addColumn('url', 'text', (column) => column.notNull())
+    .addColumn('version', 'text', (column) => column.notNull())
+    .addColumn('started_at', 'bigint', (column) => column.notNull())
+    .addColumn('seen_at', 'bigint', (column) => column.notNull())
+    .addColumn('over_at', 'bigint')
+    .execute();
+  for (const name of ['gateway', 'kill_by', 'kill_reason'] as const) {
+    await db.schema.alterTable('sessions').addColumn(name, 'text').execute();
+  }
+  await db.schema.alterTable('reviews').addColumn('gateway', 'text').execute();
+  await db.schema.alterTable('log_outbox').addColumn('gateway', 'text').execute();
+  await db.schema
+    .createTable('signing_keys')
+    .addColumn('kid', 'text', (column) => column.primaryKey())
+    .addColumn('gateway', 'text', (column) => column.notNull())
+    .addColumn('purpose', 'text', (column) => column.notNull())
+    .addColumn('jwk', 'text', (column) => column.notNull())
+    .addColumn('verifies_until', 'bigint', (column) => column.notNull())
+    .execute();
+}
+
+async function bestEffort(db: Transaction<Tables>): Promise<void> {
+  await db.schema.alterTable('sessions').addColumn('record', 'text').execute();
+}
+
+async function budgets(db: Transaction<Tables>): Promise<void> {
+  const key = ['day', 'principal', 'rule'] as const;
+  await db.schema
+    .createTable('budgets')
+    .addColumn('day', 'integer', (column) => column.notNull())
+    .addColumn('principal', 'text', (column) => column.notNull())
+    .addColumn('rule', 'text', (column) => column.notNull())
+    .addColumn('rows', 'bigint', (column) => column.notNull())
+    .addColumn('bytes', 'bigint', (column) => column.notNull())
+    .addColumn('statements', 'bigint', (column) => column.notNull())
+    .addColumn('time_ms', 'bigint', (column) => column.notNull())
+    .addPrimaryKeyConstraint('budgets_key', [...key])
+    .execute();
+  await db.schema
+    .createTable('budget_values')
+    .addColumn('day', 'integer', (column) => column.notNull())
+    .addColumn('principal', 'text', (column) => column.notNull())
+    .addColumn('rule', 'text', (column) => column.notNull())
+    .addColumn('hash', 'text', (column) => column.notNull())
+    .addPrimaryKeyConstraint('budget_values_key', [...key, 'hash'])
+    .execute();
+}
+
+async function custody(db: Transaction<Tables>): Promise<void> {
+  for (const name of ['labels', 'stored', 'purge_state', 'purge'] as const) {
+    await db.schema.alterTable('sessions').addColumn(name, 'text').execute();
+  }
+  await db.schema.createIndex('sessions_stored').on('sessions').columns(['stored', 'sealed', 'ended_at']).execute();
+  await db.schema
+    .createIndex('sessions_aged')
+    .on('sessions')
+    .columns(['purge_state', 'connection', 'ended_at'])
+    .execute();
+  await db.schema
+    .createTable('holds')
+    .addColumn('id', 'text', (column) => column.primaryKey())
+    .addColumn('kind', 'text', (column) => column.notNull())
+    .addColumn('value', 'text', (column) => column.notNull())
+    .addColumn('reason', 'text', (column) => column.notNull())
+    .addColumn('held_by', 'text', (column) => column.notNull())
+    .addColumn('at', 'bigint', (column) => column.notNull())
+    .addColumn('released_at', 'bigint')
+    .addColumn('released_by', 'text')
+    .execute();
 }

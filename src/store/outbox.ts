@@ -3,20 +3,29 @@
 
 import { randomUUID } from 'node:crypto';
 import type { Clock } from '../core/clock.ts';
-import type { AuditKind, AuditLog } from '../session/recorder/log.ts';
+import type { AuditKind, AuditLog } from '../session/log/audit.ts';
 import { asking, type Database } from './database.ts';
 
 export class LogOutbox {
   readonly #db: Database;
   readonly #clock: Clock;
+  readonly #gateway: string;
 
-  constructor(db: Database, clock: Clock) {
+  /** `gateway`: the one whose data directory it is; its log alone gets the entries. */
+  constructor(db: Database, clock: Clock, gateway: string) {
     this.#db = db;
     this.#clock = clock;
+    this.#gateway = gateway;
   }
 
   async push(kind: AuditKind, fields: Readonly<Record<string, unknown>>): Promise<void> {
-    const row = { id: randomUUID(), at: this.#clock.now(), kind, fields: JSON.stringify(fields) };
+    const row = {
+      id: randomUUID(),
+      at: this.#clock.now(),
+      kind,
+      fields: JSON.stringify(fields),
+      gateway: this.#gateway,
+    };
     await asking('leave an entry for the log', () => this.#db.insertInto('log_outbox').values(row).execute());
   }
 
@@ -26,7 +35,14 @@ export class LogOutbox {
    */
   async drain(log: AuditLog): Promise<number> {
     const rows = await asking('read the entries for the log', () =>
-      this.#db.selectFrom('log_outbox').selectAll().orderBy('at').orderBy('id').limit(1000).execute(),
+      this.#db
+        .selectFrom('log_outbox')
+        .selectAll()
+        .where(({ or, eb }) => or([eb('gateway', 'in', [this.#gateway, '']), eb('gateway', 'is', null)]))
+        .orderBy('at')
+        .orderBy('id')
+        .limit(1000)
+        .execute(),
     );
     for (const { id, at, kind, fields } of rows) {
       const noted = new Date(at).toISOString();

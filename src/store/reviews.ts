@@ -14,7 +14,8 @@ import type {
 } from '../session/approvals/types.ts';
 import type { Principal } from '../session/identity/principal.ts';
 import type { Reviewers } from '../session/policy/types.ts';
-import { asking, type Database, isTaken, optional, orNull, storeError } from './database.ts';
+import type { Announcements } from './announcements.ts';
+import { asking, type Database, isTaken, json, optional, orNull, parsed, storeError } from './database.ts';
 import { grantToRow } from './grants.ts';
 import type { ReviewDecisionRow, ReviewRow } from './tables.ts';
 
@@ -23,15 +24,18 @@ const DEFAULT_LIMIT = 1000;
 export class Reviews implements ReviewStore {
   readonly #db: Database;
   readonly #clock: Clock;
+  readonly #tell: Announcements['tell'];
 
-  constructor(db: Database, clock: Clock) {
+  constructor(db: Database, clock: Clock, tell: Announcements['tell']) {
     this.#db = db;
     this.#clock = clock;
+    this.#tell = tell;
   }
 
   async add(review: Review): Promise<void> {
     try {
       await this.#db.insertInto('reviews').values(toRow(review, this.#clock.now())).execute();
+      this.#tell('reviews');
     } catch (thrown) {
       if (!isTaken(thrown)) throw storeError(`keep review ${review.id}`, thrown);
       throw userError('conflict', `cannot keep review "${review.id}": there is one of that id`);
@@ -43,7 +47,7 @@ export class Reviews implements ReviewStore {
   }
 
   list(filter: ReviewFilter = {}): Promise<readonly Review[]> {
-    const { state, session, requester, changedAfter, standingAt, limit } = filter;
+    const { state, session, requester, changedAfter, among = [], standingAt, gateway, limit } = filter;
     let query = this.#db.selectFrom('reviews').selectAll();
     if (state !== undefined) query = query.where('state', '=', state);
     if (session !== undefined) query = query.where('session', '=', session);
@@ -51,7 +55,14 @@ export class Reviews implements ReviewStore {
       const at = requester.indexOf('|');
       query = query.where('issuer', '=', requester.slice(0, at)).where('subject', '=', requester.slice(at + 1));
     }
-    if (changedAfter !== undefined) query = query.where('changed_at', '>', changedAfter);
+    if (changedAfter !== undefined) {
+      query = query.where(({ or, eb }) =>
+        or([eb('changed_at', '>', changedAfter), ...(among.length === 0 ? [] : [eb('id', 'in', among)])]),
+      );
+    }
+    if (gateway !== undefined) {
+      query = query.where(({ or, eb }) => or([eb('gateway', '=', gateway), eb('gateway', 'is', null)]));
+    }
     if (standingAt !== undefined) query = query.where('state', '=', 'used').where('standing_until', '>', standingAt);
     return asking('list the reviews', async () => {
       const rows = await query
@@ -67,8 +78,8 @@ export class Reviews implements ReviewStore {
     });
   }
 
-  change(id: string, decide: (review: Review) => ReviewChange | undefined): Promise<Review> {
-    return asking(`change review "${id}"`, () =>
+  async change(id: string, decide: (review: Review) => ReviewChange | undefined): Promise<Review> {
+    const changed = await asking(`change review "${id}"`, () =>
       this.#db.transaction().execute(async (transaction) => {
         // Written before it is read: this takes the lock, in SQLite as in PostgreSQL.
         await transaction
@@ -96,6 +107,8 @@ export class Reviews implements ReviewStore {
         return (await load(transaction, id))!;
       }),
     );
+    this.#tell(changed.kind === 'grant' ? 'grants' : 'reviews');
+    return changed;
   }
 }
 
@@ -147,6 +160,7 @@ function toRow(review: Review, now: number): ReviewRow {
     reviewers: JSON.stringify(review.reviewers),
     reason: orNull(review.reason),
     grant_ms: orNull(review.grantMs),
+    masks: json(review.masks),
     created_at: review.createdAt,
     expires_at: review.expiresAt,
     decided_at: orNull(review.decidedAt),
@@ -154,6 +168,7 @@ function toRow(review: Review, now: number): ReviewRow {
     standing: orNull(review.standing?.kind),
     standing_until: orNull(review.standing?.until),
     changed_at: now,
+    gateway: orNull(review.gateway),
     revision: 0,
   };
 }
@@ -179,10 +194,12 @@ function toReview(row: ReviewRow, decisions: readonly ReviewDecision[]): Review 
     reviewers: JSON.parse(row.reviewers) as Reviewers,
     ...optional('reason', row.reason),
     ...optional('grantMs', row.grant_ms),
+    ...parsed('masks', row.masks),
     createdAt: row.created_at,
     expiresAt: row.expires_at,
     ...optional('decidedAt', row.decided_at),
     ...optional('outcome', row.outcome),
+    ...optional('gateway', row.gateway),
     ...(row.standing === null
       ? {}
       : { standing: { kind: row.standing as Standing['kind'], until: row.standing_until! } }),
@@ -207,14 +224,4 @@ function toDecision(row: ReviewDecisionRow): ReviewDecision {
     ...parsed('variant', variant),
     at,
   };
-}
-
-function json(value: unknown): string | null {
-  return value === undefined ? null : JSON.stringify(value);
-}
-
-/** A column of JSON as an optional member. */
-// biome-ignore lint/suspicious/noExplicitAny: what was written is read
-function parsed<K extends string>(key: K, value: string | null): { [P in K]?: any } {
-  return optional(key, value === null ? null : JSON.parse(value));
 }

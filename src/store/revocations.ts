@@ -1,13 +1,16 @@
 // Revoked principals and tokens. Refuses to know: what a token looks like.
 
 import type { Revocation, RevocationStore } from '../session/identity/stores.ts';
+import type { Announcements } from './announcements.ts';
 import { asking, type Database, optional, orNull } from './database.ts';
 
 export class RevocationTable implements RevocationStore {
   readonly #db: Database;
+  readonly #tell: Announcements['tell'];
 
-  constructor(db: Database) {
+  constructor(db: Database, tell: Announcements['tell']) {
     this.#db = db;
+    this.#tell = tell;
   }
 
   async add(revocation: Revocation): Promise<void> {
@@ -20,6 +23,7 @@ export class RevocationTable implements RevocationStore {
         .onConflict((conflict) => conflict.columns(['issuer', 'subject']).doUpdateSet(values))
         .execute(),
     );
+    this.#tell('revocations');
   }
 
   remove(issuer: string, subject: string): Promise<boolean> {
@@ -29,6 +33,7 @@ export class RevocationTable implements RevocationStore {
         .where('issuer', '=', issuer)
         .where('subject', '=', subject)
         .executeTakeFirst();
+      this.#tell('revocations');
       return numDeletedRows > 0n;
     });
   }
@@ -54,6 +59,7 @@ export class RevocationTable implements RevocationStore {
         .onConflict((conflict) => conflict.column('jti').doNothing())
         .execute(),
     );
+    this.#tell('revocations');
   }
 
   revokedTokens(now: number): Promise<readonly string[]> {

@@ -1,17 +1,21 @@
 // The index of sessions. Refuses to know: live sessions, recordings.
 
+import type { KillRequest } from '../session/fleet-store.ts';
 import type { Principal } from '../session/identity/principal.ts';
 import type { SessionChange, SessionFilter, SessionRecord, SessionStore } from '../session/records.ts';
-import { asking, type Database, optional, orNull } from './database.ts';
+import type { Announcements } from './announcements.ts';
+import { asking, type Database, json, optional, orNull, parsed } from './database.ts';
 import type { SessionRow } from './tables.ts';
 
 const DEFAULT_LIMIT = 100;
 
 export class Sessions implements SessionStore {
   readonly #db: Database;
+  readonly #tell: Announcements['tell'];
 
-  constructor(db: Database) {
+  constructor(db: Database, tell: Announcements['tell']) {
     this.#db = db;
+    this.#tell = tell;
   }
 
   async add(record: SessionRecord): Promise<void> {
@@ -32,6 +36,8 @@ export class Sessions implements SessionStore {
       lines: change.lines,
       digest: change.digest,
       sealed: change.sealed === undefined ? undefined : Number(change.sealed),
+      record: change.unrecorded === true ? 'unrecorded' : undefined,
+      exempt: change.exempt === undefined ? undefined : json(change.exempt),
     };
     if (Object.values(values).every((value) => value === undefined)) return;
     await asking(`change session ${id}`, () =>
@@ -47,13 +53,16 @@ export class Sessions implements SessionStore {
   }
 
   list(filter: SessionFilter = {}): Promise<readonly SessionRecord[]> {
-    const { state, connection, who, owner, before, limit } = filter;
+    const { state, connection, who, owner, before, gateway, limit } = filter;
     let query = this.#db.selectFrom('sessions').selectAll();
     if (state !== undefined) query = query.where('state', '=', state);
     if (connection !== undefined) query = query.where('connection', '=', connection);
     if (who !== undefined) query = query.where(({ or, eb }) => or([eb('subject', '=', who), eb('email', '=', who)]));
     if (owner !== undefined) query = query.where('issuer', '=', owner.issuer).where('subject', '=', owner.subject);
     if (before !== undefined) query = query.where('started_at', '<', before);
+    if (gateway !== undefined) {
+      query = query.where(({ or, eb }) => or([eb('gateway', '=', gateway), eb('gateway', 'is', null)]));
+    }
     return asking('list the sessions', async () => {
       const rows = await query
         .orderBy('started_at', 'desc')
@@ -62,6 +71,44 @@ export class Sessions implements SessionStore {
         .execute();
       return rows.map(toRecord);
     });
+  }
+
+  async requestKill({ session, by, reason }: KillRequest): Promise<boolean> {
+    const { numUpdatedRows } = await asking(`ask for the end of session ${session}`, () =>
+      this.#db
+        .updateTable('sessions')
+        .set({ kill_by: by, kill_reason: orNull(reason) })
+        .where('id', '=', session)
+        .where('state', '=', 'open')
+        .executeTakeFirst(),
+    );
+    this.#tell('kills');
+    return numUpdatedRows > 0n;
+  }
+
+  killRequests(gateway: string): Promise<readonly KillRequest[]> {
+    return asking('look for sessions to end', async () => {
+      const rows = await this.#db
+        .selectFrom('sessions')
+        .select(['id', 'kill_by', 'kill_reason'])
+        .where('state', '=', 'open')
+        .where('gateway', '=', gateway)
+        .where('kill_by', 'is not', null)
+        .execute();
+      return rows.map((row) => ({ session: row.id, by: row.kill_by!, ...optional('reason', row.kill_reason) }));
+    });
+  }
+
+  async reopen(ids: readonly string[]): Promise<void> {
+    if (ids.length === 0) return;
+    await asking('note that sessions live', () =>
+      this.#db
+        .updateTable('sessions')
+        .set({ state: 'open', ended_at: null, end_code: null, end_message: null })
+        .where('id', 'in', ids)
+        .where('state', '=', 'interrupted')
+        .execute(),
+    );
   }
 }
 
@@ -78,6 +125,7 @@ function toRow(record: SessionRecord): SessionRow {
     via: orNull(record.via),
     reason: orNull(record.reason),
     grant_id: orNull(record.grant),
+    exempt: json(record.exempt),
     started_at: record.startedAt,
     ended_at: orNull(record.endedAt),
     state: record.state,
@@ -91,10 +139,18 @@ function toRow(record: SessionRecord): SessionRow {
     lines: orNull(record.lines),
     digest: orNull(record.digest),
     sealed: Number(record.sealed),
+    gateway: orNull(record.gateway),
+    kill_by: null,
+    kill_reason: null,
+    record: record.unrecorded === true ? 'unrecorded' : record.bestEffort === true ? 'best-effort' : null,
+    labels: json(record.labels),
+    stored: orNull(record.stored),
+    purge_state: null,
+    purge: null,
   };
 }
 
-function toRecord(row: SessionRow): SessionRecord {
+export function toRecord(row: SessionRow): SessionRecord {
   return {
     id: row.id,
     principal: JSON.parse(row.principal) as Principal,
@@ -104,6 +160,7 @@ function toRecord(row: SessionRow): SessionRecord {
     ...optional('via', row.via),
     ...optional('reason', row.reason),
     ...optional('grant', row.grant_id),
+    ...parsed('exempt', row.exempt),
     startedAt: row.started_at,
     ...optional('endedAt', row.ended_at),
     state: row.state as SessionRecord['state'],
@@ -117,5 +174,10 @@ function toRecord(row: SessionRow): SessionRecord {
     ...optional('lines', row.lines),
     ...optional('digest', row.digest),
     sealed: row.sealed === 1,
+    ...optional('gateway', row.gateway),
+    ...(row.record === null ? {} : { bestEffort: true, unrecorded: row.record === 'unrecorded' }),
+    ...parsed('labels', row.labels),
+    ...optional('stored', row.stored as 'both' | 'object' | null),
+    ...(row.purge === null ? {} : { purge: { ...JSON.parse(row.purge), state: row.purge_state } }),
   };
 }

@@ -13,7 +13,12 @@ export interface Tables {
   grants: GrantRow;
   sessions: SessionRow;
   deliveries: DeliveryRow;
-  log_outbox: { id: string; at: number; kind: string; fields: string };
+  budgets: BudgetRow;
+  budget_values: { day: number; principal: string; rule: string; hash: string };
+  holds: HoldRow;
+  log_outbox: { id: string; at: number; kind: string; fields: string; gateway: string | null };
+  gateways: GatewayRow;
+  signing_keys: SigningKeyRow;
   schema_migrations: { name: string; at: number };
 }
 
@@ -77,6 +82,8 @@ export interface ReviewRow {
   reviewers: string;
   reason: string | null;
   grant_ms: number | null;
+  /** JSON. */
+  masks: string | null;
   created_at: number;
   expires_at: number;
   decided_at: number | null;
@@ -84,6 +91,7 @@ export interface ReviewRow {
   standing: string | null;
   standing_until: number | null;
   changed_at: number;
+  gateway: string | null;
   /** Counts changes; writing it takes the row's lock before anything is read. */
   revision: number;
 }
@@ -112,9 +120,22 @@ export interface GrantRow {
   starts_at: number;
   ends_at: number;
   break_glass: number;
+  /** JSON. */
+  masks: string | null;
   revoked_at: number | null;
   revoked_by: string | null;
   revoked_reason: string | null;
+}
+
+export interface BudgetRow {
+  /** From the epoch. */
+  day: number;
+  principal: string;
+  rule: string;
+  rows: number;
+  bytes: number;
+  statements: number;
+  time_ms: number;
 }
 
 export interface SessionRow {
@@ -129,6 +150,8 @@ export interface SessionRow {
   via: string | null;
   reason: string | null;
   grant_id: string | null;
+  /** JSON: masks that do not apply to its principal. */
+  exempt: string | null;
   started_at: number;
   ended_at: number | null;
   state: string;
@@ -142,6 +165,30 @@ export interface SessionRow {
   lines: number | null;
   digest: string | null;
   sealed: number;
+  gateway: string | null;
+  kill_by: string | null;
+  kill_reason: string | null;
+  /** `best-effort`, or `unrecorded` once that was made use of. */
+  record: string | null;
+  /** JSON: of its connection, when it began. */
+  labels: string | null;
+  /** `both` or `object`: where its recording is beside the directory, or alone. */
+  stored: string | null;
+  /** `ordered`, `begun`, `erased`, `purged`. */
+  purge_state: string | null;
+  /** JSON: by whose word, and why. */
+  purge: string | null;
+}
+
+export interface HoldRow {
+  id: string;
+  kind: string;
+  value: string;
+  reason: string;
+  held_by: string;
+  at: number;
+  released_at: number | null;
+  released_by: string | null;
 }
 
 export interface DeliveryRow {
@@ -154,4 +201,27 @@ export interface DeliveryRow {
   created_at: number;
   next_at: number;
   error: string | null;
+}
+
+export interface GatewayRow {
+  id: string;
+  /** Of one process: a second one that takes the id is seen. */
+  instance: string;
+  host: string;
+  url: string;
+  version: string;
+  started_at: number;
+  /** By the store's clock. */
+  seen_at: number;
+  /** It stopped, or was found dead and what it left was closed. */
+  over_at: number | null;
+}
+
+export interface SigningKeyRow {
+  kid: string;
+  gateway: string;
+  purpose: string;
+  /** The public half, JSON. */
+  jwk: string;
+  verifies_until: number;
 }

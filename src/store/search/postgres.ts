@@ -1,0 +1,259 @@
+// The search index in the store that several gateways share: the same bags of words, as tsvector with a GIN index.
+// Refuses to know: who searches, what follows the record.
+
+import pg from 'pg';
+import type {
+  FoundOperation,
+  FoundPage,
+  SearchBatch,
+  SearchedOperation,
+  SearchedSession,
+  SearchIndex,
+  SearchQuery,
+  SearchWords,
+} from '../../session/search/operation.ts';
+import { storeError } from '../database.ts';
+import { parsePostgresUrl } from '../postgres-url.ts';
+
+const SHOWN_CHARS = 300;
+/** As in the embedded index: number = ms × this + n. */
+const PER_MS = 4096;
+/** `find` in ASCII: held while tables are made. */
+const LOCK = 0x6669_6e64;
+/** Operations in one statement. */
+const AT_ONCE = 500;
+
+const TABLES = `
+  create table if not exists search_state (gateway text primary key, state text not null);
+  create table if not exists search_sessions (
+    session text primary key, principal text not null, actor text, connection text not null, known text not null
+  );
+  create table if not exists search_operations (
+    number bigint not null, session text not null references search_sessions on delete cascade, op integer not null,
+    verdict text not null, status text not null, rule text, review text, error text, rows bigint, bytes bigint, us bigint,
+    text text not null, words tsvector not null, primary key (session, op)
+  );
+  create index if not exists search_operations_by_number on search_operations (number desc);
+  create index if not exists search_operations_by_word on search_operations using gin (words);
+`;
+
+export interface PostgresIndexOptions {
+  readonly url: string;
+  /** What relative paths in it are relative to. */
+  readonly directory: string;
+  readonly gateway: string;
+  readonly words: SearchWords;
+}
+
+export class PostgresIndex implements SearchIndex {
+  readonly #pool: pg.Pool;
+  readonly #gateway: string;
+
+  readonly #words: SearchWords;
+
+  private constructor(pool: pg.Pool, gateway: string, words: SearchWords) {
+    this.#words = words;
+    this.#pool = pool;
+    this.#gateway = gateway;
+  }
+
+  /** Connects and makes its tables. Errors: `store_failed`, `config_invalid` (the URL). */
+  static async open({ url, directory, gateway, words }: PostgresIndexOptions): Promise<PostgresIndex> {
+    const { host, port, database, user, password, ssl, options } = parsePostgresUrl(url, directory);
+    const pool = new pg.Pool({ host, port, database, user, password, ssl, options, max: 3 });
+    // Of connections that nobody uses at the moment: the next query opens another.
+    pool.on('error', () => {});
+    const index = new PostgresIndex(pool, gateway, words);
+    await index.#within('make the search index', async (client) => {
+      await client.query('select pg_advisory_xact_lock($1)', [LOCK]);
+      await client.query(TABLES);
+    });
+    return index;
+  }
+
+  async state(): Promise<string | undefined> {
+    const [row] = await this.#rows<{ state: string }>('select state from search_state where gateway = $1', [
+      this.#gateway,
+    ]);
+    return row?.state;
+  }
+
+  async write({ sessions, operations, state }: SearchBatch): Promise<void> {
+    await this.#within('write the search index', async (client) => {
+      for (const session of sessions) {
+        const { principal, actor = null, connection } = session;
+        await client.query('insert into search_sessions values ($1, $2, $3, $4, $5) on conflict (session) do nothing', [
+          ...[session.session, principal, actor, connection, JSON.stringify(session)],
+        ]);
+      }
+      for (let at = 0; at < operations.length; at += AT_ONCE) {
+        await this.#insert(client, operations.slice(at, at + AT_ONCE));
+      }
+      await client.query(
+        'insert into search_state values ($1, $2) on conflict (gateway) do update set state = excluded.state',
+        [this.#gateway, state],
+      );
+    });
+  }
+
+  async search(query: SearchQuery): Promise<FoundPage> {
+    const { words, beginnings } = this.#words.wanted(query);
+    const match = [...words.map((word) => `'${word}'`), ...beginnings.map((word) => `'${word}':*`)].join(' & ');
+    const conditions: string[] = [];
+    const values: (string | number)[] = [];
+    const where = (condition: string, value: string | number | undefined) => {
+      if (value === undefined) return;
+      values.push(value);
+      conditions.push(condition.replace('?', `$${values.length}`));
+    };
+    where('o.words @@ ?::tsquery', match === '' ? undefined : match);
+    where('o.number < ?', query.before === undefined ? undefined : Number(query.before));
+    where('o.number >= ?', query.since === undefined ? undefined : query.since * PER_MS);
+    where('o.number < ?', query.until === undefined ? undefined : query.until * PER_MS);
+    where('o.rows >= ?', query.rows?.min);
+    where('o.rows <= ?', query.rows?.max);
+    where('o.us >= ?', query.us?.min);
+    where('o.us <= ?', query.us?.max);
+    values.push(query.limit + 1);
+    const found = await this.#rows<Row>(
+      `select o.number, o.session, o.op, o.verdict, o.status, o.rule, o.review, o.error, o.rows, o.bytes, o.us, o.text,
+         s.principal, s.actor, s.connection
+       from search_operations o join search_sessions s using (session)
+       ${conditions.length === 0 ? '' : `where ${conditions.join(' and ')}`}
+       order by o.number desc, o.session, o.op limit $${values.length}`,
+      values,
+    );
+    const page = found.slice(0, query.limit);
+    const more = found.length > query.limit ? { next: String(page.at(-1)!.number) } : {};
+    return { operations: page.map(show), ...more };
+  }
+
+  /** PostgreSQL reuses the room when it vacuums, as its own settings say. */
+  async scrub(): Promise<void> {}
+
+  async forget(session: string): Promise<number> {
+    return this.#within('forget a session in the search index', async (client) => {
+      const { rowCount } = await client.query('delete from search_operations where session = $1', [session]);
+      await client.query('delete from search_sessions where session = $1', [session]);
+      return rowCount ?? 0;
+    });
+  }
+
+  async count(): Promise<number> {
+    const [row] = await this.#rows<{ n: string }>('select count(*) as n from search_operations', []);
+    return Number(row?.n ?? 0);
+  }
+
+  async close(): Promise<void> {
+    await this.#pool.end();
+  }
+
+  // -------------------------------------------------------------------------------------------------------------------
+
+  async #insert(client: pg.PoolClient, operations: readonly SearchedOperation[]): Promise<void> {
+    const names = [...new Set(operations.map(({ session }) => session))];
+    const { rows } = await client.query<{ session: string; known: string }>(
+      'select session, known from search_sessions where session = any ($1)',
+      [names],
+    );
+    const known = new Map(rows.map((row) => [row.session, JSON.parse(row.known) as SearchedSession]));
+    const numbers = await this.#numbers(client, operations);
+    const list = operations.flatMap((operation, i) => {
+      const session = known.get(operation.session);
+      return session === undefined
+        ? []
+        : [{ ...shown(operation), number: numbers[i], words: this.#words.bag(operation, session) }];
+    });
+    await client.query(
+      `insert into search_operations (number, session, op, verdict, status, rule, review, error, rows, bytes, us, text, words)
+       select number, session, op, verdict, status, rule, review, error, rows, bytes, us, text,
+         array_to_tsvector(array (select jsonb_array_elements_text(words)))
+       from jsonb_to_recordset($1::jsonb) as one (number bigint, session text, op integer, verdict text, status text, rule text,
+         review text, error text, rows bigint, bytes bigint, us bigint, text text, words jsonb)
+       on conflict (session, op) do update set status = excluded.status, error = excluded.error, rows = excluded.rows,
+         bytes = excluded.bytes, us = excluded.us, verdict = excluded.verdict, review = excluded.review, words = excluded.words`,
+      [JSON.stringify(list)],
+    );
+  }
+
+  /** Numbers that no operation has, so that a page's end is one place; other gateways may be a little ahead or behind. */
+  async #numbers(client: pg.PoolClient, operations: readonly SearchedOperation[]): Promise<number[]> {
+    const first = (at: number) => Math.floor(at) * PER_MS;
+    const lowest = operations.reduce((least, { at }) => Math.min(least, first(at)), Number.MAX_SAFE_INTEGER);
+    const highest = operations.reduce((most, { at }) => Math.max(most, first(at) + PER_MS), 0);
+    const { rows } = await client.query<{ number: string }>(
+      'select number from search_operations where number >= $1 and number < $2',
+      [lowest, highest],
+    );
+    const taken = new Set(rows.map(({ number }) => Number(number)));
+    return operations.map(({ at }) => {
+      let number = first(at);
+      while (taken.has(number)) number++;
+      taken.add(number);
+      return number;
+    });
+  }
+
+  async #rows<Result extends pg.QueryResultRow>(sql: string, values: unknown[]): Promise<Result[]> {
+    try {
+      return (await this.#pool.query<Result>(sql, values)).rows;
+    } catch (thrown) {
+      throw storeError('read the search index', thrown);
+    }
+  }
+
+  async #within<Result>(what: string, action: (client: pg.PoolClient) => Promise<Result>): Promise<Result> {
+    let client: pg.PoolClient | undefined;
+    try {
+      client = await this.#pool.connect();
+      await client.query('begin');
+      const result = await action(client);
+      await client.query('commit');
+      client.release();
+      return result;
+    } catch (thrown) {
+      client?.release(true);
+      throw storeError(what, thrown);
+    }
+  }
+}
+
+/** What is kept to be shown. PostgreSQL's text has no NUL. */
+function shown({ session, op, verdict, status, rule, review, error, rows, bytes, us, text }: SearchedOperation) {
+  const clean = text.slice(0, SHOWN_CHARS).replaceAll('\0', '');
+  return { session, op, verdict, status, rule, review, error, rows, bytes, us, text: clean };
+}
+
+type Row = {
+  readonly [Key in 'number' | 'rows' | 'bytes' | 'us']: string | null;
+} & {
+  readonly session: string;
+  readonly op: number;
+  readonly principal: string;
+  readonly actor: string | null;
+  readonly connection: string;
+  readonly verdict: string;
+  readonly status: string;
+  readonly rule: string | null;
+  readonly review: string | null;
+  readonly error: string | null;
+  readonly text: string;
+};
+
+function show({ number, session, op, principal, connection, verdict, status, text, ...rest }: Row): FoundOperation {
+  const { actor, rule, review, error } = rest;
+  const count = (value: string | null) => (value === null ? null : Number(value));
+  const optional = { actor, rule, review, error, rows: count(rest.rows), bytes: count(rest.bytes), us: count(rest.us) };
+  const given = Object.fromEntries(Object.entries(optional).filter(([, value]) => value !== null));
+  return {
+    session,
+    op,
+    at: Math.floor(Number(number) / PER_MS),
+    principal,
+    connection,
+    verdict,
+    status,
+    text,
+    ...given,
+  };
+}
