@@ -1,7 +1,7 @@
 // What the conversation (machine/) asks of the reading of SQL (sql/, catalogue/, masking/): types alone, no code.
 // Refuses to know: how SQL is parsed, how the catalogue is read, what the wire looks like beyond one field of one row.
 
-import type { Facts, Mask, PredicateUse, ResultColumn } from '../contract.ts';
+import type { Covering, Facts, Mask, Memory, PredicateUse, ResultColumn } from '../contract.ts';
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Text → facts.
@@ -27,12 +27,14 @@ export interface StatementInfo {
   readonly ddl: boolean;
   /** It can change how an unqualified name resolves: `search_path`, role, temporary objects, `set_config`, DISCARD. */
   readonly names: boolean;
+  /** It can change more of that than which temporary objects there are. Left out: as `names`. */
+  readonly path?: boolean;
   /** COPY to or from the client. */
   readonly copy?: CopyOptions;
   /** SET, RESET and SET LOCAL of one parameter: folded name; undefined value for DEFAULT and RESET; `all` for RESET ALL. */
   readonly set?: { readonly name: string; readonly value: string | undefined };
   /** PREPARE name AS statement: the inner statement as an analysis of its own with exactly one statement. */
-  readonly prepare?: { readonly name: string; readonly analysis: Analysis };
+  readonly prepare?: { readonly name: string; readonly analysis: Analysis; readonly text: string };
   /** EXECUTE name (also inside EXPLAIN and CREATE TABLE AS): its facts are those of the call; the machine adds what it knows. */
   readonly execute?: { readonly name: string };
   /** DEALLOCATE name; undefined name: ALL, or DISCARD ALL. */
@@ -88,15 +90,33 @@ export interface Field {
 export interface PlanContext {
   /** Unqualified names still resolve as they do for a fresh session of this user: no statement with `names` was let through. */
   readonly namesPinned: boolean;
+  /** The same, but that temporary objects may have been made. Left out: as `namesPinned`. */
+  readonly pathPinned?: boolean;
   /**
    * DDL ran in a transaction (also the implicit one of several statements in one text, or of a pipeline) that is not over:
    * the catalogue cannot show it yet. Undefined: not known, and any DDL of the session counts.
    */
   readonly ddlPending?: boolean;
+  /** What `mark` gave before the rows were made. Left out: nothing can have changed since. */
+  readonly since?: Mark | undefined;
 }
 
-/** Used only where `session.masking` says that something may be masked. */
+/** The catalogue as it was when a statement was sent: what its names meant. */
+export type Mark = object;
+
+/** Used only where `session.masking` says that something may be masked, or `session.reaching` that it matters what is reached. */
 export interface ColumnPlanner {
+  /**
+   * The parts of an operation with everything that they reach, and behind them what runs because of them. `sources` as
+   * `resolve` found them, where parts refer to something named before. A rejection or throw: it is not known.
+   */
+  reached?(
+    parts: readonly Facts[],
+    analysis: Analysis,
+    sources: readonly { readonly analysis: Analysis | undefined; readonly part: number }[] | undefined,
+    context: PlanContext,
+  ): readonly Facts[] | Promise<readonly Facts[]>;
+
   /**
    * The columns of a result. `analysis` is undefined when it is not known what made the rows (then nothing is proven).
    * Sync when the catalogue is cached, else a promise; the machine stops reading the target until it resolves.
@@ -141,8 +161,24 @@ export interface ColumnPlanner {
     context: PlanContext,
   ): readonly PredicateUse[] | Promise<readonly PredicateUse[]>;
 
+  /**
+   * Whether anything in the database is covered by masks, or may be looked at by this text elsewhere. False: its values,
+   * errors and definitions are nobody's secret. Sync where that is known; never rejects.
+   */
+  covered?(covering: Covering | undefined, text: string): boolean | Promise<boolean>;
+  /** As `covered`, and true where it is not known at the moment. */
+  coveredNow?(covering: Covering | undefined, text: string): boolean;
+  /** A text that is let through: where it may change what is covered, that is looked at anew behind its DDL. */
+  defines?(covering: Covering | undefined, text: string): void;
+
   /** DDL went by: what was read from the catalogue may be stale. */
   invalidate(): void;
+
+  /** Asked before a statement is sent, and given back with its rows, or those of the cursor that it declares. */
+  mark?(analysis: Analysis, context: PlanContext): Mark | Promise<Mark>;
+  /** DDL of this session was sent, or is over as far as the gateway can see; `lost`: nobody will tell how it came out. */
+  unsettle?(): void;
+  settle?(lost: boolean): void;
 }
 
 /** A plain second connection to the same database as the same user, for the catalogue. Text values, null for NULL. */
@@ -156,6 +192,10 @@ export interface SideConnection {
 export interface CatalogueSource {
   /** Stable for the process: connection, database and user; a cache may be shared by all sessions with the same key. */
   readonly key: string;
+  /** The database itself, whoever reads it: a change of its catalogue concerns all. */
+  readonly place?: string;
+  /** Where former names are kept; left out: they last as long as the process. */
+  readonly memory?: Memory;
   connect(signal: AbortSignal): Promise<SideConnection>;
 }
 

@@ -9,6 +9,9 @@ import type { Session, SessionEnd } from '../contract.ts';
 import type { Machine } from './machine/machine.ts';
 import { TERMINATE } from './wire/frontend.ts';
 
+/** Turns of a client whose operations wait to be on record, before no more is read of it: a slow disk, or a commit. */
+const MAX_UNRECORDED = 64;
+
 export interface DriverOptions {
   readonly session: Session;
   readonly client: ByteStream;
@@ -150,7 +153,7 @@ export class Driver {
   }
 
   #regulate(): void {
-    const client = this.#targetFull || this.#machine.clientFull;
+    const client = this.#targetFull || this.#machine.clientFull || this.#unrecorded.length > MAX_UNRECORDED;
     if (client !== this.#clientPaused) {
       this.#clientPaused = client;
       if (client) this.#client.pause();

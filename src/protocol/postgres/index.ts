@@ -2,7 +2,8 @@
 // the parser, the machine and the login are loaded when they are first used.
 
 import { userError } from '../../core/errors.ts';
-import type { LocalAccess, Protocol } from '../contract.ts';
+import { shellWord } from '../../core/shell.ts';
+import type { LocalAccess, NativeAccess, NativeClient, Protocol } from '../contract.ts';
 import './limits.ts';
 import { type PostgresConfig, schema } from './schema.ts';
 import { VOCABULARY } from './sql/vocabulary.ts';
@@ -21,7 +22,9 @@ function coverage(config: PostgresConfig): readonly string[] {
       ? 'passes unseen: replication connections, as bytes (refused all the same where masks apply)'
       : 'refused: replication connections (options.allow: [replication])',
     'masked: columns of results and of COPY TO STDOUT; texts of errors and notices, payloads of notifications where masks apply',
-    'not seen: what a function, trigger, rule or DO block does inside the server, and data that COPY FROM STDIN brings',
+    'followed where rules name relations, columns or functions: views, partitions, rules, triggers, cascading keys, policies, functions in SQL and PL/pgSQL',
+    'opaque there: functions that run text as SQL or are in other languages; everywhere: DO and CALL',
+    'not seen: data that COPY FROM STDIN brings, and what another server does with a foreign table',
   ];
 }
 
@@ -65,14 +68,22 @@ function local(
   };
 }
 
+function native({ connection, user, host, port }: NativeClient): NativeAccess {
+  const words = ['-h', host, '-p', String(port), '-U', user, connection].map(shellWord).join(' ');
+  const password = `PGPASSWORD="$(hoopctl token ${shellWord(connection)})"`;
+  return { facts: { user, database: connection }, example: `${password} PGSSLMODE=require psql ${words}` };
+}
+
 export const postgres: Protocol<PostgresConfig> = {
   name: 'postgres',
+  datastore: true,
   vocabulary: VOCABULARY,
   schema,
-  capabilities: () => ({ mask: true, hold: true, notify: true, refuse: true, inspect: true }),
+  capabilities: () => ({ mask: true, hold: true, notify: true, refuse: true, inspect: true, meter: true }),
   coverage,
   describe,
   local,
+  native,
   async analyse(text) {
     const { sqlParts } = await import('./parts.ts');
     const { analyser } = await sqlParts();
@@ -82,6 +93,46 @@ export const postgres: Protocol<PostgresConfig> = {
     throw userError('usage', `the text does not parse as PostgreSQL${at}: ${error.message}`, {
       fix: 'correct the SQL',
     });
+  },
+  async inventory(target, signal) {
+    const [{ connectSide }, { readInventory, together }] = await Promise.all([
+      import('./startup/side.ts'),
+      import('./catalogue/inventory.ts'),
+    ]);
+    const { database, databases } = target.config.target;
+    const names = [database, ...(databases === '*' ? [] : databases)];
+    const read = async (name: string) => {
+      const side = await connectSide(target, name, signal);
+      try {
+        return await readInventory(side);
+      } finally {
+        side.close();
+      }
+    };
+    return together(await Promise.all([...new Set(names)].map(read)));
+  },
+  async *logged(log, of) {
+    const { loggedStatements } = await import('./serverlog/statements.ts');
+    yield* loggedStatements(log, of);
+  },
+  async shapes(text) {
+    const { shapesOf } = await import('./serverlog/shapes.ts');
+    return shapesOf(text);
+  },
+  async counted(target, signal) {
+    const [{ connectSide }, { readCounts }, { shapesOf }, { ownShapes }] = await Promise.all([
+      import('./startup/side.ts'),
+      import('./serverlog/statistics.ts'),
+      import('./serverlog/shapes.ts'),
+      import('./serverlog/own.ts'),
+    ]);
+    const own = await ownShapes(shapesOf);
+    const side = await connectSide(target, target.config.target.database, signal);
+    try {
+      return await readCounts(side, shapesOf, (shape) => own.has(shape));
+    } finally {
+      side.close();
+    }
   },
   async serve(visitor, services) {
     const [{ serve }, { sqlParts }] = await Promise.all([import('./serve.ts'), import('./parts.ts')]);

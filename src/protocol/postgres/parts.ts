@@ -4,8 +4,8 @@
 import type { Services } from '../contract.ts';
 import type { SqlParts } from './analysis.ts';
 import { ANALYSER_LIMITS, type AnalyserLimits, analyserLimitsOf } from './limits.ts';
+import { Catalogues } from './masking/catalogues.ts';
 import { createMasker } from './masking/masker.ts';
-import { Catalogues } from './masking/planner.ts';
 import { TypeRegistry } from './masking/types.ts';
 import { createAnalyser } from './sql/analyser.ts';
 

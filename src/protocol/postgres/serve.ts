@@ -2,7 +2,6 @@
 // Refuses to know: what is decided, how a message looks.
 
 import { asHoopctlError, HoopctlError, peerError, userError } from '../../core/errors.ts';
-import type { Log } from '../../core/log.ts';
 import type { ByteStream } from '../../core/stream.ts';
 import type { Services, Session, Target, Visitor } from '../contract.ts';
 import type { ColumnPlanner, SqlParts } from './analysis.ts';
@@ -50,7 +49,7 @@ export async function serve(visitor: Visitor, services: Services, sql: () => Pro
     const ready = prepare(session, opened.target as Target<PostgresConfig>, greeting, opened.asked);
     const parts = sql();
     parts.catch(() => {});
-    const conversation = new Conversation(session, ready.target, limits, door, services.log);
+    const conversation = new Conversation(session, ready.target, limits, door, services);
     await conversation.run(greeting, ready, await parts);
   } catch (thrown) {
     const error = asHoopctlError(thrown);
@@ -143,11 +142,11 @@ class Conversation {
   readonly #target: Target<PostgresConfig>;
   readonly #limits: Limits;
   readonly #door: Door;
-  readonly #log: Log;
+  readonly #services: Services;
   #machine: Machine | undefined;
 
-  constructor(session: Session, target: Target<PostgresConfig>, limits: Limits, door: Door, log: Log) {
-    this.#log = log;
+  constructor(session: Session, target: Target<PostgresConfig>, limits: Limits, door: Door, services: Services) {
+    this.#services = services;
     this.#session = session;
     this.#target = target;
     this.#limits = limits;
@@ -209,7 +208,7 @@ class Conversation {
       allowFunctionCall: ready.target.config.options.allow.includes('function-call'),
       namesPinned: namesPinned(greeting.parameters),
       wake: () => driver.wake(),
-      cancel: () => void this.#cancel(key, false).catch(() => {}),
+      cancel: () => this.#cancel(key, false).catch(() => {}),
     });
     this.#machine = machine;
     const client = this.#door.stream;
@@ -225,7 +224,7 @@ class Conversation {
     if (failure === undefined) return;
     const { stack } = failure.cause instanceof Error ? failure.cause : failure;
     const frames = stack?.split('\n').filter((line) => /^\s+at /.test(line));
-    this.#log.error({ session: this.#session.id, at: frames }, 'a conversation failed');
+    this.#services.log.error({ session: this.#session.id, at: frames }, 'a conversation failed');
   }
 
   async #connect(greeting: Startup, { database, target }: Ready): Promise<Connected> {
@@ -275,11 +274,15 @@ class Conversation {
     );
   }
 
-  #planner(sql: SqlParts, { target, database }: Ready): ColumnPlanner | undefined {
-    const { masking } = this.#session;
-    if (!masking.columns && !masking.values) return undefined;
-    const key = JSON.stringify([target.connection, database, target.config.credentials.user]);
-    return sql.planner({ key, connect: (signal) => connectSide(target, database, signal, this.#limits) });
+  /** Where nothing is masked or ruled it tells the others that the catalogue has changed. */
+  #planner(sql: SqlParts, { target, database }: Ready): ColumnPlanner {
+    const { host, port } = target.config.target;
+    // The connection may lead to another server after a reload, where the same numbers are other tables.
+    const key = JSON.stringify([target.connection, host, port, database, target.config.credentials.user]);
+    const place = JSON.stringify([host, port, database]);
+    const { memory } = this.#services;
+    const connect = (signal: AbortSignal) => connectSide(target, database, signal, this.#limits);
+    return sql.planner({ key, place, connect, ...(memory === undefined ? {} : { memory }) });
   }
 
   /** CancelRequest of the client, or the end of the session: what waits is cancelled here, what runs at the server. */

@@ -4,8 +4,11 @@
 import type { CatalogueSource, SideConnection } from '../analysis.ts';
 import { analyseFresh } from '../sql/analyser.ts';
 import type { AnalysedStatement } from '../sql/statement.ts';
+import { type Body, Code } from './code.ts';
+import * as codeQueries from './code-queries.ts';
+import { FormerNames } from './former.ts';
 import * as queries from './queries.ts';
-import { type Definition, digestOf, type Relation, type Rows, Snapshot } from './snapshot.ts';
+import { type Definition, digestOf, type Rows, Snapshot } from './snapshot.ts';
 
 export interface CatalogueTimes {
   /** ms after which a snapshot in use is compared with the server again, in the background. */
@@ -39,11 +42,17 @@ export class Catalogue implements Past {
   #snapshot: Snapshot | undefined;
   #checkedAt = Number.NEGATIVE_INFINITY;
   #loading: Promise<Snapshot> | undefined;
+  #latest: Snapshot | undefined;
+  #latestAt = Number.NEGATIVE_INFINITY;
+  #refreshing = false;
+  /** Counts what made the last snapshot worthless: a load that began before it does not bring it back. */
+  #forgotten = 0;
   /** Counts invalidations: a load that began before one is not its answer. */
   #generation = 0;
+  /** Somebody wants to know what runs by itself; from then on it is read with the rest. */
+  #wantsCode = false;
   readonly #unreadAt = new Map<number, number>();
-  readonly #formerRelations = new Map<number, Set<string>>();
-  readonly #formerColumns = new Map<string, Set<string>>();
+  readonly #former = new FormerNames();
 
   constructor(source: CatalogueSource, times: CatalogueTimes = CATALOGUE_TIMES) {
     this.#source = source;
@@ -57,7 +66,11 @@ export class Catalogue implements Past {
 
   /** The search path of a fresh session when it was last looked at; undefined before. */
   get searchPath(): string | undefined {
-    return this.#snapshot === undefined ? undefined : JSON.stringify(this.#snapshot.searchPath);
+    return this.#snapshot?.path;
+  }
+
+  get now(): number {
+    return this.#times.now();
   }
 
   /** Counts DDL that went by. */
@@ -71,6 +84,34 @@ export class Catalogue implements Past {
     if (this.#snapshot === undefined || age > this.#times.staleAfter) return undefined;
     if (age > this.#times.refreshAfter && this.#loading === undefined) this.load().catch(() => {});
     return this.#snapshot;
+  }
+
+  /** The last snapshot, DDL since then or not, while it is not too old; read again in the background in good time. */
+  lately(): Snapshot | undefined {
+    const age = this.#times.now() - this.#latestAt;
+    if (this.#latest === undefined || age > this.#times.staleAfter) return undefined;
+    if (age > this.#times.refreshAfter && !this.#refreshing) {
+      this.#refreshing = true;
+      const done = () => {
+        this.#refreshing = false;
+      };
+      this.load().then(done, done);
+    }
+    return this.#latest;
+  }
+
+  /** What was read lately is not so any more. */
+  forget(): void {
+    this.#latest = undefined;
+    this.#forgotten++;
+  }
+
+  /** One value of the gateway's own asking. Rejects as `load`. */
+  async ask(sql: string): Promise<string | null | undefined> {
+    return this.#connected(async (side) => {
+      await side.query(queries.PREPARE);
+      return (await side.query(sql))[0]?.[0];
+    });
   }
 
   /** A fresh snapshot; sessions that wait at once share one load. Rejects when the catalogue cannot be read. */
@@ -91,6 +132,31 @@ export class Catalogue implements Past {
     this.#unreadAt.clear();
   }
 
+  /** As `load`, of what the server says from now on. */
+  async fresh(): Promise<Snapshot> {
+    await this.#loading?.catch(() => {});
+    return this.load();
+  }
+
+  /** Snapshots are to have `code` from now on. */
+  wantCode(): void {
+    if (this.#wantsCode) return;
+    this.#wantsCode = true;
+    this.#checkedAt = Number.NEGATIVE_INFINITY;
+    this.#loading = undefined;
+  }
+
+  /** Reads definitions of functions into the snapshot. */
+  async loadBodies(code: Code, oids: readonly number[]): Promise<void> {
+    await this.#connected(async (side) => {
+      await side.query(queries.PREPARE);
+      for (const oid of oids) code.bodies.set(oid, 'unread');
+      for (const [oid, text] of await side.query(codeQueries.functionDefinitions(oids))) {
+        if (text !== null) code.bodies.set(Number(oid), bodyOf(text!));
+      }
+    });
+  }
+
   /** Reads definitions of views into the snapshot; what cannot be read is `unread` there, for some seconds. */
   async loadDefinitions(snapshot: Snapshot, oids: readonly number[]): Promise<void> {
     await this.#connected(async (side) => {
@@ -107,17 +173,23 @@ export class Catalogue implements Past {
   }
 
   relation(oid: number): ReadonlySet<string> | undefined {
-    return this.#formerRelations.get(oid);
+    return this.#former.relations.get(oid);
   }
 
   column(oid: number, attnum: number): ReadonlySet<string> | undefined {
-    return this.#formerColumns.get(`${oid}.${attnum}`);
+    return this.#former.columns.get(`${oid}.${attnum}`);
   }
 
   async #load(): Promise<Snapshot> {
     const generation = this.#generation;
+    const forgotten = this.#forgotten;
+    const began = this.#times.now();
     const snapshot = await this.#connected((side) => this.#read(side));
-    if (this.#snapshot !== undefined && this.#snapshot !== snapshot) this.#remember(this.#snapshot, snapshot);
+    if (this.#snapshot !== snapshot) this.#remember(snapshot);
+    if (forgotten === this.#forgotten) {
+      this.#latest = snapshot;
+      this.#latestAt = began;
+    }
     // DDL went by meanwhile: who asked before it gets what was read, nobody else does.
     if (generation === this.#generation) {
       this.#snapshot = snapshot;
@@ -126,13 +198,36 @@ export class Catalogue implements Past {
     return snapshot;
   }
 
+  #remember(snapshot: Snapshot): void {
+    this.#former.learn(snapshot);
+    const { memory, place } = this.#source;
+    // What cannot be kept now is kept with the next change.
+    if (memory !== undefined) this.#former.save(memory, memoryKey(place)).catch(() => {});
+  }
+
+  async #recall(side: SideConnection): Promise<void> {
+    const { memory, place } = this.#source;
+    const [database] = await side.query(queries.DATABASE);
+    // Not everybody may ask.
+    const [server] = await side.query(queries.SYSTEM).catch(() => [['']]);
+    // Another server at the same address numbers other things.
+    this.#former.belongTo(`${database?.[0]} ${server?.[0]}`);
+    if (memory !== undefined) await this.#former.recall(memory, memoryKey(place));
+  }
+
   async #read(side: SideConnection): Promise<Snapshot> {
     const searchPath = await side.query(queries.SEARCH_PATH);
     await side.query(queries.PREPARE);
-    const digest = [[...(await side.query(queries.DIGEST)), ...searchPath].flat()];
+    await this.#recall(side);
+    // One moment for all of it.
+    await side.query('begin isolation level repeatable read');
+    const code = this.#wantsCode;
+    const rows = [...(await side.query(queries.DIGEST)), ...(code ? await side.query(codeQueries.CODE_DIGEST) : [])];
+    const digest = [[...rows, ...searchPath].flat()];
     const known = this.#snapshot;
-    if (known !== undefined && known.digest === digestOf(digest)) return known;
-    return new Snapshot({
+    const whole = (known?.code?.held.size ?? 0) === 0;
+    if (known !== undefined && whole && known.digest === digestOf(digest)) return known;
+    const snapshot = new Snapshot({
       searchPath,
       digest,
       relations: await side.query(queries.RELATIONS),
@@ -146,6 +241,12 @@ export class Catalogue implements Past {
       casts: await side.query(queries.CASTS),
       textTypes: await side.query(queries.TEXT_TYPES),
     });
+    if (code) snapshot.code = await readCode(side, known);
+    // Those of the server itself stay.
+    for (const [oid, definition] of known?.definitions ?? []) {
+      if (snapshot.relations.get(oid)?.builtin === true) snapshot.definitions.set(oid, definition);
+    }
+    return snapshot;
   }
 
   async #connected<Result>(use: (side: SideConnection) => Promise<Result>): Promise<Result> {
@@ -161,40 +262,9 @@ export class Catalogue implements Past {
       side.close();
     }
   }
-
-  #remember(before: Snapshot, after: Snapshot): void {
-    for (const [oid, relation] of before.relations) {
-      const now = after.relations.get(oid);
-      if (now === undefined || relation.builtin) continue;
-      if (now.schema !== relation.schema || now.name !== relation.name) {
-        add(this.#formerRelations, oid, `${relation.schema}\u0000${relation.name}`);
-      }
-      // A partition that was detached, a child that was disowned: what was seen through the parent is still in it.
-      const kept = new Set([...ancestors(now)].map((ancestor) => ancestor.oid));
-      for (const ancestor of ancestors(relation)) {
-        if (!kept.has(ancestor.oid)) add(this.#formerRelations, oid, `${ancestor.schema}\u0000${ancestor.name}`);
-      }
-      const names = new Map(now.columns.map((column) => [column.attnum, column.name]));
-      for (const { attnum, name } of relation.columns) {
-        const renamed = names.get(attnum);
-        if (renamed !== undefined && renamed !== name) add(this.#formerColumns, `${oid}.${attnum}`, name);
-      }
-    }
-  }
 }
 
-function ancestors(relation: Relation, found = new Set<Relation>()): Set<Relation> {
-  for (const parent of relation.parents) {
-    if (!found.has(parent)) ancestors(parent, found.add(parent));
-  }
-  return found;
-}
-
-function add<Key>(map: Map<Key, Set<string>>, key: Key, value: string): void {
-  const set = map.get(key);
-  if (set === undefined) map.set(key, new Set([value]));
-  else set.add(value);
-}
+const memoryKey = (place: string | undefined): string => `former names ${place ?? ''}`;
 
 async function readDefinitions(side: SideConnection, oids: readonly number[]): Promise<Map<number, Definition>> {
   const found = new Map<number, Definition>(oids.map((oid) => [oid, 'unread']));
@@ -212,6 +282,34 @@ async function readDefinitions(side: SideConnection, oids: readonly number[]): P
     }
   }
   return found;
+}
+
+async function readCode(side: SideConnection, before: Snapshot | undefined): Promise<Code> {
+  const held = (await side.query(codeQueries.HELD)).map(([oid]) => Number(oid));
+  const code = new Code({
+    routines: await side.query(codeQueries.ROUTINES),
+    aggregates: await side.query(codeQueries.AGGREGATES),
+    triggers: await side.query(codeQueries.triggers(held)),
+    rules: await side.query(codeQueries.rules(held)),
+    foreignKeys: await side.query(codeQueries.FOREIGN_KEYS),
+    expressions: await side.query(codeQueries.expressions(held)),
+    domains: await side.query(codeQueries.DOMAINS),
+    casts: await side.query(codeQueries.CAST_FUNCTIONS),
+    support: await side.query(codeQueries.SUPPORT),
+    operators: await side.query(codeQueries.OPERATOR_FUNCTIONS),
+    foreignTables: await side.query(codeQueries.FOREIGN_TABLES),
+    eventTriggers: await side.query(codeQueries.EVENT_TRIGGERS),
+    indexes: await side.query(codeQueries.INDEXES),
+    dependents: await side.query(codeQueries.DEPENDENTS),
+  });
+  code.hold(held, before?.code, (oid) => before?.relations.has(oid) === true);
+  return code;
+}
+
+function bodyOf(text: string): Body {
+  const { analysis } = analyseFresh(Buffer.from(text));
+  const [statement] = analysis.statements;
+  return analysis.error === undefined && statement !== undefined ? (statement as AnalysedStatement) : 'unread';
 }
 
 function definitionOf(text: string): Definition {

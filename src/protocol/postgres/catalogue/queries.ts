@@ -4,6 +4,10 @@
 /** The search path of a fresh session, as a JSON array with the implicit schemas; asked before it is emptied. */
 export const SEARCH_PATH = 'select array_to_json(pg_catalog.current_schemas(true))';
 
+/** Which database of which server this is: numbers mean the same only there. */
+export const DATABASE = 'select oid from pg_catalog.pg_database where datname = pg_catalog.current_database()';
+export const SYSTEM = 'select system_identifier from pg_catalog.pg_control_system()';
+
 /**
  * A definition is read under locks that DDL of others may hold: rather none than a session that waits for itself.
  */
@@ -30,10 +34,13 @@ export const DIGEST = `select
   (select count(*) || '.' || coalesce(sum(hashtext(setrole || ' ' || setdatabase || ' ' || xmin::text)::int8), 0)
      from pg_catalog.pg_db_role_setting)`;
 
-/** oid, schema, name, kind, whether it has rules beside a view's own, the TOAST table, the row type. */
+/** oid, schema, name, kind, whether it has rules beside a view's own, the TOAST table, what changes with its definition. */
 export const RELATIONS = `select c.oid, n.nspname, c.relname, c.relkind,
     exists (select 1 from pg_catalog.pg_rewrite r where r.ev_class = c.oid and r.ev_type <> '1'),
-    c.reltoastrelid
+    c.reltoastrelid, c.xmin::text || ' ' || n.xmin::text || ' '
+      || coalesce((select sum(r.xmin::text::int8) from pg_catalog.pg_rewrite r where r.ev_class = c.oid), 0)
+      || ' ' || coalesce((select sum(a.xmin::text::int8) from pg_catalog.pg_attribute a
+        where a.attrelid = c.oid and a.attnum > 0 and c.oid >= 16384), 0)
   from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
   where c.relkind in ('r', 'p', 'v', 'm', 'f', 'S', 't')`;
 
@@ -94,11 +101,16 @@ const ofExtension = (catalogue: string, oid: string) =>
   `exists (select 1 from pg_catalog.pg_depend e where e.classid = 'pg_catalog.${catalogue}'::pg_catalog.regclass
     and e.objid = ${oid} and e.deptype = 'e')`;
 
-/** Operators behind which is a function that somebody wrote, or chose among those of the server that may read more. */
-export const OPERATORS = `select distinct o.oprname from pg_catalog.pg_operator o
+/**
+ * name, whether behind it is a function that somebody wrote, or chose among those of the server that may read more; whether it
+ * came with no extension.
+ */
+export const OPERATORS = `select o.oprname, bool_or(l.lanname not in ('c', 'internal')
+    or (p.provolatile <> 'i' and not ${ofExtension('pg_operator', 'o.oid')})),
+    bool_or(not ${ofExtension('pg_operator', 'o.oid')})
+  from pg_catalog.pg_operator o
   join pg_catalog.pg_proc p on p.oid = o.oprcode join pg_catalog.pg_language l on l.oid = p.prolang
-  where o.oid >= 16384 and (l.lanname not in ('c', 'internal')
-    or (p.provolatile <> 'i' and not ${ofExtension('pg_operator', 'o.oid')}))`;
+  where o.oid >= 16384 group by o.oprname`;
 
 /** Whether there is a cast, possibly implicit, through such a function. */
 export const CASTS = `select exists (select 1 from pg_catalog.pg_cast c

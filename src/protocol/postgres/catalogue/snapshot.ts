@@ -2,6 +2,7 @@
 // Refuses to know: how it is read (catalogue.ts), and what origins follow from it (masking/).
 
 import type { Lineage } from '../sql/lineage.ts';
+import type { Code } from './code.ts';
 
 export interface Column {
   readonly attnum: number;
@@ -23,6 +24,8 @@ export interface Relation {
   readonly builtin: boolean;
   /** Has rules that rewrite INSERT, UPDATE or DELETE. */
   readonly rules: boolean;
+  /** Another one after every change of its name, its columns or its definition. */
+  readonly version: string;
   /** In the order of their numbers. */
   readonly columns: readonly Column[];
   /** Inheritance and partitions, direct. */
@@ -72,15 +75,23 @@ export class Snapshot {
   readonly digest: string;
   /** Schemas of a fresh session's search path in order, implicit ones included. */
   readonly searchPath: readonly string[];
+  /** The same as one text, to compare. */
+  readonly path: string;
   readonly relations: ReadonlyMap<number, Relation>;
+  /** What runs by itself, where that was asked for. */
+  code: Code | undefined;
   /** Definitions read so far, by the view's oid. */
   readonly definitions = new Map<number, Definition>();
   /** Operators, and whether there are casts, behind which is a function that somebody wrote. */
   readonly customOperators: ReadonlySet<string>;
+  /** Operators that somebody made, of whatever function. */
+  readonly madeOperators: ReadonlySet<string>;
   /** Functions that take a row as their only argument. */
   readonly rowFunctions: ReadonlySet<string>;
   readonly customCasts: boolean;
   readonly textTypes: ReadonlySet<number>;
+  /** The versions of all views in one. */
+  readonly views: string;
   readonly #byName = new Map<string, Relation[]>();
   readonly #functions = new Map<string, Purity>();
   readonly #generated = new Map<string, number[]>();
@@ -89,7 +100,8 @@ export class Snapshot {
 
   constructor(raw: RawCatalogue) {
     this.digest = digestOf(raw.digest);
-    this.searchPath = JSON.parse(raw.searchPath[0]![0]!) as string[];
+    this.path = raw.searchPath[0]![0]!;
+    this.searchPath = JSON.parse(this.path) as string[];
     this.relations = this.#readRelations(raw);
     for (const [relation, attnum, source] of raw.generated) {
       const key = `${relation}.${attnum}`;
@@ -103,20 +115,25 @@ export class Snapshot {
     }
     for (const [name, ...said] of raw.functions) this.#functions.set(name!, purityOf(said));
     this.rowFunctions = new Set(raw.rowFunctions.map(([name]) => name!));
-    this.customOperators = new Set(raw.operators.map(([name]) => name!));
+    this.customOperators = new Set(raw.operators.filter(([, custom]) => custom === 't').map(([name]) => name!));
+    this.madeOperators = new Set(raw.operators.filter(([, , made]) => made === 't').map(([name]) => name!));
     this.customCasts = raw.casts[0]?.[0] !== 'f';
+    const views = [...this.relations.values()].filter(
+      ({ kind, builtin }) => !builtin && (kind === 'v' || kind === 'm'),
+    );
+    this.views = views.map(({ oid, version }) => `${oid} ${version}`).join();
     this.textTypes = new Set(raw.textTypes.map(([oid]) => Number(oid)));
   }
 
   #readRelations(raw: RawCatalogue): Map<number, OpenRelation> {
     const relations = new Map<number, OpenRelation>();
     const toast: [number, number][] = [];
-    for (const [oidText, schema, name, kind, rules, toastOid] of raw.relations) {
+    for (const [oidText, schema, name, kind, rules, toastOid, version] of raw.relations) {
       const oid = Number(oidText);
       const builtin = oid < 16384;
       const open: OpenRelation = {
         ...{ oid, schema: schema!, name: name!, kind: kind as RelationKind, builtin, rules: rules === 't' },
-        ...{ columns: [], parents: [], children: [] },
+        ...{ version: version ?? '', columns: [], parents: [], children: [] },
       };
       relations.set(oid, open);
       const same = this.#byName.get(open.name);

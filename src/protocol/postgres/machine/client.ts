@@ -21,6 +21,7 @@ import { Expected, type Portal } from './expected.ts';
 import { AMBIGUOUS } from './names.ts';
 import { afterFront, Client, Target } from './states.ts';
 import type { TargetSide } from './target.ts';
+import { unseen } from './unseen.ts';
 
 export class ClientSide {
   readonly frames: FrameReader;
@@ -38,7 +39,7 @@ export class ClientSide {
   pump(): void {
     const { frames } = this;
     const core = this.#core;
-    while (core.waiting === undefined && core.client !== Client.closed) {
+    while (core.waiting === undefined && !core.cancelling && core.client !== Client.closed) {
       if (core.queue.length >= core.options.limits.pipelined.value) {
         core.waiting = { for: 'answers' };
         break;
@@ -50,7 +51,8 @@ export class ClientSide {
       else frames.pass();
     }
     frames.release();
-    if (this.ended !== undefined && core.waiting === undefined && core.client !== Client.closed) this.hangUp();
+    if (this.ended !== undefined && core.waiting === undefined && !core.cancelling && core.client !== Client.closed)
+      this.hangUp();
   }
 
   hangUp(): void {
@@ -156,7 +158,10 @@ export class ClientSide {
   #sync(buffer: Buffer, start: number, end: number): void {
     const core = this.#core;
     core.batch++;
-    core.push(new Expected(Target.sync));
+    const entry = new Expected(Target.sync);
+    entry.unfailed = core.unfailed;
+    core.unfailed = false;
+    core.push(entry);
     core.toTarget.slice(buffer, start, end);
     core.wholeBatches = core.toTarget.length;
   }
@@ -173,7 +178,7 @@ export class ClientSide {
     entry.ofPortal = true;
     entry.name = name;
     entry.portal = {
-      statement: statement ?? this.decider.unknown('a prepared statement', of),
+      statement: statement ?? unseen('a prepared statement', of),
       params,
       formats,
       hold: false,
@@ -213,7 +218,7 @@ export class ClientSide {
       return;
     }
     const portal: Portal = found ?? {
-      statement: this.decider.unknown('a portal', name),
+      statement: unseen('a portal', name),
       params: [],
       formats: [],
       hold: false,

@@ -4,57 +4,35 @@
 
 import { asHoopctlError } from '../../../core/errors.ts';
 import type { Facts, Hold, Operation, Verdict } from '../../contract.ts';
-import type { Analysis, StatementInfo } from '../analysis.ts';
+import type { Analysis } from '../analysis.ts';
 import { describePortal, FLUSH, type Parse } from '../wire/frontend.ts';
 import { type Notice, noticeResponse } from '../wire/notice.ts';
 import type { Core } from './core.ts';
-import { Expected, type Portal, Running, type Source, type Statement } from './expected.ts';
+import { coveredBefore } from './covered.ts';
+import { Expected, type Portal, Running, type Statement } from './expected.ts';
+import { stopClock } from './held.ts';
 import { AMBIGUOUS } from './names.ts';
-import { type Plan, planBefore } from './plans.ts';
-import { type Reading, type Resolved, readingOf, resolve, type Scope } from './reading.ts';
+import { operationOf } from './operation.ts';
+import type { Pending } from './pending.ts';
+import { cursorOf, type Plan, planBefore } from './plans.ts';
+import { reachBefore } from './reaching.ts';
+import { changes, hasPlace, type Reading, type Resolved, readingOf, resolve, type Scope } from './reading.ts';
 import {
+  functionCallNotice,
   misreadNotice,
   REFUSED_EXECUTE,
   REFUSED_QUERY,
   refusalNotice,
   refusedParse,
   statementNotice,
+  triedParse,
+  triedQuery,
   unreadableNotice,
   unsettledNotice,
 } from './refusal.ts';
 import { Client, Target } from './states.ts';
 import type { TargetSide } from './target.ts';
-
-/** One request on its way through decision, wait and plan. */
-interface Pending {
-  readonly entry: Expected;
-  readonly analysis: Analysis;
-  readonly reading: Reading;
-  readonly sources: readonly Source[] | undefined;
-  /** The request as it came. */
-  readonly buffer: Buffer;
-  readonly start: number;
-  readonly end: number;
-  /** What goes instead of it when it is refused. */
-  readonly instead: Buffer;
-  /** Execute: whose. */
-  readonly portal: Portal | undefined;
-  readonly portalName: string;
-}
-
-const FUNCTION_CALL: Facts = {
-  does: ['call'],
-  relations: [],
-  functions: [],
-  unbounded: false,
-  opaque: 'a function call by number',
-};
-
-/** An analysis of one statement that nobody could read. */
-function opaqueAnalysis(facts: Facts): Analysis {
-  const info: StatementInfo = { facts, ddl: true, names: true, endsCursors: false };
-  return { facts: [facts], statements: [info] };
-}
+import { FUNCTION_CALL, opaqueAnalysis } from './unseen.ts';
 
 export class Decider {
   readonly #core: Core;
@@ -65,8 +43,8 @@ export class Decider {
     this.#core = core;
     this.#target = target;
     this.#scope = {
-      statement: (name) => core.statements.known.get(name)?.analysis,
-      cursor: (name) => core.portals.known.get(name)?.statement.analysis,
+      statement: (name) => core.statements.get(name)?.analysis,
+      cursor: (name) => cursorOf(core.portals.get(name)),
     };
   }
 
@@ -90,37 +68,25 @@ export class Decider {
     return this.#core.guarded && !this.#core.settled && text.includes("\\'");
   }
 
-  unknown(what: string, name: string): Statement {
-    const opaque = `${what} "${name}" that the gateway did not see made`;
-    return { analysis: opaqueAnalysis({ does: [], relations: [], functions: [], unbounded: false, opaque }), text: '' };
-  }
-
   /** False: look at it again once all is answered. */
   query(text: Buffer, buffer: Buffer, start: number, end: number): boolean {
     const core = this.#core;
     const analysis = core.options.analyser.analyse(text);
     const reading = readingOf(analysis);
     const unsettled = this.unsettled(text);
-    if (this.#mustWait(reading) || (unsettled && core.queue.length > 0)) return false;
+    if (this.#mustWait(reading) || this.#counted() || (unsettled && core.queue.length > 0)) return false;
     const entry = new Expected(Target.query);
     const shown = text.toString();
     const unreadable = this.#unreadable(analysis, reading, shown, unsettled);
     const { parts, sources } = this.#resolve(analysis, reading);
-    const instead = REFUSED_QUERY;
-    const request = {
-      entry,
-      analysis,
-      reading,
-      sources,
-      buffer,
-      start,
-      end,
-      instead,
-      portal: undefined,
-      portalName: '',
+    if (unreadable !== undefined && hasPlace(analysis)) entry.trial = 'sent';
+    const instead = entry.trial === undefined ? REFUSED_QUERY : triedQuery(shown);
+    const request: Pending = {
+      ...{ entry, analysis, reading, sources, buffer, start, end, instead },
+      ...{ portal: undefined, portalName: '' },
     };
-    if (unreadable === undefined) this.#decide(request, 'query', shown, undefined, parts);
-    else this.#refuse(request, unreadable);
+    if (unreadable !== undefined) this.#refuse(request, unreadable);
+    else this.#reached(request, 'query', shown, undefined, parts);
     return true;
   }
 
@@ -132,28 +98,49 @@ export class Decider {
     const analysis = core.options.analyser.analyse(text);
     const reading = readingOf(analysis);
     const shown = text.toString();
+    const statement = { analysis, text: shown };
+    const unreadable = core.guarded ? this.#unreadable(analysis, reading, shown, unsettled) : undefined;
+    if (!core.guarded || unreadable !== undefined) this.#parsed(name, statement, unreadable, buffer, start, end);
+    else {
+      // Planning it, which the server does at Bind, may run functions already.
+      const { parts, sources } = this.#resolve(analysis, reading);
+      const found = reachBefore(core, parts, analysis, sources);
+      const then = (all: readonly Facts[]) =>
+        this.#parsed(name, statement, this.#foreseen(all, shown), buffer, start, end);
+      if (found instanceof Promise) this.#later(found, then);
+      else then(found);
+    }
+    return true;
+  }
+
+  #parsed(
+    name: string,
+    statement: Statement,
+    refusal: Notice | undefined,
+    buffer: Buffer,
+    start: number,
+    end: number,
+  ): void {
+    const core = this.#core;
+    const { analysis, text: shown } = statement;
     const entry = new Expected(Target.parse);
     entry.name = name;
-    entry.statement = { analysis, text: shown };
-    const refusal = core.guarded ? this.#foreseen(analysis, reading, shown, unsettled) : undefined;
+    entry.statement = statement;
     core.statements.send(name, entry.statement, core.batch, entry);
     core.checkNames();
     core.push(entry);
     if (refusal === undefined) core.toTarget.slice(buffer, start, end);
     else {
       entry.refusal = refusal;
-      core.toTarget.add(refusedParse(name));
+      if (hasPlace(analysis)) entry.trial = 'sent';
+      core.toTarget.add(entry.trial === undefined ? refusedParse(name) : triedParse(name, shown));
       core.client = Client.skipping;
     }
-    return true;
   }
 
   /** A refusal that is certain already when the statement is prepared. */
-  #foreseen(analysis: Analysis, reading: Reading, text: string, unsettled: boolean): Notice | undefined {
+  #foreseen(parts: readonly Facts[], text: string): Notice | undefined {
     const core = this.#core;
-    const unreadable = this.#unreadable(analysis, reading, text, unsettled);
-    if (unreadable !== undefined) return unreadable;
-    const { parts } = this.#resolve(analysis, reading);
     if (core.session.foresee(parts, text).verdict === 'allow') return undefined;
     // Asked again so that the refusal is on record.
     const { decision } = core.session.decide({ kind: 'parse', text, parts });
@@ -168,7 +155,7 @@ export class Decider {
     const core = this.#core;
     const { analysis, text } = portal.statement;
     const reading = readingOf(analysis);
-    if (this.#mustWait(reading)) return false;
+    if (this.#mustWait(reading) || this.#counted()) return false;
     const entry = new Expected(Target.execute);
     entry.portal = portal;
     if (portal.running !== undefined) {
@@ -179,13 +166,11 @@ export class Decider {
       return true;
     }
     const { parts, sources } = this.#resolve(analysis, reading);
-    this.#decide(
-      { entry, analysis, reading, sources, buffer, start, end, instead: REFUSED_EXECUTE, portal, portalName: name },
-      'execute',
-      text,
-      portal.params,
-      parts,
-    );
+    const request = {
+      ...{ entry, analysis, reading, sources, buffer, start, end, instead: REFUSED_EXECUTE, portal },
+      portalName: name,
+    };
+    this.#reached(request, 'execute', text, portal.params, parts);
     return true;
   }
 
@@ -197,28 +182,45 @@ export class Decider {
       ...{ entry, analysis, reading: readingOf(analysis), sources: undefined, buffer, start, end },
       ...{ instead: REFUSED_QUERY, portal: undefined, portalName: '' },
     };
-    if (!core.options.allowFunctionCall || core.masked) {
-      const message = core.masked
-        ? 'FunctionCall is refused here: what it returns cannot be masked'
-        : 'FunctionCall is refused here';
-      core.session.note('refused', { kind: 'function-call', function: oid, why: message });
+    const masked = core.masked && !core.bare('');
+    if (!core.options.allowFunctionCall || masked) {
+      const notice = functionCallNotice(masked, core.session.id);
+      core.session.note('refused', { kind: 'function-call', function: oid, why: notice.message });
       entry.state = Target.query;
-      this.#refuse(request, {
-        severity: 'ERROR',
-        code: '0A000',
-        message,
-        detail: `session ${core.session.id}`,
-        hint: 'call the function in a SELECT, or have options.allow: [function-call] set for the connection',
-      });
-      return;
-    }
-    this.#decide(request, 'function-call', `function ${oid}`, undefined, analysis.facts);
+      this.#refuse(request, notice);
+    } else this.#decide(request, 'function-call', `function ${oid}`, undefined, analysis.facts);
+  }
+
+  /** Decides on the parts with what they reach. */
+  #reached(
+    request: Pending,
+    kind: string,
+    text: string,
+    params: readonly (string | null)[] | undefined,
+    parts: readonly Facts[],
+  ): void {
+    const found = reachBefore(this.#core, parts, request.analysis, request.sources);
+    const then = (all: readonly Facts[]) => this.#decide(request, kind, text, params, all);
+    if (found instanceof Promise) this.#later(found, then);
+    else then(found);
+  }
+
+  /** The client waits while the catalogue is read. */
+  #later<Found>(found: Promise<Found>, then: (found: Found) => void, running?: Running): void {
+    this.#core.waiting = { for: 'plan' };
+    void found.then((all) => this.#goOn(running, () => then(all)));
   }
 
   /** It refers to something whose definition is on its way to the server and not answered yet. */
   #mustWait(reading: Reading): boolean {
     const { queue } = this.#core;
     return reading.refers && queue.statementDefinitions + queue.portalDefinitions > 0;
+  }
+
+  /** What is counted may be cut, and then what is behind it must not have run: one after the other. */
+  #counted(): boolean {
+    const { queue, session } = this.#core;
+    return session.metering === true && queue.running;
   }
 
   #resolve(analysis: Analysis, reading: Reading): Resolved {
@@ -232,6 +234,7 @@ export class Decider {
     if (!guarded) return undefined;
     if (analysis.error !== undefined) {
       session.note('unreadable', { text, code: '42601', message: analysis.error.message });
+      this.#core.decided = true;
       return unreadableNotice(analysis.error, session.id);
     }
     if (unsettled) {
@@ -251,9 +254,11 @@ export class Decider {
     parts: readonly Facts[],
   ): void {
     const core = this.#core;
-    const operation = { kind, text, params, parts, shape: request.analysis.shape };
+    const operation = operationOf(core, request, kind, text, params, parts);
     const { id, decision } = core.session.decide(operation);
     core.decided = true;
+    // Its time begins when the server works on it.
+    if (core.session.metering === true) core.session.runs?.(id, false);
     const running = new Running(id, request.analysis, request.sources, request.portal);
     const go = (verdict: Verdict) => this.#verdict(request, running, verdict, operation);
     if (decision.verdict === 'hold') this.#hold(decision, running, go);
@@ -263,6 +268,7 @@ export class Decider {
   #hold(hold: Hold, running: Running, then: (verdict: Verdict) => void): void {
     const core = this.#core;
     core.waiting = { for: 'review', hold };
+    if (core.exposed) stopClock(core);
     this.#notice(hold.notice);
     hold.onNotice?.((lines) => core.resume(() => this.#notice(lines)));
     void hold.settled.then((verdict) => this.#goOn(running, () => then(verdict)));
@@ -273,7 +279,7 @@ export class Decider {
   }
 
   /** What the client waited for is here. When it is gone meanwhile, what was held is not sent: nobody is there for an answer. */
-  #goOn(running: Running, then: () => void): void {
+  #goOn(running: Running | undefined, then: () => void): void {
     const core = this.#core;
     core.resume(() => {
       if (core.client === Client.closed) return;
@@ -291,7 +297,7 @@ export class Decider {
 
   #verdict(request: Pending, running: Running, verdict: Verdict, operation: Operation): void {
     if (verdict.verdict === 'deny') this.#refuse(request, refusalNotice(verdict.refusal));
-    else if (this.#core.masked) this.#plan(request, running, operation);
+    else if (this.#core.masked) this.#covered(request, running, operation);
     else this.#forward(request, running);
   }
 
@@ -300,9 +306,24 @@ export class Decider {
     request.entry.refusal = notice;
     core.push(request.entry);
     core.toTarget.add(request.instead);
-    // What follows up to Sync is certain to be ignored by the server: it is neither sent nor decided.
+    // What follows up to Sync the server is certain to ignore: it is neither sent nor decided.
     if (request.portal !== undefined) core.client = Client.skipping;
     else core.wholeBatches = core.toTarget.length;
+  }
+
+  /** Masked sessions: where nothing is covered by a mask there is nothing to plan. */
+  #covered(request: Pending, running: Running, operation: Operation): void {
+    const core = this.#core;
+    const then = (covered: boolean) => {
+      running.bare = !covered;
+      if (covered) {
+        core.options.planner?.defines?.(core.session.covering, operation.text);
+        this.#plan(request, running, operation);
+      } else this.#forward(request, running);
+    };
+    const covered = coveredBefore(core, operation.text, request.sources);
+    if (covered instanceof Promise) this.#later(covered, then, running);
+    else then(covered);
   }
 
   /** Masked sessions: what has to be known before the statement runs; the client waits while the catalogue is read. */
@@ -312,8 +333,9 @@ export class Decider {
       if (verdict.verdict === 'allow') this.#forward(request, running);
       else failedWith(refusalNotice(verdict.refusal));
     };
-    const done = ({ copies, uses }: Plan) => {
+    const done = ({ copies, uses, mark }: Plan) => {
       running.copyColumns = copies;
+      running.mark = mark;
       const decision = uses.length === 0 ? undefined : core.session.predicates?.(running.id, operation, uses);
       if (decision?.verdict === 'hold') this.#hold(decision, running, go);
       else go(decision ?? { verdict: 'allow' });
@@ -348,12 +370,14 @@ export class Decider {
     if (reading.special) {
       entry.definesStatements = reading.definesStatements;
       entry.definesPortals = reading.definesPortals;
-      entry.ddl = reading.ddl;
-      if (reading.names) core.namesPinned = false;
+      const effects = request.analysis.statements.map((info, part) => changes(info, request.sources?.[part]));
+      entry.ddl = effects.some(({ ddl }) => ddl);
+      if (effects.some(({ names }) => names)) core.namesPinned = false;
+      if (effects.some(({ path }) => path)) core.pathPinned = false;
     }
     if (portal !== undefined) {
       portal.running = running;
-      if (core.masked && !portal.described) this.#describe(portal, running, request.portalName);
+      if (core.masked && !running.bare && !portal.described) this.#describe(portal, running, request.portalName);
     }
     core.push(entry);
     core.toTarget.slice(request.buffer, request.start, request.end);
@@ -369,11 +393,7 @@ export class Decider {
   #describe(portal: Portal, running: Running, name: string): void {
     const core = this.#core;
     portal.described = true;
-    const entry = new Expected(Target.describe);
-    entry.portal = portal;
-    entry.running = running;
-    entry.swallow = true;
-    core.push(entry);
+    core.push(Expected.describing(portal, running));
     core.toTarget.add(describePortal(name));
   }
 }

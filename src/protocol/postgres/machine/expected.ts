@@ -2,14 +2,16 @@
 // 50 pipelined statements with 50 outcomes. Refuses to know: bytes.
 
 import type { Mask, OperationId, ResultColumn } from '../../contract.ts';
-import type { Analysis, CopyMasker, Field } from '../analysis.ts';
+import type { Analysis, CopyMasker, Field, Mark } from '../analysis.ts';
 import type { Notice } from '../wire/notice.ts';
-import type { Target } from './states.ts';
+import { Target } from './states.ts';
 
 /** Where rows of one part come from, for the planner; undefined analysis: not known. */
 export interface Source {
   readonly analysis: Analysis | undefined;
   readonly part: number;
+  /** Of a cursor: what its names meant when it was declared. */
+  readonly since?: Mark | undefined;
 }
 
 const NO_FORMATS: readonly number[] = [];
@@ -35,13 +37,23 @@ export class Running {
   fields: readonly Field[] | undefined;
   /** Masked sessions: decided masks for `fields`; undefined before. */
   masks: readonly (Mask | null)[] | undefined;
+  /** Of `masks`: Core.masksEpoch when they were decided. */
+  masksEpoch = 0;
+  /** A budget counts values of these rows. */
+  counting = false;
   /** Whether any mask is set: false lets rows pass as they are. */
   masking = false;
+  /** Masked sessions: nothing that it touches is covered by a mask, so that it is none of theirs. */
+  bare = false;
+  /** Masked sessions: what its names meant when it was sent. */
+  mark: Mark | undefined;
   /** Columns of each COPY … TO STDOUT part, planned before it was sent. */
   copyColumns: Map<number, readonly ResultColumn[]> | undefined;
   copy: CopyMasker | undefined;
   /** A budget ends its result here: nothing more of it is sent, and this is said for it. */
   cut: Notice | undefined;
+  /** Something of it was not sent because of that. */
+  withheld = false;
   /** The last outcome has been told. */
   over = false;
 
@@ -80,8 +92,12 @@ export interface Portal {
   readonly statement: Statement;
   readonly params: readonly (string | null)[];
   readonly formats: readonly number[];
-  /** Survives the transaction (WITH HOLD). */
+  /** Survives the transaction (WITH HOLD), if that is committed. */
   readonly hold: boolean;
+  /** It was committed. */
+  kept?: boolean;
+  /** Of a cursor: what its names meant when it was declared. */
+  readonly since?: Mark | undefined;
   /** A Describe of it was sent, by the client or by us: its fields will be known before its rows. */
   described: boolean;
   /** RowDescription as it came. */
@@ -102,10 +118,14 @@ export class Expected {
   statement: Statement | undefined;
   /** Close: of a portal. */
   ofPortal = false;
-  /** Sent by us: its answer is not the client's. */
+  /** Sent by us, or behind an error that was told: its answer is not the client's. */
   swallow = false;
+  /** Its ReadyForQuery is not the client's yet: what was told as an error must fail its transaction first. */
+  unfailed = false;
   /** The request was refused: what was sent instead fails in the server, and this is said for it. */
   refusal: Notice | undefined;
+  /** What was refused could not be read: the server was asked to (`sent`), and could (`read`). Else its error is the answer. */
+  trial: 'sent' | 'read' | undefined;
   /** It may define or remove prepared statements, portals, at the level of SQL. */
   definesStatements = false;
   definesPortals = false;
@@ -114,6 +134,15 @@ export class Expected {
 
   constructor(state: Target) {
     this.state = state;
+  }
+
+  /** A Describe of ours, whose answer is not the client's. */
+  static describing(portal: Portal, running: Running): Expected {
+    const entry = new Expected(Target.describe);
+    entry.portal = portal;
+    entry.running = running;
+    entry.swallow = true;
+    return entry;
   }
 }
 
@@ -131,6 +160,16 @@ export class Queue {
 
   get length(): number {
     return this.#entries.length - this.#head;
+  }
+
+  /** Whether anything that runs is not answered yet. */
+  get running(): boolean {
+    return this.#entries.some((entry, i) => i >= this.#head && entry.running !== undefined);
+  }
+
+  /** What is behind the head, in order. */
+  behind(): readonly Expected[] {
+    return this.#entries.slice(this.#head + 1);
   }
 
   push(entry: Expected): void {

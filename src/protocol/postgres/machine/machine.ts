@@ -48,7 +48,9 @@ export class Machine {
   /** The client has to wait and has sent a lot: do not read on. */
   get clientFull(): boolean {
     const core = this.#core;
-    return core.waiting !== undefined && this.#client.frames.pending > core.options.limits.waiting.value;
+    return (
+      (core.waiting !== undefined || core.cancelling) && this.#client.frames.pending > core.options.limits.waiting.value
+    );
   }
 
   /**
@@ -57,7 +59,8 @@ export class Machine {
    */
   takeForTarget(): Buffer | undefined {
     const core = this.#core;
-    const withheld = core.waiting?.for === 'review' && core.client !== Client.closed;
+    const withheld = core.waiting?.for === 'review' && core.client !== Client.closed && !core.exposed;
+    if (!withheld) core.exposed = core.unsynced;
     const bytes = core.toTarget.take(withheld ? core.wholeBatches : undefined);
     core.wholeBatches = 0;
     return bytes;
@@ -113,6 +116,7 @@ export class Machine {
     this.#client.frames.push(chunk);
     try {
       this.#client.pump();
+      this.#core.clock();
     } catch (thrown) {
       this.end(asHoopctlError(thrown));
     }
@@ -136,6 +140,7 @@ export class Machine {
       // The answers may be what the client's side waited for, and its next requests may be at hand.
       const more = this.#client.frames.pending > 0 || this.#client.ended !== undefined;
       if (this.#core.waiting === undefined && more) this.#client.pump();
+      this.#core.clock();
     } catch (thrown) {
       this.end(asHoopctlError(thrown));
     }

@@ -2,6 +2,15 @@
 // until the server has answered it, and fails together with everything behind it up to Sync.
 // Refuses to know: what is named.
 
+/** NAMEDATALEN - 1: the server keeps so many bytes of a name, and takes longer ones that begin alike for one. */
+const NAME_BYTES = 63;
+const SHORT = /^[ -~]{0,63}$/;
+
+/** What the server knows a name by. */
+function keyOf(name: string): string {
+  return SHORT.test(name) ? name : Buffer.from(name).toString('latin1', 0, NAME_BYTES);
+}
+
 /** The answer when the server has to be waited for: another batch's definition of the name is not answered yet. */
 export const AMBIGUOUS = Symbol('ambiguous');
 
@@ -12,14 +21,14 @@ interface Pending<T> {
 }
 
 export class Names<T> {
-  readonly known = new Map<string, T>();
+  readonly #known = new Map<string, T>();
   readonly #pending = new Map<string, Pending<T>>();
 
   /**
    * A definition (or removal: undefined) was sent. `batch` counts Syncs; `token` is its request.
    */
   send(name: string, value: T | undefined, batch: number, token: object): void {
-    this.#pending.set(name, { value, batch, token });
+    this.#pending.set(keyOf(name), { value, batch, token });
   }
 
   /**
@@ -27,16 +36,15 @@ export class Names<T> {
    * failed, the server would ignore the request that asks.
    */
   lookup(name: string, batch: number): T | undefined | typeof AMBIGUOUS {
-    const pending = this.#pending.get(name);
-    if (pending === undefined) return this.known.get(name);
+    const pending = this.#pending.get(keyOf(name));
+    if (pending === undefined) return this.get(name);
     return pending.batch === batch ? pending.value : AMBIGUOUS;
   }
 
   /** The server did it. */
   confirm(name: string, value: T | undefined, token: object): void {
     this.#settle(name, token);
-    if (value === undefined) this.known.delete(name);
-    else this.known.set(name, value);
+    this.set(name, value);
   }
 
   /** The server failed or ignored it. */
@@ -44,11 +52,28 @@ export class Names<T> {
     this.#settle(name, token);
   }
 
+  /** What the server is known to have under a name. */
+  get(name: string): T | undefined {
+    return this.#known.get(keyOf(name));
+  }
+
+  /** Undefined: it has nothing of that name any more. */
+  set(name: string, value: T | undefined): void {
+    if (value === undefined) this.#known.delete(keyOf(name));
+    else this.#known.set(keyOf(name), value);
+  }
+
+  /** Takes out what is gone. */
+  remove(isGone: (value: T) => boolean): void {
+    for (const [key, value] of this.#known) if (isGone(value)) this.#known.delete(key);
+  }
+
   get size(): number {
-    return this.known.size + this.#pending.size;
+    return this.#known.size + this.#pending.size;
   }
 
   #settle(name: string, token: object): void {
-    if (this.#pending.get(name)?.token === token) this.#pending.delete(name);
+    const key = keyOf(name);
+    if (this.#pending.get(key)?.token === token) this.#pending.delete(key);
   }
 }

@@ -4,9 +4,10 @@
 
 import { peerError } from '../../../core/errors.ts';
 import type { PredicateUse, ResultColumn } from '../../contract.ts';
-import type { Analysis, ColumnPlanner, PlanContext } from '../analysis.ts';
+import type { Analysis, ColumnPlanner, Mark, PlanContext } from '../analysis.ts';
 import type { Core } from './core.ts';
-import type { Running } from './expected.ts';
+import type { Portal, Running } from './expected.ts';
+import { type Cursor, changes } from './reading.ts';
 
 export type CopyColumns = Map<number, readonly ResultColumn[]>;
 
@@ -14,6 +15,14 @@ export interface Plan {
   readonly copies: CopyColumns;
   /** How its parts use columns beside selecting them. */
   readonly uses: PredicateUse[];
+  mark: Mark | undefined;
+}
+
+/** Of what was declared when nobody asked what its names mean. */
+export const NEVER: Mark = {};
+
+export function cursorOf(portal: Portal | undefined): Cursor | undefined {
+  return portal && { analysis: portal.statement.analysis, since: portal.since ?? NEVER };
 }
 
 type Planned<Item = ResultColumn> = readonly Item[] | Promise<readonly Item[]>;
@@ -28,13 +37,16 @@ export function planBefore(core: Core, running: Running): Plan | Promise<Plan> {
   const { planner } = core.options;
   if (planner === undefined) throw unknown('the catalogue cannot be read');
   const { analysis } = running;
-  const plan: Plan = { copies: new Map(), uses: [] };
+  const plan: Plan = { copies: new Map(), uses: [], mark: undefined };
   const waits: Promise<unknown>[] = [];
   const each = <Item>(planned: Planned<Item>, then: (found: readonly Item[]) => void): void => {
     if (planned instanceof Promise) waits.push(planned.then(then));
     else then(planned);
   };
   let { namesPinned, ddlPending } = core;
+  const mark = planner.mark?.(analysis, { namesPinned, ddlPending });
+  if (mark instanceof Promise) waits.push(mark.then((found) => setMark(plan, found)));
+  else plan.mark = mark;
   for (const [part, info] of analysis.statements.entries()) {
     const context: PlanContext = { namesPinned, ddlPending };
     if (info.copy?.direction === 'out') {
@@ -47,10 +59,15 @@ export function planBefore(core: Core, running: Running): Plan | Promise<Plan> {
       );
       each(planner.predicates?.(source.analysis, source.part, context) ?? [], (uses) => plan.uses.push(...uses));
     }
-    namesPinned &&= !info.names;
-    ddlPending ||= info.ddl;
+    const { names, ddl } = changes(info, running.sources?.[part]);
+    namesPinned &&= !names;
+    ddlPending ||= ddl;
   }
   return waits.length === 0 ? plan : Promise.all(waits).then(() => plan);
+}
+
+function setMark(plan: Plan, mark: Mark): void {
+  plan.mark = mark;
 }
 
 function moved(planner: ColumnPlanner, analysis: Analysis, part: number, context: PlanContext): Planned {
@@ -70,14 +87,32 @@ function movers(running: Running, part: number) {
 
 function refuseMoved(core: Core, running: Running, part: number, columns: readonly ResultColumn[]): void {
   if (columns.length === 0) return;
-  const masks = core.session.masks(running.id, part, columns);
+  const masks = core.session.masks(running.id, part, columns, true);
   const at = masks.findIndex((mask) => mask !== null && mask.by !== 'detector');
   if (at < 0) return;
+  if (columns[at]?.name === 'names') {
+    const rule = masks[at]!.name;
+    throw peerError(
+      'denied',
+      `refused by ${masks[at]!.by === 'count' ? 'rule' : 'mask'} "${rule}": its columns would be seen under other names than waiting statements were decided by`,
+      { rule, fix: 'change the schema as somebody whom it exempts' },
+    );
+  }
+  if (masks[at]!.by === 'count') {
+    throw peerError(
+      'denied',
+      `refused by rule "${masks[at]!.name}": the statement would take values to where nothing counts them`,
+      { rule: masks[at]!.name, fix: 'leave the column out of what is stored or handed on' },
+    );
+  }
   if (columns[at]?.name === 'code') {
     throw peerError(
       'denied',
       `refused by mask "${masks[at]!.name}": what the server would run by itself could take masked values elsewhere`,
-      { rule: masks[at]!.name, fix: 'define functions, triggers and rules as somebody whom the mask exempts' },
+      {
+        rule: masks[at]!.name,
+        fix: 'define functions, operators, casts, triggers and rules as somebody whom the mask exempts',
+      },
     );
   }
   throw peerError(

@@ -2,7 +2,7 @@
 // define prepared statements or cursors, does it change how SQL is read. Refuses to know: how SQL is parsed.
 
 import type { Facts } from '../../contract.ts';
-import type { Analysis, StatementInfo } from '../analysis.ts';
+import type { Analysis, Mark, StatementInfo } from '../analysis.ts';
 import type { Source } from './expected.ts';
 
 export interface Reading {
@@ -16,6 +16,7 @@ export interface Reading {
   readonly copyIn: boolean;
   readonly ddl: boolean;
   readonly names: boolean;
+  readonly path: boolean;
   /** It sets a parameter on which the reading of SQL depends to a value under which we would misread it. */
   readonly misreads: string | undefined;
 }
@@ -40,6 +41,7 @@ function read(statements: readonly StatementInfo[]): Reading {
     copyIn: some((info) => info.copy?.direction === 'in'),
     ddl: some((info) => info.ddl),
     names: some((info) => info.names),
+    path: some((info) => info.path ?? info.names),
     misreads: statements.map((info) => misread(info.set)).find((name) => name !== undefined),
   };
   const special = Object.values(reading).some((value) => value !== false && value !== undefined);
@@ -68,7 +70,12 @@ export function misread(
 /** The names that a text refers to, as the session knows them when the text runs. */
 export interface Scope {
   statement(name: string): Analysis | undefined;
-  cursor(name: string): Analysis | undefined;
+  cursor(name: string): Cursor | undefined;
+}
+
+export interface Cursor {
+  readonly analysis: Analysis | undefined;
+  readonly since?: Mark | undefined;
 }
 
 export interface Resolved {
@@ -79,8 +86,8 @@ export interface Resolved {
 /** Facts with EXECUTE replaced by what it executes, and where each part's rows come from. */
 export function resolve(analysis: Analysis, scope: Scope): Resolved {
   const statements = new Map<string, Analysis | undefined>();
-  const cursors = new Map<string, Analysis | undefined>();
-  const find = (own: Map<string, Analysis | undefined>, name: string, outer: (name: string) => Analysis | undefined) =>
+  const cursors = new Map<string, Cursor>();
+  const find = <Found>(own: Map<string, Found>, name: string, outer: (name: string) => Found | undefined) =>
     own.has(name) ? own.get(name) : outer(name);
   const parts: Facts[] = [];
   const sources: Source[] = [];
@@ -93,13 +100,32 @@ export function resolve(analysis: Analysis, scope: Scope): Resolved {
       // EXPLAIN EXECUTE returns a plan, not the statement's rows.
       if (!info.facts.does.includes('explain')) source = { analysis: inner, part: 0 };
     }
-    if (info.fetch !== undefined) source = { analysis: find(cursors, info.fetch.name, scope.cursor), part: 0 };
+    if (info.fetch !== undefined) {
+      source = { analysis: undefined, ...find(cursors, info.fetch.name, scope.cursor), part: 0 };
+      facts = { ...facts, draws: source.analysis?.facts ?? 'unknown' };
+    }
     if (info.prepare !== undefined) statements.set(info.prepare.name, info.prepare.analysis);
-    if (info.declare !== undefined) cursors.set(info.declare.name, info.declare.analysis);
+    if (info.declare !== undefined) cursors.set(info.declare.name, { analysis: info.declare.analysis });
     parts.push(facts);
     sources.push(source);
   }
   return { parts, sources };
+}
+
+/**
+ * Whether a part changes the catalogue, or what names mean, by itself or by what it executes. A client may prepare any
+ * statement by Parse and run it by EXECUTE. @param source where the part's rows come from.
+ */
+export function changes(
+  info: StatementInfo,
+  source: Source | undefined,
+): { readonly ddl: boolean; readonly names: boolean; readonly path: boolean } {
+  const { names: own, path = own, ddl } = info;
+  if (info.execute === undefined) return { ddl, names: own, path };
+  const inner = source?.analysis?.statements[source.part];
+  const known = inner !== undefined && inner !== info;
+  if (!known) return { ddl: true, names: true, path: true };
+  return { ddl: ddl || inner.ddl, names: own || inner.names, path: path || (inner.path ?? inner.names) };
 }
 
 function executed(call: Facts, name: string, inner: Analysis | undefined): Facts {
@@ -114,3 +140,6 @@ function executed(call: Facts, name: string, inner: Analysis | undefined): Facts
     opaque: call.opaque ?? facts.opaque,
   };
 }
+
+/** The parser says where the text goes wrong: it is the text that is wrong, and not a limit of ours. */
+export const hasPlace = (analysis: Analysis): boolean => analysis.error?.position !== undefined;

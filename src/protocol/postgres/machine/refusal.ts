@@ -5,7 +5,7 @@
 import type { HoopctlError } from '../../../core/errors.ts';
 import type { Refusal } from '../../contract.ts';
 import type { Analysis } from '../analysis.ts';
-import { parse, query } from '../wire/frontend.ts';
+import { closeNamed, parse, query, SYNC } from '../wire/frontend.ts';
 import type { Notice } from '../wire/notice.ts';
 
 /** Not SQL in any version, so it fails in the raw parser: before anything runs, also in a failed transaction. */
@@ -17,6 +17,16 @@ export const REFUSED_QUERY = query(BAD_SQL);
 export const REFUSED_EXECUTE = parse(RESERVED, BAD_SQL);
 /** Same name as the refused Parse: an unnamed statement is gone after its own failure too. */
 export const refusedParse = (name: string): Buffer => parse(name, BAD_SQL);
+
+/**
+ * A text that our parser cannot read: the server says itself what is wrong with it, and Parse runs nothing. Where the
+ * server can read it all the same, the statement is taken away again, and what fails behind it is told as our refusal.
+ */
+export function triedParse(name: string, text: string): Buffer {
+  return Buffer.concat([parse(name, text), closeNamed('statement', name), parse(name, BAD_SQL)]);
+}
+/** The same in a Query's place, which drops the unnamed statement as well. */
+export const triedQuery = (text: string): Buffer => Buffer.concat([triedParse('', text), SYNC]);
 
 const SQLSTATE: Record<Refusal['code'], string> = {
   denied: '42501', // insufficient_privilege
@@ -38,7 +48,12 @@ export function refusalNotice(refusal: Refusal): Notice {
   };
 }
 
-/** A statement that rules have to read and cannot: PostgreSQL's own words for a syntax error. */
+/** A budget ends a result in the middle: configuration_limit_exceeded. */
+export function overspent(refusal: Refusal): Notice {
+  return { ...refusalNotice(refusal), code: '53400' };
+}
+
+/** A statement that rules have to read and cannot, though the server may. */
 export function unreadableNotice(error: NonNullable<Analysis['error']>, session: string): Notice {
   return {
     severity: 'ERROR',
@@ -57,6 +72,17 @@ export function misreadNotice(parameter: string, session: string): Notice {
     message: `"${parameter}" cannot be changed here: the gateway would read statements otherwise than the server`,
     detail: `session ${session}`,
     hint: parameter === 'client_encoding' ? 'use UTF8' : 'leave it on',
+  };
+}
+
+/** FunctionCall, which names its function by number. @param masked it is what it returns that matters. */
+export function functionCallNotice(masked: boolean, session: string): Notice {
+  return {
+    severity: 'ERROR',
+    code: '0A000', // feature_not_supported
+    message: masked ? 'FunctionCall is refused here: what it returns cannot be masked' : 'FunctionCall is refused here',
+    detail: `session ${session}`,
+    hint: 'call the function in a SELECT, or have options.allow: [function-call] set for the connection',
   };
 }
 
@@ -79,5 +105,16 @@ export function statementNotice(error: HoopctlError, session: string): Notice {
     message: error.message,
     detail: `session ${session}`,
     hint: error.fix,
+  };
+}
+
+/** A COPY under way when a mask that was lifted is put back. */
+export function maskedAgain(session: string): Notice {
+  return {
+    severity: 'ERROR',
+    code: '42501',
+    message: 'the result is cut: masks that were lifted for a time apply again',
+    detail: `session ${session}`,
+    hint: 'run it again: what is masked now is masked in it',
   };
 }

@@ -9,8 +9,11 @@ import { copyData } from '../wire/frontend.ts';
 import { HEADER } from '../wire/types.ts';
 import type { Core } from './core.ts';
 import type { Running } from './expected.ts';
+import { maskedAgain } from './refusal.ts';
 
 const NOTHING_PROVEN = (name: string): ResultColumn => ({ name, origins: undefined, textual: false });
+
+const NO_BYTES = new Uint8Array();
 
 export class Rows {
   readonly #core: Core;
@@ -19,10 +22,15 @@ export class Rows {
     this.#core = core;
   }
 
+  /** Whether masks may be about what it returns. */
+  #masked(running: Running): boolean {
+    return this.#core.masked && !running.bare;
+  }
+
   /** Rows of this operation pass as they are: only counted. */
   plain(running: Running): boolean {
     if (running.wanted && !this.#core.session.wantsRows(running.id, running.part)) running.wanted = false;
-    return !running.wanted && (!this.#core.masked || (running.masks !== undefined && !running.masking));
+    return !running.wanted && (!this.#masked(running) || (this.#decided(running) && !running.masking));
   }
 
   /**
@@ -30,17 +38,17 @@ export class Rows {
    * the same row is looked at again.
    */
   planned(running: Running): boolean {
-    if (!this.#core.masked || running.masks !== undefined) return true;
+    if (!this.#masked(running) || this.#decided(running)) return true;
     running.fields ??= running.portal?.fields;
     const { fields } = running;
     if (fields === undefined) throw peerError('protocol_violation', 'the target sent rows without describing them');
-    const { analysis, part } = running.source();
+    const { analysis, part, since = running.mark } = running.source();
     const unproven = () => fields.map((field) => NOTHING_PROVEN(field.name));
     let columns: readonly ResultColumn[] | Promise<readonly ResultColumn[]>;
     try {
       const { planner } = this.#core.options;
       const { namesPinned, ddlPending } = this.#core;
-      const context = { namesPinned, ddlPending };
+      const context = { namesPinned, ddlPending, since };
       columns = planner === undefined ? unproven() : planner.columns(analysis, part, fields, context);
     } catch {
       columns = unproven();
@@ -60,27 +68,42 @@ export class Rows {
     return false;
   }
 
+  /** A COPY that began under masks that are not those of now. */
+  stale(running: Running): boolean {
+    return this.#masked(running) && !this.#decided(running);
+  }
+
+  /** Masks that have come back since make what was decided before them void. */
+  #decided(running: Running): boolean {
+    return running.masks !== undefined && running.masksEpoch === this.#core.masksEpoch;
+  }
+
   #apply(running: Running, columns: readonly ResultColumn[]): void {
+    running.masksEpoch = this.#core.masksEpoch;
     running.masks = this.#core.session.masks(running.id, running.part, columns);
     running.masking = running.masks.some((mask) => mask !== null);
+    running.counting = running.masks.some((mask) => mask?.count !== undefined);
   }
 
   /** One whole DataRow, out to the client: masked, and recorded as the client gets it. */
   row(running: Running, buffer: Buffer, start: number, end: number): void {
     const core = this.#core;
-    running.rows++;
     let message = buffer;
     let from = start;
     let to = end;
-    if (core.masked) this.#fits(running, buffer, start, end);
+    if (this.#masked(running)) this.#fits(running, buffer, start, end);
     if (running.masking) {
       message = core.options.masker.dataRow(buffer.subarray(start, end), running.fields!, running.masks!);
       from = 0;
       to = message.length;
+      if (running.counting && !core.spend(running, 0, 0)) return;
     }
+    running.rows++;
     running.bytes += to - from;
     core.toClient.slice(message, from, to);
-    if (running.wanted && core.session.wantsRows(running.id, running.part)) this.#record(running, message, from, to);
+    const { session } = core;
+    if (running.wanted && session.wantsRows(running.id, running.part)) this.#record(running, message, from, to);
+    else session.rest?.(running.id, running.part, message.subarray(from, to), 1);
   }
 
   /** INVARIANT: masks go by position, so a row has exactly the fields that were described. */
@@ -95,9 +118,12 @@ export class Rows {
   #record(running: Running, buffer: Buffer, start: number, end: number): void {
     const bound = this.#core.options.limits.recordedRow;
     if (running.rows === 1) this.#names(running);
-    const values =
-      end - start > bound.value ? [`(a row of ${end - start} bytes)`] : rowValues(buffer, start, end, running.formats);
-    this.#core.session.row(running.id, running.part, values);
+    const { session } = this.#core;
+    const sent = buffer.subarray(start, end);
+    if (end - start > bound.value) {
+      session.row(running.id, running.part, [`(a row of ${end - start} bytes)`]);
+      session.rest?.(running.id, running.part, sent, 1);
+    } else session.row(running.id, running.part, rowValues(buffer, start, end, running.formats), sent);
   }
 
   #names(running: Running): void {
@@ -115,16 +141,16 @@ export class Rows {
     if (running.wanted && session.wantsRows(running.id, running.part)) {
       session.row(running.id, running.part, [`(a row of ${total} bytes)`]);
     }
+    session.rest?.(running.id, running.part, NO_BYTES, 1);
   }
 
   /** CopyOutResponse: the masks of its columns were planned before the statement was sent. */
   beginCopy(running: Running, buffer: Buffer, start: number, end: number): void {
-    const core = this.#core;
     running.copy = undefined;
     const info = running.analysis.statements[running.part];
     const sink = this.#sink(running);
     const count = copyColumnCount(buffer, start, end);
-    if (!core.masked) {
+    if (!this.#masked(running)) {
       running.masks = [];
       if (info?.copy === undefined || sink() === undefined) return;
       const columns = Array.from({ length: count }, () => ({ name: '', origins: [], textual: true }));
@@ -139,9 +165,8 @@ export class Rows {
     if (info?.copy === undefined || columns === undefined || (count !== columns.length && count !== 0)) {
       throw ourError('internal', `the target copies ${count} columns out, ${columns?.length ?? 'none'} were expected`);
     }
-    running.masks = core.session.masks(running.id, running.part, columns);
-    running.masking = running.masks.some((mask) => mask !== null);
-    running.copy = running.masking || sink() !== undefined ? this.#copier(running, columns, running.masks) : undefined;
+    this.#apply(running, columns);
+    running.copy = running.masking || sink() !== undefined ? this.#copier(running, columns, running.masks!) : undefined;
   }
 
   #copier(running: Running, columns: readonly ResultColumn[], masks: readonly (Mask | null)[]) {
@@ -159,14 +184,29 @@ export class Rows {
   /** One whole CopyData, out to the client. */
   copy(running: Running, buffer: Buffer, start: number, end: number): void {
     const { toClient } = this.#core;
+    if (this.stale(running)) {
+      // What is under way cannot be masked from the middle on: its rows may be held back in pieces.
+      running.withheld = true;
+      this.#core.cut(running, maskedAgain(this.#core.session.id));
+      return;
+    }
     if (running.masking) {
       const masked = running.copy!.data(buffer.subarray(start + HEADER, end));
+      if (running.counting && !this.#core.spend(running, 0, 0)) return;
       running.bytes += masked.length;
-      if (masked.length > 0) toClient.add(copyData(masked));
+      if (masked.length === 0) return;
+      const message = copyData(masked);
+      toClient.add(message);
+      const { session } = this.#core;
+      if (!session.wantsRows(running.id, running.part)) session.rest?.(running.id, running.part, message, 1);
       return;
     }
     running.bytes += end - start;
     toClient.slice(buffer, start, end);
+    const { session } = this.#core;
+    if (running.copy === undefined || !session.wantsRows(running.id, running.part)) {
+      session.rest?.(running.id, running.part, buffer.subarray(start, end), 1);
+    }
     if (running.copy === undefined) return;
     // Nothing is masked here: what cannot be read is not recorded, and passes all the same.
     try {
@@ -182,7 +222,7 @@ export class Rows {
   endCopy(running: Running): void {
     if (running.copy === undefined) return;
     if (running.masking) {
-      const rest = running.copy.done();
+      const rest = running.cut === undefined ? running.copy.done() : Buffer.alloc(0);
       running.bytes += rest.length;
       if (rest.length > 0) this.#core.toClient.add(copyData(rest));
     } else {

@@ -27,6 +27,11 @@ const NAMES_ONLY = new Set([
  */
 const LOOKS_UP = /^(?:namespace\.c|gram\.y|scan\.l|parse_[a-z]+\.c)$/;
 
+/** Said of a text before anything is looked up: by the scanner and the grammar. */
+export function isRaw(fields: ReadonlyMap<string, string>): boolean {
+  return /^(?:gram\.y|scan\.l|scansup\.c|parser\.c)$/.test(fields.get('F') ?? '');
+}
+
 /** Severity, position, and where in the server's source: no values. */
 const KEPT = 'SVPFLR';
 /** Schema, table, column, constraint: names, unless a RAISE says what they are. */

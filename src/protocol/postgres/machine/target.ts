@@ -15,13 +15,16 @@ import {
   transactionStatus,
   withoutPayload,
 } from '../wire/backend.ts';
-import { decodeFields, errorResponse, type Notice } from '../wire/notice.ts';
+import { decodeFields, errorResponse } from '../wire/notice.ts';
 import { Back, backName, messageFormat } from '../wire/types.ts';
 import type { Core } from './core.ts';
+import { endCut, failTransaction } from './cuts.ts';
 import type { Expected, Running } from './expected.ts';
-import { isUtf8 } from './reading.ts';
+import type { Names } from './names.ts';
+import { NEVER } from './plans.ts';
+import { changes, isUtf8 } from './reading.ts';
 import { Rows } from './rows.ts';
-import { scrub, scrubbed } from './scrub.ts';
+import { isRaw, scrub, scrubbed } from './scrub.ts';
 import { afterBack, Client, Target, targetName } from './states.ts';
 
 export class TargetSide {
@@ -34,6 +37,8 @@ export class TargetSide {
   readonly #rows: Rows;
   /** Ours, for the client, at the next boundary between messages. */
   #deferred: Buffer[] = [];
+  /** The transaction had an error. */
+  #failed = false;
 
   constructor(core: Core) {
     this.#core = core;
@@ -57,10 +62,13 @@ export class TargetSide {
       else if (step === Step.need || !this.#mayPass()) break;
     }
     frames.release();
+    if (!core.ddlPending) core.settle(false);
   }
 
   #part(buffer: Buffer, start: number, end: number): void {
     this.#core.toClient.slice(buffer, start, end);
+    const running = this.#core.queue.head?.running;
+    if (running !== undefined) this.#core.session.rest?.(running.id, running.part, buffer.subarray(start, end), 0);
     if (this.frames.midFrame) return;
     for (const message of this.#deferred.splice(0)) this.#core.toClient.add(message);
   }
@@ -80,14 +88,14 @@ export class TargetSide {
     }
     if (type === Back.DataRow && (head.state === Target.queryRows || head.state === Target.execute)) {
       const { inspected, recordedRow } = this.#core.options.limits;
-      if (!this.#rows.plain(running) && (this.#core.masked || frames.total <= recordedRow.value)) {
+      if (!this.#rows.plain(running) && ((this.#core.masked && !running.bare) || frames.total <= recordedRow.value)) {
         if (frames.total > inspected.value) throw limitExceeded(inspected, frames.total);
         return false;
       }
       this.#rows.passing(running, frames.total);
     } else if (type === Back.CopyData && (head.state === Target.queryCopyOut || head.state === Target.executeCopyOut)) {
       const { inspected } = this.#core.options.limits;
-      if (running.copy !== undefined) {
+      if (running.copy !== undefined || this.#rows.stale(running)) {
         if (frames.total > inspected.value) throw limitExceeded(inspected, frames.total);
         return false;
       }
@@ -101,6 +109,7 @@ export class TargetSide {
     const core = this.#core;
     const type = buffer[start]!;
     const head = core.queue.head;
+    if (head?.trial !== undefined && this.#tried(head, type)) return;
     const state = head === undefined ? Target.idle : head.state;
     const next = afterBack(state, type);
     // What was sent for a refused request can only fail.
@@ -115,6 +124,15 @@ export class TargetSide {
     else if (type === Back.DataRow) this.#dataRow(head, buffer, start, end);
     else if (next === state && this.#isUnasked(type)) this.#unasked(type, buffer, start, end);
     else this.#answer(head, type, next, buffer, start, end);
+  }
+
+  /** The answers to a text that the server could read after all: Parse, Close. */
+  #tried(head: Expected, type: number): boolean {
+    if (type === Back.ParseComplete && head.trial === 'sent') {
+      head.trial = 'read';
+      return true;
+    }
+    return type === Back.CloseComplete && head.trial === 'read';
   }
 
   #isUnasked(type: number): boolean {
@@ -138,6 +156,7 @@ export class TargetSide {
     running.rows += rows;
     running.bytes += frames.end - start;
     this.#core.toClient.slice(buffer, start, frames.end);
+    this.#core.session.rest?.(running.id, running.part, buffer.subarray(start, frames.end), rows);
   }
 
   /** A message that belongs to the request at the head. */
@@ -145,7 +164,12 @@ export class TargetSide {
     const core = this.#core;
     const running = head.running;
     head.state = next;
-    if (running?.cut !== undefined && this.#ended(head, running.cut, type)) return;
+    if (running?.cut !== undefined) {
+      const after = endCut(core, head, running.cut, type, () => decodeFields(buffer, start, end).get('C'));
+      if (after === 'failed') this.#done(head, type);
+      if (after === 'failed' && core.waiting?.for === 'answers') this.#maybeAnswered();
+      if (after !== 'passes') return;
+    }
     switch (type) {
       case Back.ErrorResponse:
         this.#error(head, next, buffer, start, end);
@@ -159,7 +183,7 @@ export class TargetSide {
         this.#described(head, buffer, start, end);
         break;
       case Back.CommandComplete:
-        this.#complete(running!, commandTag(buffer, start, end));
+        if (running !== undefined) this.#complete(running, commandTag(buffer, start, end));
         break;
       case Back.EmptyQueryResponse:
         if (running !== undefined) running.over = true;
@@ -178,37 +202,14 @@ export class TargetSide {
         break;
       case Back.ReadyForQuery:
         this.status = transactionStatus(buffer, start, end);
-        if (this.status === IDLE) core.closePortals(false);
+        if (this.status === IDLE) core.closePortals(!this.#failed);
+        if (this.status === IDLE) this.#failed = false;
+        if (head.unfailed && failTransaction(core, this.status)) return;
         break;
     }
-    if (!head.swallow) core.toClient.slice(buffer, start, end);
+    if (!head.swallow || type === Back.ReadyForQuery) core.toClient.slice(buffer, start, end);
     if (head.state === Target.done) this.#done(head, type);
     if (core.waiting?.for === 'answers') this.#maybeAnswered();
-  }
-
-  /** The end of a result that a budget has cut: true when nothing else is to be done with it. */
-  #ended(head: Expected, cut: Notice, type: number): boolean {
-    if (type === Back.CopyDone) return true;
-    const { code, message } = cut;
-    const told = () => this.#core.outcome(head.running!, 'cancelled', undefined, head.running!.rows, { code, message });
-    if (type === Back.ErrorResponse) {
-      told();
-      head.running!.nextPart();
-      this.#core.abandon(head.running, 'cancelled');
-      head.refusal = cut;
-      return false;
-    }
-    if (type !== Back.CommandComplete && type !== Back.PortalSuspended) return false;
-    // The server was faster than the cancel. In a Query that is an error as any; behind an Execute the server goes on
-    // with what the client, after an error, does not expect.
-    const simple = head.portal === undefined;
-    if (!simple || head.running!.part + 1 < head.running!.analysis.statements.length) {
-      throw peerError('denied', cut.message, { fix: cut.hint ?? 'ask for less' });
-    }
-    this.#core.toClient.add(errorResponse(cut));
-    told();
-    head.running!.nextPart();
-    return true;
   }
 
   #done(head: Expected, type: number): void {
@@ -222,7 +223,7 @@ export class TargetSide {
     }
     if (head.name === undefined) return;
     if (head.ofPortal) {
-      if (core.portals.known.get(head.name) !== head.portal) core.finishPortal(core.portals.known.get(head.name));
+      if (core.portals.get(head.name) !== head.portal) core.finishPortal(core.portals.get(head.name));
       core.portals.confirm(head.name, head.portal, head);
     } else core.statements.confirm(head.name, head.statement, head);
   }
@@ -253,29 +254,33 @@ export class TargetSide {
     if (!running.over) core.outcome(running, 'ok', tag, taggedRows(tag) ?? running.rows);
     const info = running.analysis.statements[running.part];
     if (info !== undefined) {
-      if (info.ddl) core.options.planner?.invalidate();
+      if (changes(info, running.sources?.[running.part]).ddl) core.options.planner?.invalidate();
       if (info.prepare !== undefined) {
-        core.statements.known.set(info.prepare.name, { analysis: info.prepare.analysis, text: '' });
+        const { name, analysis, text } = info.prepare;
+        core.statements.set(name, { analysis, text });
       }
-      if (info.deallocate !== undefined) this.#forget(core.statements.known, info.deallocate.name);
-      if (info.endsCursors) core.closePortals(false);
-      if (info.close !== undefined) this.#forget(core.portals.known, info.close.name);
-      if (info.declare !== undefined) this.#declare(info.declare);
+      if (info.deallocate !== undefined) this.#forget(core.statements, info.deallocate.name);
+      if (info.endsCursors) core.closePortals(tag === 'COMMIT');
+      if (info.close !== undefined) this.#forget(core.portals, info.close.name);
+      if (info.declare !== undefined) this.#declare(info.declare, running);
     }
     running.nextPart();
   }
 
-  #forget(known: Map<string, unknown>, name: string | undefined): void {
-    if (name === undefined) known.clear();
-    else known.delete(name);
+  #forget(names: Names<unknown>, name: string | undefined): void {
+    if (name === undefined) names.remove(() => true);
+    else names.set(name, undefined);
   }
 
-  #declare(declared: NonNullable<StatementInfo['declare']>): void {
-    this.#core.portals.known.set(declared.name, {
+  #declare(declared: NonNullable<StatementInfo['declare']>, { mark, analysis, part }: Running): void {
+    // DDL before it in its own text is not to be seen in the catalogue of then.
+    const hidden = analysis.statements.slice(0, part).some((info) => info.ddl);
+    this.#core.portals.set(declared.name, {
       statement: { analysis: declared.analysis, text: '' },
       params: [],
       formats: [],
       hold: declared.hold,
+      since: hidden ? NEVER : mark,
       described: false,
       description: undefined,
       fields: undefined,
@@ -286,9 +291,10 @@ export class TargetSide {
   /** An error for the request at the head; in an extended query everything up to Sync fails with it. */
   #error(head: Expected, next: Target, buffer: Buffer, start: number, end: number): void {
     const core = this.#core;
+    this.#failed = true;
     const fields = decodeFields(buffer, start, end);
     this.#tellError(head, fields, buffer, start, end);
-    const kept = core.masked ? scrub(fields) : fields;
+    const kept = this.#scrubs(head) ? scrub(fields) : fields;
     const running = head.running;
     if (running !== undefined && !running.over && head.refusal === undefined) {
       const code = kept.get('C') ?? 'XX000';
@@ -315,10 +321,12 @@ export class TargetSide {
     const fatal = fields.get('V') === 'FATAL' || fields.get('V') === 'PANIC';
     this.fatal ||= fatal;
     if (head?.refusal !== undefined && !fatal) {
-      core.toClient.add(errorResponse(head.refusal));
+      // The server's own words for a text that nobody can read: they speak of nothing else.
+      if (head.trial === 'sent' && isRaw(fields)) core.toClient.slice(buffer, start, end);
+      else if (!head.swallow) core.toClient.add(errorResponse(head.refusal));
       head.refusal = undefined;
       head.running = undefined;
-    } else if (core.masked) core.toClient.add(scrubbed(Back.ErrorResponse, fields));
+    } else if (this.#scrubs(head)) core.toClient.add(scrubbed(Back.ErrorResponse, fields));
     else core.toClient.slice(buffer, start, end);
   }
 
@@ -328,9 +336,9 @@ export class TargetSide {
     if (failed.name === '') {
       // A Parse or Bind of the unnamed one drops its predecessor before it can fail.
       if (failed.ofPortal) {
-        core.finishPortal(core.portals.known.get(''));
-        core.portals.known.delete('');
-      } else if (failed.statement !== undefined) core.statements.known.delete('');
+        core.finishPortal(core.portals.get(''));
+        core.portals.set('', undefined);
+      } else if (failed.statement !== undefined) core.statements.set('', undefined);
     }
     for (let head = core.queue.head; head !== undefined && head.state !== Target.sync; head = core.queue.head) {
       core.queue.shift();
@@ -339,22 +347,34 @@ export class TargetSide {
       core.abandon(head.running, 'cancelled');
       if (head.portal !== undefined && head.portal.running === head.running) head.portal.running = undefined;
     }
-    if (core.queue.length === 0) core.client = core.client === Client.closed ? Client.closed : Client.skipping;
+    if (core.queue.length > 0 || core.client === Client.closed) return;
+    core.client = Client.skipping;
+    // The server would ignore it: nobody has to decide on it any more.
+    if (core.waiting?.for === 'review') core.waiting.hold.cancel('a statement sent before it has failed');
   }
 
   #unasked(type: number, buffer: Buffer, start: number, end: number): void {
     const core = this.#core;
     if (type === Back.ParameterStatus) this.#parameter(buffer, start, end);
     if (type === Back.ErrorResponse) this.fatal = true;
-    if (core.masked && type === Back.NotificationResponse) {
+    const scrubs = this.#scrubs(core.queue.head);
+    if (scrubs && type === Back.NotificationResponse) {
       core.toClient.add(withoutPayload(buffer, start, end));
       return;
     }
-    if (core.masked && (type === Back.NoticeResponse || type === Back.ErrorResponse)) {
+    if (scrubs && (type === Back.NoticeResponse || type === Back.ErrorResponse)) {
       core.toClient.add(scrubbed(type, decodeFields(buffer, start, end)));
       return;
     }
     core.toClient.slice(buffer, start, end);
+  }
+
+  /** Whether what the server says now may be of masked values. */
+  #scrubs(head: Expected | undefined): boolean {
+    const core = this.#core;
+    if (!core.masked) return false;
+    if (head?.running !== undefined) return !head.running.bare;
+    return !core.bare(head?.statement?.text ?? head?.portal?.statement.text ?? '');
   }
 
   /** INVARIANT: on a guarded connection the server reads SQL as our parser does, or the session ends. */

@@ -2,8 +2,8 @@
 // escapes. A newline in a value is always escaped, so that a row ends at the first one.
 
 import type { CopyOptions } from '../analysis.ts';
-import { CopyRows, type CopyTask } from './copy-rows.ts';
-import { maskText, UNCHANGED } from './values.ts';
+import { LineRows } from './copy-lines.ts';
+import type { CopyTask } from './copy-rows.ts';
 
 const NEWLINE = 10;
 const BACKSLASH = 92;
@@ -29,19 +29,15 @@ export function unescapeText(raw: string): string {
   });
 }
 
-export class TextRows extends CopyRows {
+export class TextRows extends LineRows {
   readonly #delimiter: number;
-  readonly #null: string;
   /** The text of NULL can also be a value: the server does not escape one that is equal to it. */
   readonly #ambiguous: boolean;
-  #header: boolean;
 
   constructor(options: CopyOptions, task: CopyTask) {
-    super(task);
+    super(options, task);
     this.#delimiter = options.delimiter.charCodeAt(0);
-    this.#null = options.null;
-    this.#ambiguous = this.#null !== '' && !this.#null.startsWith('\\');
-    this.#header = options.header;
+    this.#ambiguous = this.nullText !== '' && !this.nullText.startsWith('\\');
   }
 
   protected override rowEnd(buffer: Buffer, from: number, scanned: number): number {
@@ -49,64 +45,26 @@ export class TextRows extends CopyRows {
     return at < 0 ? -1 : at + 1;
   }
 
-  protected override row(buffer: Buffer, from: number, to: number): void {
-    const { masks, types, slab } = this.task;
-    if (this.#header) {
-      this.#header = false;
-      slab.copy(buffer, from, to);
-      return;
+  protected override valueEnd(buffer: Buffer, start: number, end: number): number {
+    for (let at = start; at < end; at++) {
+      const byte = buffer[at]!;
+      if (byte === BACKSLASH) at++;
+      else if (byte === this.#delimiter) return at;
     }
-    const record = this.task.sink();
-    const values: (string | null)[] | undefined = record === undefined ? undefined : [];
-    const end = to - 1;
-    let copied = from;
-    let start = from;
-    let index = 0;
-    let at = from;
-    // A row of a relation without columns is empty, and so is one of a single empty value.
-    const none = masks.length === 0 && end === from;
-    while (!none) {
-      const byte = at < end ? buffer[at]! : this.#delimiter;
-      if (byte === BACKSLASH) {
-        at += 2;
-        continue;
-      }
-      if (byte !== this.#delimiter) {
-        at++;
-        continue;
-      }
-      const stop = Math.min(at, end);
-      const mask = masks[index];
-      if (mask !== null && mask !== undefined) {
-        const read = this.#read(buffer, start, stop);
-        // Were it left as it is, NULL '…' would show which rows have that value.
-        const value = read === null && this.#ambiguous ? this.#null : read;
-        const masked = value === null ? UNCHANGED : maskText(value, mask, types[index]!);
-        if (masked !== UNCHANGED) {
-          slab.copy(buffer, copied, start);
-          slab.text(masked === null ? this.#null : this.#write(masked));
-          copied = stop;
-        }
-        values?.push(masked === UNCHANGED ? value : masked);
-      } else {
-        values?.push(this.#read(buffer, start, stop));
-      }
-      index++;
-      start = at + 1;
-      at = start;
-      if (stop === end) break;
-    }
-    this.checkCount(index);
-    slab.copy(buffer, copied, to);
-    if (values !== undefined) record?.(values);
+    return end;
   }
 
-  #read(buffer: Buffer, from: number, to: number): string | null {
+  // Were NULL's text left as it is, NULL '…' would show which rows have that value.
+  protected override maskable(read: string | null): string | null {
+    return read === null && this.#ambiguous ? this.nullText : read;
+  }
+
+  protected override read(buffer: Buffer, from: number, to: number): string | null {
     const raw = buffer.toString('utf8', from, to);
-    return raw === this.#null ? null : unescapeText(raw);
+    return raw === this.nullText ? null : unescapeText(raw);
   }
 
-  #write(value: string): string {
+  protected override write(value: string): string {
     let written = value;
     for (let i = 0; i < value.length; i++) {
       const code = value.charCodeAt(i);
@@ -116,7 +74,7 @@ export class TextRows extends CopyRows {
       }
     }
     // A text that looks like NULL or like the end of the data must not be read as that.
-    return written === this.#null || written === '\\.' ? `\\${written}` : written;
+    return written === this.nullText || written === '\\.' ? `\\${written}` : written;
   }
 
   #escape(value: string): string {

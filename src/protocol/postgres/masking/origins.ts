@@ -22,6 +22,7 @@ export interface Origins {
 /** An output column: with the column that it is where it is one as it stands. */
 export interface OutputOrigins extends Origins {
   readonly column?: Column;
+  readonly aggregate?: string;
 }
 
 export const UNPROVEN: Origins = { columns: undefined, direct: false };
@@ -143,6 +144,15 @@ export class OriginResolver {
     return !lineage.operators.some((operator) => snapshot.customOperators.has(operator));
   }
 
+  get snapshot(): Snapshot {
+    return this.#snapshot;
+  }
+
+  /** Whether somebody made an operator of that name, other than with an extension. */
+  isMade(operator: string): boolean {
+    return this.#snapshot.madeOperators.has(operator);
+  }
+
   /** Whether a statement calls a built-in function that keeps its arguments where they can be read: set_config, … */
   keepsArguments(lineage: Lineage): boolean {
     return lineage.functions.some((name) => classify(this.#snapshot, name) === 'effect');
@@ -211,7 +221,8 @@ export class OriginResolver {
     }
     // A plain reference is the column itself: nothing of the statement's functions is in it.
     const [only] = parts;
-    return output.plain && only !== undefined ? only : union([...parts, sequences]);
+    if (output.plain && only !== undefined) return only;
+    return { ...union([...parts, sequences]), ...(output.counts === true ? { aggregate: 'count' } : {}) };
   }
 
   /** A reference by name; undefined when it is none of a column, a row of `sources`, or not certainly so. */

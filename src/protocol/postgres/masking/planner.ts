@@ -5,24 +5,28 @@
 // one of a statement with anything unknown in it has none proven.
 
 import { peerError } from '../../../core/errors.ts';
-import type { PredicateUse, ResultColumn } from '../../contract.ts';
-import type { Analysis, CatalogueSource, ColumnPlanner, Field, PlanContext } from '../analysis.ts';
-import { Catalogue, type CatalogueTimes } from '../catalogue/catalogue.ts';
+import type { Covering, Facts, PredicateUse, ResultColumn } from '../../contract.ts';
+import type { Analysis, ColumnPlanner, Field, Mark, PlanContext } from '../analysis.ts';
 import type { Column, Snapshot } from '../catalogue/snapshot.ts';
+import { type Sources, saidBy, tellsAll } from '../reach/reach.ts';
+import type { SessionNames } from '../reach/relations.ts';
 import type { Lineage } from '../sql/lineage.ts';
 import type { AnalysedStatement } from '../sql/statement.ts';
+import { foreignEncoding, unknownCopy } from './copy-refusals.ts';
+import { type Meaning, meaningOf, sameMeaning } from './meaning.ts';
 import {
   type Names,
   NOWHERE,
   type OriginResolver,
   type Origins,
-  OriginResolver as Resolver,
+  type OutputOrigins,
   UNPROVEN,
   union,
 } from './origins.ts';
 import type { PlannedColumn } from './planned.ts';
 import { predicateUses } from './predicates.ts';
-import type { TypeRegistry } from './types.ts';
+import { redefinedOrigins } from './redefined.ts';
+import type { Shared } from './shared.ts';
 
 /** How deep views may lie upon views before nothing is proven. */
 const VIEW_DEPTH = 32;
@@ -30,76 +34,17 @@ const VIEW_DEPTH = 32;
 /** Plans kept of one statement: it is described alike nearly always. */
 const PLANS = 16;
 
-/** The catalogues of the process: sessions of one connection, database and user share one. */
-export class Catalogues {
-  readonly #catalogues = new Map<string, Shared>();
-  readonly #types: TypeRegistry;
-  readonly #times: CatalogueTimes | undefined;
-
-  constructor(types: TypeRegistry, times?: CatalogueTimes) {
-    this.#types = types;
-    this.#times = times;
-  }
-
-  planner(source: CatalogueSource): ColumnPlanner {
-    let shared = this.#catalogues.get(source.key);
-    if (shared === undefined) {
-      shared = new Shared(new Catalogue(source, this.#times), this.#types);
-      this.#catalogues.set(source.key, shared);
-    } else {
-      shared.catalogue.reachThrough(source);
-    }
-    return new Planner(shared);
-  }
-}
-
-/** What all planners of one key share: the catalogue, and the resolver of its snapshot with what it has followed. */
-class Shared {
-  readonly catalogue: Catalogue;
-  readonly #types: TypeRegistry;
-  #snapshot: Snapshot | undefined;
-  #resolver: OriginResolver | undefined;
-  #memo = new WeakMap<Lineage, Map<string, readonly ResultColumn[]>>();
-
-  constructor(catalogue: Catalogue, types: TypeRegistry) {
-    this.catalogue = catalogue;
-    this.#types = types;
-  }
-
-  get types(): TypeRegistry {
-    return this.#types;
-  }
-
-  resolver(snapshot: Snapshot): OriginResolver {
-    if (this.#resolver === undefined || this.#snapshot !== snapshot) {
-      this.#types.learn(snapshot.textTypes);
-      this.#snapshot = snapshot;
-      this.#resolver = new Resolver(snapshot, this.catalogue);
-      this.#memo = new WeakMap();
-    }
-    return this.#resolver;
-  }
-
-  /** Plans by their fields' signature; the same statement gives the same arrays, as long as the catalogue stays. */
-  memo(lineage: Lineage): Map<string, readonly ResultColumn[]> {
-    let plans = this.#memo.get(lineage);
-    if (plans === undefined) {
-      plans = new Map();
-      this.#memo.set(lineage, plans);
-    }
-    return plans;
-  }
-}
-
 type Plan<Result> = (resolver: OriginResolver) => Result;
 
-class Planner implements ColumnPlanner {
+export class Planner implements ColumnPlanner {
   readonly #shared: Shared;
   /** DDL that any session had sent when this one began. */
   readonly #born: number;
   /** The search path that the server's session began with, as far as that is known; `unknown`: it is not. */
   #path: string | undefined;
   #ddlPending = false;
+  /** The session named something that masks are about: from then on its DDL may cover more. */
+  #touched = false;
   /** A table became a part of another: until that is in the catalogue, any table may show the rows of any. */
   #inherits = false;
   /** Tables that a reload has not brought: made by a transaction that is still open. */
@@ -121,9 +66,28 @@ class Planner implements ColumnPlanner {
     if (lineage?.result === 'clean') return fields.map((field) => this.#column(field, NOWHERE));
     const pending = this.#pending(context) || changesBefore(analysis, part);
     const unknownTable = (snapshot: Snapshot) => this.#hasUnseen(snapshot, fields);
-    const plan: Plan<readonly ResultColumn[]> = (resolver) =>
-      this.#planned(resolver, lineage, fields, this.#names(context), pending);
-    return this.#with(plan, unknownTable);
+    const plan: Plan<readonly ResultColumn[]> = (resolver) => {
+      const names = this.#names(context);
+      const moved = !pending && !sameMeaning(context.since as Meaning | undefined, resolver, lineage, names);
+      return this.#planned(resolver, lineage, fields, names, pending || moved);
+    };
+    if (!this.#shared.isUnsettled(this)) return this.#with(plan, unknownTable);
+    // What the rows were made from may be newer than what was read.
+    return this.#shared.catalogue.fresh().then((snapshot) => this.#complete(plan, snapshot));
+  }
+
+  mark(_analysis: Analysis, context: PlanContext): Mark | Promise<Mark> {
+    // A transaction of its own is not to be seen; what it has made counts as unknown until it is over.
+    if (this.#pending(context)) return meaningOf(undefined);
+    return this.#with(({ snapshot }) => meaningOf(snapshot), never);
+  }
+
+  unsettle(): void {
+    this.#shared.unsettle(this);
+  }
+
+  settle(lost: boolean): void {
+    this.#shared.settle(this, lost);
   }
 
   copyColumns(
@@ -156,12 +120,18 @@ class Planner implements ColumnPlanner {
     if (lineage.moves === 'code') return [movedColumn(undefined, 'code')];
     if (lineage.result === 'unknown') return lineage.moves === 'reads' ? [movedColumn(undefined)] : [];
     const writes = lineage.written.length > 0 || lineage.moves === 'reads';
-    if (!writes && lineage.functions.length === 0 && lineage.operators.length === 0) {
+    const redefines = lineage.redefines.length > 0;
+    if (!writes && !redefines && lineage.functions.length === 0 && lineage.operators.length === 0) {
       // A name that DDL changes is remembered only when it was seen before: ALTER SCHEMA … RENAME.
       return analysis.statements[part]?.ddl === true ? this.#with(() => [], never) : [];
     }
     const pending = this.#pending(context) || changesBefore(analysis, part);
-    return this.#with((resolver) => this.#movedColumns(resolver, lineage, this.#names(context), pending), never);
+    const names = this.#names(context);
+    return this.#with((resolver) => {
+      const { columns } = redefines ? redefinedOrigins(resolver, lineage, names) : NOWHERE;
+      const redefined = columns?.length === 0 ? [] : [movedColumn(columns, 'names')];
+      return [...redefined, ...this.#movedColumns(resolver, lineage, names, pending)];
+    }, never);
   }
 
   predicates(
@@ -175,10 +145,40 @@ class Planner implements ColumnPlanner {
     return this.#with((resolver) => predicateUses(resolver, lineage, this.#names(context), pending), never);
   }
 
+  reached(
+    parts: readonly Facts[],
+    analysis: Analysis,
+    sources: Sources,
+    context: PlanContext,
+  ): readonly Facts[] | Promise<readonly Facts[]> {
+    if (tellsAll(analysis)) return parts;
+    const { reach } = this.#shared;
+    const pending = this.#pending(context);
+    const known =
+      pending || sources !== undefined ? undefined : reach.remembered(parts, this.#sessionNames(context, pending));
+    if (known !== undefined) return known;
+    // What names mean depends on the catalogue, which may have to be read first.
+    const said = () => saidBy(parts, analysis, sources, { names: this.#sessionNames(context, pending), pending });
+    return reach.reached(parts, said, sources === undefined);
+  }
+
+  covered(covering: Covering | undefined, text: string): boolean | Promise<boolean> {
+    return this.#shared.covered.ask(covering, text);
+  }
+
+  coveredNow(covering: Covering | undefined, text: string): boolean {
+    return this.#shared.covered.now(covering, text);
+  }
+
+  defines(covering: Covering | undefined, text: string): void {
+    this.#touched ||= covering === undefined || this.#shared.covered.touches(covering, text);
+  }
+
   invalidate(): void {
     this.#ddlPending = true;
     this.#unseen.clear();
-    this.#shared.catalogue.invalidate();
+    this.#shared.changed();
+    if (this.#touched) this.#shared.forget();
   }
 
   /**
@@ -189,7 +189,7 @@ class Planner implements ColumnPlanner {
     if (this.#ddlPending && context.ddlPending === false) {
       this.#ddlPending = false;
       this.#unseen.clear();
-      this.#shared.catalogue.invalidate();
+      this.#shared.changed();
     }
     return this.#ddlPending || context.ddlPending === true;
   }
@@ -221,11 +221,20 @@ class Planner implements ColumnPlanner {
     });
   }
 
+  #sessionNames({ namesPinned, pathPinned = namesPinned }: PlanContext, pending: boolean): SessionNames {
+    if (pending || !pathPinned || !this.#asFresh) return 'any';
+    return namesPinned ? 'pinned' : 'temporary';
+  }
+
+  #names({ namesPinned }: PlanContext): Names {
+    return namesPinned && this.#asFresh ? 'pinned' : 'any';
+  }
+
   /** Unqualified names are looked up as a fresh session would, while that is how this one began. */
-  #names(context: PlanContext): Names {
+  get #asFresh(): boolean {
     const { catalogue } = this.#shared;
     this.#path ??= catalogue.generation === this.#born ? catalogue.searchPath : 'unknown';
-    return context.namesPinned && this.#path === catalogue.searchPath ? 'pinned' : 'any';
+    return this.#path === catalogue.searchPath;
   }
 
   #attempt<Result>(plan: Plan<Result>, snapshot: Snapshot): { resolver: OriginResolver; result: Result } {
@@ -265,7 +274,8 @@ class Planner implements ColumnPlanner {
       return all;
     };
     const columns = fields.map((field, index) => {
-      let origins = field.tableOid === 0 ? (followed[index] ?? whole()) : resolver.column(field.tableOid, field.attnum);
+      let origins: OutputOrigins =
+        field.tableOid === 0 ? (followed[index] ?? whole()) : resolver.column(field.tableOid, field.attnum);
       // A view may have been replaced in a transaction that nobody else can see into.
       if (pending && (this.#inherits || resolver.isView(field.tableOid))) origins = UNPROVEN;
       return this.#column(field, stored === undefined ? origins : union([origins, stored]));
@@ -331,7 +341,10 @@ class Planner implements ColumnPlanner {
     if (width === undefined) throw unknownCopy();
     const stored = this.#stored(resolver, lineage, names);
     let all: Origins | undefined;
-    return resolver.outputs(lineage, width, names).map((output, index) => {
+    // Among several relations one may lose a column and another gain one before it runs: what is between them shifts.
+    const shifts = (lineage.simple?.sources.length ?? 0) > 2 && hasBareStar(lineage);
+    const followed = shifts ? new Array<undefined>(width).fill(undefined) : resolver.outputs(lineage, width, names);
+    return followed.map((output: OutputOrigins | undefined, index) => {
       all ??= output === undefined ? resolver.all(lineage, names) : undefined;
       const origins = output ?? all ?? UNPROVEN;
       const name = output?.column?.name ?? `column${index + 1}`;
@@ -346,17 +359,23 @@ class Planner implements ColumnPlanner {
     return { name, origins: columns, direct, textual, ...type };
   }
 
-  #column(field: Field, { columns, direct }: Origins): ResultColumn {
-    return { name: field.name, origins: columns, direct, textual: this.#isText(field.typeOid) };
+  #column(field: Field, { columns, direct, aggregate }: OutputOrigins): ResultColumn {
+    const counted = aggregate === undefined ? {} : { aggregate };
+    return { name: field.name, origins: columns, direct, ...counted, textual: this.#isText(field.typeOid) };
   }
 
   #isText(typeOid: number): boolean {
-    return this.#shared.types.shape(typeOid) !== 'none';
+    const shape = this.#shared.types.shape(typeOid);
+    return shape === 'text' || shape === 'json';
   }
 }
 
 function lineageOf(analysis: Analysis | undefined, part: number): Lineage | undefined {
   return (analysis?.statements[part] as Partial<AnalysedStatement> | undefined)?.lineage;
+}
+
+function hasBareStar({ simple }: Lineage): boolean {
+  return simple?.outputs.some((output) => output.kind === 'star' && output.of?.path.length === 0) ?? false;
 }
 
 function movedColumn(origins: ResultColumn['origins'], name = 'moved'): ResultColumn {
@@ -375,23 +394,3 @@ function changesBefore(analysis: Analysis | undefined, part: number): boolean {
 }
 
 const never = (): boolean => false;
-
-function foreignEncoding(encoding: string) {
-  return peerError(
-    'denied',
-    `COPY TO STDOUT with ENCODING '${encoding}' is refused: masks apply here, and they read UTF-8`,
-    {
-      fix: 'leave ENCODING out, and convert what comes',
-    },
-  );
-}
-
-function unknownCopy() {
-  return peerError(
-    'denied',
-    'COPY TO STDOUT is refused: where its columns come from cannot be known, and masks apply here',
-    {
-      fix: 'name the columns: COPY table (a, b) TO STDOUT, or COPY (SELECT a, b FROM table) TO STDOUT',
-    },
-  );
-}

@@ -2,6 +2,19 @@
 
 const BLOCK = 128 * 1024;
 
+export function putInt32(out: Buffer, at: number, value: number): void {
+  out[at] = value >>> 24;
+  out[at + 1] = value >>> 16;
+  out[at + 2] = value >>> 8;
+  out[at + 3] = value;
+}
+
+export function copyBytes(source: Buffer, from: number, to: number, out: Buffer, at: number): void {
+  if (to - from > 48) source.copy(out, at, from, to);
+  // A call into the runtime costs more than a few bytes.
+  else for (let i = from, n = at; i < to; i++) out[n++] = source[i]!;
+}
+
 export class Slab {
   #buffer = Buffer.allocUnsafeSlow(BLOCK);
   #start = 0;
@@ -10,6 +23,22 @@ export class Slab {
   /** Length of what has been put together since the last `take` or `drop`. */
   get length(): number {
     return this.#end - this.#start;
+  }
+
+  /** Where `end` is: good until something is put into it. */
+  get buffer(): Buffer {
+    return this.#buffer;
+  }
+
+  /** Where in the buffer what is in the making ends; after it there is room for so many bytes. */
+  end(most: number): number {
+    this.#room(most);
+    return this.#end;
+  }
+
+  /** So many bytes have been written there. */
+  grown(bytes: number): void {
+    this.#end += bytes;
   }
 
   #room(bytes: number): void {
@@ -26,9 +55,7 @@ export class Slab {
   copy(source: Buffer, from: number, to: number): void {
     const length = to - from;
     this.#room(length);
-    if (length > 48) source.copy(this.#buffer, this.#end, from, to);
-    // A call into the runtime costs more than a few bytes.
-    else for (let i = 0; i < length; i++) this.#buffer[this.#end + i] = source[from + i]!;
+    copyBytes(source, from, to, this.#buffer, this.#end);
     this.#end += length;
   }
 
@@ -60,12 +87,13 @@ export class Slab {
 
   int32(value: number): void {
     this.#room(4);
-    this.#end = this.#buffer.writeInt32BE(value, this.#end);
+    putInt32(this.#buffer, this.#end, value);
+    this.#end += 4;
   }
 
   /** Overwrites four bytes at an offset from the beginning of what is in the making. */
   int32At(offset: number, value: number): void {
-    this.#buffer.writeInt32BE(value, this.#start + offset);
+    putInt32(this.#buffer, this.#start + offset, value);
   }
 
   /** What was put together; it belongs to the caller. */

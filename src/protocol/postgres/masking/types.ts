@@ -1,11 +1,13 @@
 // Types by their OIDs (pg_type.dat): what a masked text can be sent as.
 
+import { TYPED } from './typed.ts';
+
 /** text, varchar, char(n), name: any text is a value of them. */
 const TEXTUAL = new Set([25, 1043, 1042, 19]);
 const JSON_TYPES = new Set([114, 3802]);
 
-/** How a value of a type is masked: as text, as a JSON string, or by NULL. */
-export type Shape = 'text' | 'json' | 'none';
+/** How a value of a type is masked: as text, as a JSON string, as a value of the type where the mask gives one, by NULL. */
+export type Shape = 'text' | 'json' | 'typed' | 'none';
 
 /**
  * What is known of types that extensions made: `citext` and its like hold any text. One for the process: should an OID be
@@ -14,13 +16,19 @@ export type Shape = 'text' | 'json' | 'none';
 export class TypeRegistry {
   readonly #textual = new Set<number>();
 
+  /** Grows with what was learned. */
+  get version(): number {
+    return this.#textual.size;
+  }
+
   learn(textTypes: Iterable<number>): void {
     for (const oid of textTypes) this.#textual.add(oid);
   }
 
   shape(typeOid: number): Shape {
     if (TEXTUAL.has(typeOid) || this.#textual.has(typeOid)) return 'text';
-    return JSON_TYPES.has(typeOid) ? 'json' : 'none';
+    if (JSON_TYPES.has(typeOid)) return 'json';
+    return TYPED.has(typeOid) ? 'typed' : 'none';
   }
 }
 

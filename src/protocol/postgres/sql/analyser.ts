@@ -4,16 +4,20 @@
 import { isUtf8 } from 'node:buffer';
 import type { Analyser, Analysis } from '../analysis.ts';
 import { ANALYSER_LIMITS, type AnalyserLimits } from '../limits.ts';
-import { TextCache } from './cache.ts';
+import { readCode, withBody } from './bodies.ts';
+import { Doorkeeper, TextCache } from './cache.ts';
 import { normalise, shapeOf } from './normalise.ts';
 import { loadParser, parse } from './parser.ts';
-import { opaqueAnalysis, readOne } from './statement.ts';
+import { type AnalysedStatement, opaqueAnalysis, readOne } from './statement.ts';
 
 /** The analyser of the process. Resolves when the parser is loaded; `analyse` is sync from then on. */
 export async function createAnalyser(limits: AnalyserLimits = ANALYSER_LIMITS): Promise<Analyser> {
   await loadParser();
   return new CachingAnalyser(limits);
 }
+
+/** Texts remembered to have come once. */
+const SEEN = 16_384;
 
 /** A text of one key whose facts depend on its constants: look it up by its exact text. */
 const EXACT = Symbol('exact');
@@ -22,6 +26,7 @@ class CachingAnalyser implements Analyser {
   readonly #limits: AnalyserLimits;
   readonly #byKey: TextCache<Analysis | typeof EXACT>;
   readonly #byText: TextCache<Analysis>;
+  readonly #seen = new Doorkeeper(SEEN);
 
   constructor(limits: AnalyserLimits) {
     this.#limits = limits;
@@ -43,16 +48,16 @@ class CachingAnalyser implements Analyser {
 
   #read(sql: Buffer, key: string | undefined, text?: string): Analysis {
     const { analysis, shareable, keep } = analyseFresh(sql, this.#limits);
-    if (!keep) return analysis;
     if (key !== undefined && shareable) {
       const shape = shapeOf(key);
       const shaped = shape === undefined ? analysis : { ...analysis, shape };
-      this.#byKey.set(key, shaped);
+      if (keep && this.#seen.knows(key)) this.#byKey.set(key, shaped);
       return shaped;
-    } else {
-      if (key !== undefined) this.#byKey.set(key, EXACT);
-      this.#byText.set(text ?? sql.toString('latin1'), analysis);
     }
+    const exact = text ?? sql.toString('latin1');
+    if (!keep || !this.#seen.knows(exact)) return analysis;
+    if (key !== undefined) this.#byKey.set(key, EXACT);
+    this.#byText.set(exact, analysis);
     return analysis;
   }
 }
@@ -77,7 +82,7 @@ export function analyseFresh(
   }
   try {
     const read = parsed.statements.map((statement) => readOne(statement, sql));
-    const statements = read.map(({ info }) => info);
+    const statements = read.map(({ info }) => withCode(info, limits));
     const analysis = { facts: statements.map((info) => info.facts), statements };
     return { analysis, shareable: read.every((statement) => statement.shareable), keep: true };
   } catch {
@@ -85,6 +90,17 @@ export function analyseFresh(
     const analysis = opaqueAnalysis('the statement is nested too deeply to be analysed');
     return { analysis, shareable: false, keep: false };
   }
+}
+
+/** A function that is defined in a language that can be read: what its body does counts as done. */
+function withCode(info: AnalysedStatement, limits: AnalyserLimits): AnalysedStatement {
+  const { defines, facts } = info;
+  if (defines?.text === undefined) return info;
+  const language = defines.language ?? 'sql';
+  // In C, and under the name of another: `load` says so.
+  if (language === 'c' || language === 'internal') return info;
+  const code = readCode(language, defines.text, (sql) => analyseFresh(Buffer.from(sql), limits).analysis);
+  return { ...info, facts: withBody(facts, defines, code), code };
 }
 
 function refusedBefore(sql: Buffer, limits: AnalyserLimits): string | undefined {

@@ -41,3 +41,28 @@ export class TextCache<Value> {
     return this.#young.size + this.#old.size;
   }
 }
+
+/**
+ * Which texts were seen lately: what comes once is not worth keeping. Kept analyses of statements that never come again
+ * cost more, by the collector that has to carry them about, than reading them did. May forget, and may (once in four
+ * billion) take one text for another, which is then kept a turn too early.
+ */
+export class Doorkeeper {
+  readonly #seen: Uint32Array;
+
+  /** `slots`: a power of two. */
+  constructor(slots: number) {
+    this.#seen = new Uint32Array(slots);
+  }
+
+  /** Whether the text was here before; from now on it was. */
+  knows(text: string): boolean {
+    // FNV-1a
+    let hash = 0x811c9dc5;
+    for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
+    const slot = (hash ^ (hash >>> 15)) & (this.#seen.length - 1);
+    if (this.#seen[slot] === hash >>> 0) return true;
+    this.#seen[slot] = hash;
+    return false;
+  }
+}

@@ -4,9 +4,11 @@
 // The walk visits every node, also of types it has never heard of: what is named somewhere in a statement is found,
 // whatever the grammar puts it into.
 
+import { FUNCTION_LIKE, JSON_FUNCTIONS } from './function-like.ts';
 import type { Tree } from './parser.ts';
+import { hasReturning, refersToRow } from './references.ts';
 import { isCatalogue, setsByCalling, setsByWriting } from './settings.ts';
-import { as, child, isTree, list, names, text, unwrap } from './tree.ts';
+import { as, child, isTree, list, names, text } from './tree.ts';
 import type { Does } from './vocabulary.ts';
 
 /** A name as written: folded by the parser, schema only where it was given. */
@@ -18,6 +20,10 @@ export interface Name {
 export interface FoundRelation extends Name {
   read: boolean;
   written: boolean;
+  /** Named with ONLY each time. */
+  only: boolean;
+  /** Made for the session only. */
+  temporary: boolean;
   /** INSERT, UPDATE and COPY name what they write. */
   columns: Set<string> | undefined;
 }
@@ -40,26 +46,6 @@ export class Scope {
   }
 }
 
-/** Nodes that PostgreSQL reads as function calls in one version and as syntax of their own in another. */
-const FUNCTION_LIKE: Readonly<Record<string, string>> = {
-  JsonObjectConstructor: 'json_object',
-  JsonArrayConstructor: 'json_array',
-  JsonArrayQueryConstructor: 'json_array',
-  JsonObjectAgg: 'json_objectagg',
-  JsonArrayAgg: 'json_arrayagg',
-  JsonScalarExpr: 'json_scalar',
-  JsonSerializeExpr: 'json_serialize',
-  JsonParseExpr: 'json',
-  JsonTable: 'json_table',
-  MergeSupportFunc: 'merge_action',
-};
-
-const JSON_FUNCTIONS: Readonly<Record<string, string>> = {
-  JSON_EXISTS_OP: 'json_exists',
-  JSON_VALUE_OP: 'json_value',
-  JSON_QUERY_OP: 'json_query',
-};
-
 const STATEMENTS_WITH_ROWS = new Set(['SelectStmt', 'InsertStmt', 'UpdateStmt', 'DeleteStmt', 'MergeStmt']);
 
 export class Collector {
@@ -72,12 +58,16 @@ export class Collector {
   readonly relations = new Map<string, FoundRelation>();
   readonly functions = new Map<string, Name>();
   readonly operators = new Set<string>();
+  /** Types by the last part of their names, but for those of the server itself. */
+  readonly types = new Set<string>();
   /** Last parts of column references and field selections: `x.f` may be the function call `f(x)`. */
   readonly fields = new Set<string>();
   /** Whether a `*` occurs that is not that of `count(*)`. */
   star = false;
   /** Whether columns of a relation or join are renamed: `t as a (x, y)`. */
   renames = false;
+  /** Whether a join merges columns: USING, NATURAL. */
+  merges = false;
   /** Names that the statement itself gives to columns: labels, column lists, functions in FROM. */
   readonly labels = new Set<string>();
   /** Names that stand for a whole row of a relation or join; those of RETURNING and ON CONFLICT always do. */
@@ -105,7 +95,7 @@ export class Collector {
     const schema = text(node, 'schemaname');
     this.#alias(child(node, 'alias'), name);
     if (schema === undefined && use.target !== true && scope.has(name)) return;
-    this.relationNamed({ schema, name }, use);
+    this.relationNamed({ schema, name }, { ...use, only: node.inh !== true }).temporary ||= node.relpersistence === 't';
   }
 
   #alias(alias: Tree | undefined, name?: string): void {
@@ -118,15 +108,16 @@ export class Collector {
     if (typeof label === 'string') this.labels.add(label);
   }
 
-  relationNamed(name: Name, use: { read?: boolean; written?: boolean }): FoundRelation {
+  relationNamed(name: Name, use: { read?: boolean; written?: boolean; only?: boolean }): FoundRelation {
     const key = `${name.schema ?? ''}\u0000${name.name}`;
     let found = this.relations.get(key);
     if (found === undefined) {
-      found = { schema: name.schema, name: name.name, read: false, written: false, columns: undefined };
+      found = { ...name, read: false, written: false, only: true, temporary: false, columns: undefined };
       this.relations.set(key, found);
     }
     found.read ||= use.read ?? false;
     found.written ||= use.written ?? false;
+    found.only &&= use.only ?? false;
     if (use.written === true) this.#ofServer(name);
     return found;
   }
@@ -174,6 +165,12 @@ export class Collector {
         this.function(names(list(node, 'funcname')));
         this.note(...setsByCalling(node));
         break;
+      case 'typeName':
+      case 'argType':
+      case 'returnType':
+      case 'TypeName':
+        this.#type(names(list(node, 'names')));
+        break;
       case 'A_Expr':
         this.#operator(node);
         break;
@@ -206,6 +203,7 @@ export class Collector {
         for (const name of names(list(node, 'indirection'))) this.#label(name);
         break;
       case 'JoinExpr':
+        if (node.isNatural === true || list(node, 'usingClause').length > 0) this.merges = true;
         this.#alias(child(node, 'alias'));
         this.#alias(child(node, 'join_using_alias'));
         break;
@@ -237,6 +235,10 @@ export class Collector {
       }
     }
     this.walk(node, scope);
+  }
+
+  #type(parts: readonly string[]): void {
+    if (parts.length > 0 && !(parts.length === 2 && parts[0] === 'pg_catalog')) this.types.add(parts.at(-1)!);
   }
 
   #operator(node: Tree): void {
@@ -358,7 +360,8 @@ export class Collector {
     const name = text(target, 'relname');
     if (target === undefined || name === undefined) return;
     this.#alias(child(target, 'alias'), name);
-    const found = this.relationNamed({ schema: text(target, 'schemaname'), name }, { written: true, read });
+    const only = target.inh !== true;
+    const found = this.relationNamed({ schema: text(target, 'schemaname'), name }, { written: true, read, only });
     for (const column of columns) {
       const written = text(as(column, 'ResTarget'), 'name');
       if (written !== undefined) {
@@ -378,18 +381,4 @@ function isPlainExists(link: Tree): boolean {
     return false;
   const fields = list(as(as(only, 'ResTarget')?.val, 'ColumnRef'), 'fields');
   return as(fields.at(-1), 'A_Star') !== undefined;
-}
-
-export function hasReturning(node: Tree): boolean {
-  return node.returningClause !== undefined || node.returningList !== undefined;
-}
-
-/** Whether an expression depends on a row at all: `where true`, `where 1 = 1` and `where $1` do not. */
-export function refersToRow(where: unknown): boolean {
-  if (Array.isArray(where)) return where.some(refersToRow);
-  if (!isTree(where)) return false;
-  const node = unwrap(where);
-  if (node !== undefined && (node[0] === 'ColumnRef' || node[0] === 'CurrentOfExpr')) return true;
-  for (const key in where) if (refersToRow(where[key])) return true;
-  return false;
 }

@@ -5,9 +5,10 @@
 // the planner then takes all columns of all relations. Deeper lineage (sub-queries, CTEs, set operations) goes in here.
 
 import type { Collector, Name } from './collector.ts';
-import { hasReturning, refersToRow } from './collector.ts';
 import type { Tree } from './parser.ts';
 import { type Predicate, type Predicates, predicatesOf } from './predicates.ts';
+import { type Redefined, redefinesOf } from './redefines.ts';
+import { hasReturning, refersToRow } from './references.ts';
 import { hasOption } from './statements.ts';
 import { as, child, isTree, list, names, text, unwrap } from './tree.ts';
 
@@ -31,7 +32,13 @@ export type Output =
    */
   | { readonly kind: 'star'; readonly of: Reference | undefined }
   /** Every column that the item's expression refers to; `plain` when it is one reference and nothing else. */
-  | { readonly kind: 'expression'; readonly references: readonly Reference[]; readonly plain: boolean }
+  | {
+      readonly kind: 'expression';
+      readonly references: readonly Reference[];
+      readonly plain: boolean;
+      /** It is a call of `count` and nothing else. */
+      readonly counts?: boolean;
+    }
   /** An item with a sub-query or window in it, not followed. */
   | { readonly kind: 'unknown' };
 
@@ -59,6 +66,8 @@ export interface Lineage {
    * in the notation `row.function` still takes a whole row.)
    */
   readonly named: boolean;
+  /** It has a JOIN … USING or NATURAL, which compares columns that it need not name. */
+  readonly merges: boolean;
   /** Those of `fields` that the statement itself gives to columns; the others are columns of its relations. */
   readonly labels: readonly string[];
   /** One level over plain relations: its sources and outputs. */
@@ -71,6 +80,8 @@ export interface Lineage {
    * the planner's matter. `code`: it defines or renames what the server runs by itself later, which may do anything.
    */
   readonly moves: readonly Reference[] | 'reads' | 'code';
+  /** Names that mean something else from then on. */
+  readonly redefines: readonly Redefined[];
   /** How it uses columns beside selecting them. */
   readonly predicates: readonly Predicate[];
   /** What it says depends on the value of a constant. */
@@ -83,16 +94,32 @@ export interface Lineage {
   readonly read: readonly Name[];
   /** Relations whose rows it changes. */
   readonly written: readonly Name[];
+  /** Every relation named, with what is done to it. */
+  readonly uses: readonly NamedUse[];
+  /** Types named that are none of the server's own, by the last part of their names. */
+  readonly types: readonly string[];
+}
+
+export interface NamedUse extends Name {
+  readonly read: boolean;
+  readonly written: boolean;
+  /** Named with ONLY each time: what inherits from it is left out. */
+  readonly only: boolean;
+  /** It is made, for the session only. */
+  readonly temporary: boolean;
+  /** The columns that are written, where they are named. */
+  readonly assigned: readonly string[] | undefined;
 }
 
 const CLEAN = new Set(['VariableShowStmt']);
 const UNKNOWN = new Set(['FetchStmt', 'ExecuteStmt', 'CallStmt', 'DoStmt']);
+/** COPY (query), cursors and views return what their query returns. */
+const QUERIES = new Set(['CopyStmt', 'DeclareCursorStmt', 'ViewStmt']);
 
 /** @param type the statement's node type; `node` its body; `collector` has walked it. */
 export function lineageOf(type: string, node: Tree, collector: Collector): Lineage {
   const relations = [...collector.relations.values()];
-  // COPY (query) and cursors return what their query returns.
-  const inner = type === 'CopyStmt' || type === 'DeclareCursorStmt' ? unwrap(node.query) : undefined;
+  const inner = QUERIES.has(type) ? unwrap(node.query) : undefined;
   const simple = simpleQuery(inner?.[0] ?? type, inner?.[1] ?? node, relations.length);
   return {
     result: resultOf(type, node),
@@ -101,15 +128,19 @@ export function lineageOf(type: string, node: Tree, collector: Collector): Linea
     operators: [...collector.operators],
     fields: [...collector.fields],
     named: namesColumns(type, node, collector),
+    merges: collector.merges,
     labels: [...collector.fields].filter((field) => collector.labels.has(field)),
     ...(simple === undefined ? {} : { simple }),
     width: widthOf(type, node),
     moves: movesOf(type, node, collector),
+    redefines: redefinesOf(type, node),
     inherits: type === 'AlterTableStmt' && list(node, 'cmds').some(inherits),
     ...(CODE.has(type) ? NO_PREDICATES : predicatesOf({ [type]: node })),
     rows: [...collector.rows],
     read: relations.filter((relation) => relation.read).map(({ schema, name }) => ({ schema, name })),
     written: relations.filter((relation) => relation.written).map(({ schema, name }) => ({ schema, name })),
+    uses: relations.map(({ columns, ...use }) => ({ ...use, assigned: columns && [...columns] })),
+    types: [...collector.types],
   };
 }
 
@@ -133,9 +164,12 @@ function resultOf(type: string, node: Tree): Lineage['result'] {
 }
 
 /** Statements that define what runs by itself when something else is done. */
-const CODE = new Set(['CreateFunctionStmt', 'AlterFunctionStmt', 'CreateTrigStmt', 'RuleStmt', 'CreateEventTrigStmt']);
+const CODE = new Set([
+  ...['CreateFunctionStmt', 'AlterFunctionStmt', 'CreateTrigStmt', 'RuleStmt', 'CreateEventTrigStmt'],
+  'CreateCastStmt',
+]);
 const NO_PREDICATES: Predicates = { predicates: [], positional: false };
-const NAMED_CODE = /^OBJECT_(?:FUNCTION|PROCEDURE|ROUTINE|TRIGGER|RULE|EVENT_TRIGGER)$/;
+const NAMED_CODE = /^OBJECT_(?:FUNCTION|PROCEDURE|ROUTINE|TRIGGER|RULE|EVENT_TRIGGER|OPERATOR|AGGREGATE)$/;
 
 const NOTHING: readonly Reference[] = [];
 
@@ -146,6 +180,8 @@ function movesOf(type: string, node: Tree, collector: Collector): Lineage['moves
     case 'AlterObjectSchemaStmt':
       // Another function takes the place of the one that a trigger, a view or a default calls.
       return NAMED_CODE.test(text(node, 'renameType') ?? text(node, 'objectType') ?? '') ? 'code' : NOTHING;
+    case 'DefineStmt':
+      return NAMED_CODE.test(text(node, 'kind') ?? '') ? 'code' : NOTHING;
     case 'SelectStmt':
       // SELECT INTO, or a CTE that writes beside relations that are read.
       return [...collector.relations.values()].some((relation) => relation.written) ? 'reads' : NOTHING;
@@ -248,7 +284,7 @@ function mergesColumns(item: unknown): boolean {
 
 /** The number of columns: that of the leftmost query of a set operation, when it has no `*`. */
 function widthOf(type: string, node: Tree): number | undefined {
-  if (type === 'CopyStmt' || type === 'DeclareCursorStmt') {
+  if (QUERIES.has(type)) {
     const inner = unwrap(node.query);
     return inner === undefined ? undefined : widthOf(inner[0], inner[1]);
   }
@@ -296,7 +332,13 @@ function outputOf(item: unknown): Output {
   if (as(selected.at(-1), 'A_Star') !== undefined) return { kind: 'star', of: undefined };
   if (reference !== undefined) return { kind: 'expression', references: [reference], plain: true };
   const references: Reference[] = [];
-  return addReferences(value, references) ? { kind: 'expression', references, plain: false } : { kind: 'unknown' };
+  if (!addReferences(value, references)) return { kind: 'unknown' };
+  return { kind: 'expression', references, plain: false, ...(counts(value) ? { counts: true } : {}) };
+}
+
+function counts(value: unknown): boolean {
+  const called = names(list(as(value, 'FuncCall'), 'funcname'));
+  return called.at(-1) === 'count' && (called.length === 1 || called[0] === 'pg_catalog');
 }
 
 function referenceOf(column: Tree): Reference {

@@ -1,42 +1,28 @@
 // What of a statement lets somebody guess a column's values without selecting them: conditions, joins, order, groups, row
-// counts, errors on purpose. Names only, as written; the planner finds the columns that they mean.
+// counts, failing. Names only, as written; the planner finds the columns that they mean.
 // Refuses to know: the catalogue, what is masked.
 //
 // Sound before precise: what is not told apart is `computed`, and a name that the statement itself made stands for
 // everything that goes by that name in it.
 
 import type { PredicateKind } from '../../contract.ts';
-import type { Name } from './collector.ts';
+import { arranges } from './arranges.ts';
+import { MadeNames } from './made.ts';
 import type { Tree } from './parser.ts';
 import { constantsIn, fieldsIn, functionsIn, plainReference } from './references.ts';
+import { canFail, isServersOwn, isTotalCast, isTotalOperator, tells } from './total.ts';
 import { as, child, isTree, list, names, text, unwrap } from './tree.ts';
+import { type Found, type Predicate, Uses } from './uses.ts';
 
-export interface Predicate {
-  readonly kind: PredicateKind;
-  /** Last parts of the references in it, and of those behind names that the statement made; undefined: any column. */
-  readonly fields: readonly string[] | undefined;
-  readonly functions: readonly Name[];
-}
+export type { Predicate } from './uses.ts';
 
 /** So many constants may be compared with in one statement before it counts as a search, not a look-up. */
 const CONSTANTS = 10;
 
 const EQUALITY = new Set(['=', '<>']);
 const RANGE = new Set(['<', '>', '<=', '>=']);
-/** Operators that make values, and compare none. Those that can fail by the value are not among them. */
+/** Operators that make values, and compare none. */
 const MAKING = new Set(['||', '+', '-', '*', '->', '->>', '#>', '#>>', '&', '|', '#', '<<', '>>', '#-']);
-
-/** Functions of which the number of rows, or the time, tells the argument. */
-const TELLING =
-  /^(?:generate_(?:series|subscripts)|unnest|pg_sleep.*|regexp_matches|[a-z_]+_to_table|jsonb?_(?:each|array_elements|object_keys|path_query|populate_recordset|to_recordset|table)(?:_text|_tz)?|xmltable|ts_parse|ts_debug|_pg_expandarray)$/;
-
-const NONE: readonly Predicate[] = [];
-
-interface Found {
-  fields: Set<string>;
-  functions: Map<string, Name>;
-  all: boolean;
-}
 
 type Where = PredicateKind | undefined;
 
@@ -53,60 +39,25 @@ export function predicatesOf(node: Tree): Predicates {
 }
 
 class Walker {
-  readonly #found = new Map<PredicateKind, Found>();
-  /** Names that the statement gives to expressions, with what is in them; undefined: not known what. */
-  readonly #made = new Map<string, Set<string> | undefined>();
+  readonly #uses = new Uses();
+  readonly #made = new MadeNames();
   #constants = 0;
+  /** It puts rows of its own beside those of a table, so that a group tells which of them are equal. */
+  #mixes = false;
+  #alters = false;
+  #depth = 0;
   positional = false;
 
   run(node: Tree): readonly Predicate[] {
     this.#walk(node, undefined);
-    if (this.#constants > CONSTANTS) this.#merge('equality', 'computed');
-    if (this.#found.size === 0) return NONE;
-    return [...this.#found].map(([kind, { fields, functions, all }]) => ({
-      kind,
-      fields: all ? undefined : this.#closed(fields),
-      functions: [...functions.values()],
-    }));
-  }
-
-  #merge(from: PredicateKind, into: PredicateKind): void {
-    const found = this.#found.get(from);
-    if (found === undefined) return;
-    this.#found.delete(from);
-    const other = this.#of(into);
-    for (const field of found.fields) other.fields.add(field);
-    for (const [key, name] of found.functions) other.functions.set(key, name);
-    other.all ||= found.all;
+    if (this.#constants > CONSTANTS) this.#uses.merge('equality', 'computed');
+    if (this.#mixes) this.#uses.merge('group', 'join');
+    this.#uses.unfold(this.#made);
+    return this.#uses.list(this.#made);
   }
 
   #of(kind: PredicateKind): Found {
-    let found = this.#found.get(kind);
-    if (found === undefined) {
-      found = { fields: new Set(), functions: new Map(), all: false };
-      this.#found.set(kind, found);
-    }
-    return found;
-  }
-
-  /** The fields, and those of every expression that has the name of one. */
-  #closed(fields: ReadonlySet<string>): readonly string[] | undefined {
-    const closed = new Set(fields);
-    for (const field of closed) {
-      if (!this.#made.has(field)) continue;
-      const inside = this.#made.get(field);
-      if (inside === undefined) return undefined;
-      for (const other of inside) closed.add(other);
-    }
-    return [...closed];
-  }
-
-  #make(name: string | undefined, value: unknown): void {
-    if (name === undefined) return;
-    const fields = value === undefined ? undefined : fieldsIn(value);
-    const known = this.#made.get(name);
-    if (fields === undefined || (this.#made.has(name) && known === undefined)) this.#made.set(name, undefined);
-    else this.#made.set(name, new Set([...(known ?? []), ...fields]));
+    return this.#uses.of(kind);
   }
 
   #walk(value: unknown, where: Where): void {
@@ -122,6 +73,8 @@ class Walker {
   }
 
   #visit(key: string, node: Tree, where: Where): void {
+    this.#arranged(key, node);
+    this.#alters ||= key === 'AlterTableStmt';
     switch (key) {
       case 'ColumnRef':
         if (where !== undefined) this.#reference(node, where);
@@ -141,6 +94,17 @@ class Walker {
         return;
       case 'A_Expr':
         this.#expression(node, where);
+        return;
+      case 'TypeCast':
+        this.#walk(node, isTotalCast(node) ? where : (where ?? 'error'));
+        return;
+      case 'IndexElem':
+        this.#walk(node, 'computed');
+        return;
+      case 'UpdateStmt':
+      case 'onConflictClause':
+      case 'MergeWhenClause':
+        this.#assigned(node);
         return;
       case 'FuncCall':
         this.#call(node, where);
@@ -165,7 +129,7 @@ class Walker {
         return;
       case 'WindowDef':
       case 'over':
-        this.#walk(list(node, 'partitionClause'), 'group');
+        this.#grouped(list(node, 'partitionClause'));
         this.#walk(list(node, 'orderClause'), 'order');
         this.#walk([node.startOffset, node.endOffset], 'computed');
         return;
@@ -176,12 +140,12 @@ class Walker {
         this.#select(node, where);
         return;
       case 'ResTarget':
-        this.#make(text(node, 'name'), node.val);
+        this.#made.giveItem({ ResTarget: node }, this.#depth > 1);
         this.#walk([node.val], where);
         return;
       case 'RangeVar':
         // `t as a (x, y)` renames columns: by those names anything may be meant.
-        for (const name of names(list(child(node, 'alias'), 'colnames'))) this.#make(name, undefined);
+        for (const name of names(list(child(node, 'alias'), 'colnames'))) this.#made.give(name, undefined, true);
         return;
       case 'CommonTableExpr':
       case 'RangeSubselect':
@@ -189,7 +153,39 @@ class Walker {
         this.#walk(node, key === 'CommonTableExpr' ? undefined : where);
         return;
       default:
-        this.#walk(node, where);
+        this.#walk(node, canFail(key, node) ? (where ?? 'error') : where);
+    }
+  }
+
+  /** What a definition, or a conflict, does with columns that it only names. */
+  #arranged(key: string, node: Tree): void {
+    const arrangement = arranges(key, node, this.#alters);
+    if (arrangement === undefined) return;
+    const found = this.#of(arrangement.kind);
+    if (arrangement.fields === undefined) found.all = true;
+    for (const field of arrangement.fields ?? []) found.fields.add(field);
+  }
+
+  /** Assignments: a constraint may refuse what is made of a value, and so tell it. */
+  #assigned(node: Tree): void {
+    const { targetList: _, infer: _infer, ...rest } = node;
+    for (const item of list(node, 'targetList')) {
+      const target = as(item, 'ResTarget');
+      this.#walk([target?.val], unwrap(target?.val)?.[0] === 'ColumnRef' ? undefined : 'error');
+    }
+    this.#walk(rest, undefined);
+  }
+
+  /** One column as it stands is grouped by; anything made of it is computed with. */
+  #grouped(items: readonly unknown[]): void {
+    for (const item of items) {
+      const node = unwrap(item);
+      const reference = plainReference(item);
+      if (reference !== undefined) this.#reference(reference, 'group');
+      else if (node?.[0] === 'ResTarget') this.#grouped([node[1].val]);
+      else if (node?.[0] === 'GroupingSet') this.#grouped(list(node[1], 'content'));
+      else if (node?.[0] === 'RowExpr') this.#grouped(list(node[1], 'args'));
+      else this.#walk([item], 'computed');
     }
   }
 
@@ -219,15 +215,16 @@ class Walker {
 
   #expression(node: Tree, where: Where): void {
     const kind = text(node, 'kind') ?? 'AEXPR_OP';
-    const operator = names(list(node, 'name')).at(-1) ?? '';
+    const name = names(list(node, 'name'));
+    const operator = isServersOwn(name) ? (name.at(-1) ?? '') : '';
     const sides = [node.lexpr, node.rexpr];
     if (kind === 'AEXPR_OP' && MAKING.has(operator)) {
-      this.#walk(sides, where);
+      this.#walk(sides, isTotalOperator(name) ? where : (where ?? 'error'));
       return;
     }
     if (kind === 'AEXPR_OP' || kind === 'AEXPR_IN' || kind === 'AEXPR_DISTINCT' || kind === 'AEXPR_NOT_DISTINCT') {
       if (EQUALITY.has(operator)) {
-        this.#equality(sides);
+        this.#equality(operator, sides);
         return;
       }
     }
@@ -235,7 +232,7 @@ class Walker {
     this.#walk(sides, range && kind !== 'AEXPR_OP_ANY' ? 'range' : kind === 'AEXPR_NULLIF' ? 'computed' : 'pattern');
   }
 
-  #equality([left, right]: unknown[]): void {
+  #equality(operator: string, [left, right]: unknown[]): void {
     const leftColumn = plainReference(left);
     const rightColumn = plainReference(right);
     if (leftColumn !== undefined && rightColumn !== undefined) {
@@ -248,6 +245,7 @@ class Walker {
     if (column !== undefined && constants !== undefined) {
       this.#constants += constants;
       this.#reference(column, 'equality');
+      this.#of('equality').operators.add(operator);
       return;
     }
     this.#walk([left, right], 'computed');
@@ -255,15 +253,21 @@ class Walker {
 
   #call(node: Tree, where: Where): void {
     const name = names(list(node, 'funcname'));
-    const last = name.at(-1) ?? '';
-    if (where !== undefined) {
-      this.#of(where).functions.set(name.join('.'), { schema: name.at(-2), name: last });
+    if (where !== undefined && where !== 'error') {
+      this.#of(where).functions.set(name.join('.'), { schema: name.at(-2), name: name.at(-1) ?? '' });
     }
-    const inside = where ?? (TELLING.test(last) ? 'computed' : undefined);
-    const ordered = node.agg_order !== undefined;
-    this.#walk([node.args], inside);
-    if (ordered) this.#walk(list(node, 'agg_order'), inside ?? 'order');
-    if (node.agg_distinct === true) this.#walk([node.args], inside ?? 'group');
+    const args = list(node, 'args');
+    for (const [place, arg] of args.entries()) {
+      const told = tells(name, unwrap(arg)?.[0] === 'NamedArgExpr' ? -1 : place, args.length);
+      const own = told === 'nothing' ? undefined : told;
+      this.#walk([arg], where === undefined || where === 'error' ? (own === 'computed' ? own : (where ?? own)) : where);
+    }
+    const inside = where === 'error' ? undefined : where;
+    if (node.agg_order !== undefined) this.#walk(list(node, 'agg_order'), inside ?? 'order');
+    if (node.agg_distinct === true) {
+      if (inside === undefined) this.#grouped(args);
+      else this.#walk(args, inside);
+    }
     if (node.agg_filter !== undefined) this.#condition(node.agg_filter);
     if (isTree(node.over)) this.#visit('over', node.over, where);
   }
@@ -278,15 +282,9 @@ class Walker {
       made.push(text(body, 'colname'), text(body, 'name'));
     }
     for (const call of functionsIn(node)) made.push(call);
-    for (const name of made) if (name !== undefined) this.#makeOf(name, inside);
+    for (const name of made) if (name !== undefined) this.#made.giveFields(name, inside);
     const { alias: _, ...rest } = node;
     this.#walk(rest, 'computed');
-  }
-
-  #makeOf(name: string, fields: ReadonlySet<string> | undefined): void {
-    const known = this.#made.get(name);
-    if (fields === undefined || (this.#made.has(name) && known === undefined)) this.#made.set(name, undefined);
-    else this.#made.set(name, new Set([...(known ?? []), ...fields]));
   }
 
   /** `with c (a, b) as …`, `(select …) as s (a, b)`: names for everything that is in it. */
@@ -296,7 +294,7 @@ class Walker {
     const inside = fieldsIn(query);
     const made = [...names(list(alias, 'colnames')), ...names(list(node, 'aliascolnames'))];
     const whole = text(alias, 'aliasname') ?? text(node, 'ctename');
-    for (const name of whole === undefined ? made : [...made, whole]) this.#makeOf(name, inside);
+    for (const name of whole === undefined ? made : [...made, whole]) this.#made.giveFields(name, inside);
   }
 
   #subLink(node: Tree, where: Where): void {
@@ -304,8 +302,9 @@ class Walker {
     if (node.testexpr !== undefined) this.#walk([node.testexpr], 'computed');
     const query = as(node.subselect, 'SelectStmt');
     // Whether there is a row does not depend on what would be selected of it.
-    if (type === 'EXISTS_SUBLINK' && query !== undefined && query.op === undefined) {
-      this.#select({ ...query, targetList: [] }, undefined);
+    if (type === 'EXISTS_SUBLINK' && query !== undefined && isOneLevel(query)) {
+      const calls = functionsIn(query.targetList).length > 0;
+      this.#select(calls ? query : { ...query, targetList: [] }, calls ? 'computed' : undefined);
       return;
     }
     this.#walk([node.subselect], node.testexpr === undefined ? where : 'computed');
@@ -320,7 +319,7 @@ class Walker {
     }
     if (node.isNatural === true) this.#of('join').all = true;
     const alias = child(node, 'alias');
-    for (const name of names(list(alias, 'colnames'))) this.#make(name, undefined);
+    for (const name of names(list(alias, 'colnames'))) this.#made.give(name, undefined, true);
     this.#walk([larg, rarg], where);
     if (quals !== undefined) this.#condition(quals);
   }
@@ -330,28 +329,35 @@ class Walker {
     const sort = as(item, 'SortBy');
     const constant = as(sort === undefined ? item : sort.node, 'A_Const');
     const position = Number(child(constant, 'ival')?.ival ?? 0);
+    // Also `order by 1.5`, which the server refuses: it has the key of `order by 2`, and must not answer for it.
+    if (constant !== undefined) this.positional = true;
     if (constant === undefined || position < 1) return sort === undefined ? item : sort.node;
-    this.positional = true;
     const before = targets.slice(0, position);
     const star = before.find((target) => fieldsIn(target) === undefined);
     return star ?? targets[position - 1] ?? item;
   }
 
   #select(node: Tree, where: Where): void {
+    this.#depth++;
+    this.#selected(node, where);
+    this.#depth--;
+  }
+
+  #selected(node: Tree, where: Where): void {
     const targets = list(node, 'targetList');
-    for (const [clause, kind] of [
-      ['sortClause', 'order'],
-      ['groupClause', 'group'],
-    ] as const) {
-      for (const item of list(node, clause)) this.#walk([this.#positioned(item, targets)], kind);
-    }
+    for (const item of list(node, 'sortClause')) this.#walk([this.#positioned(item, targets)], 'order');
+    this.#grouped(list(node, 'groupClause').map((item) => this.#positioned(item, targets)));
     const distinct = list(node, 'distinctClause');
     if (distinct.length > 0) {
       const on = distinct.filter((item) => unwrap(item) !== undefined);
-      this.#walk(on.length > 0 ? on.map((item) => this.#positioned(item, targets)) : targets, 'group');
+      this.#grouped(on.length > 0 ? on.map((item) => this.#positioned(item, targets)) : targets);
     }
-    const combines = node.op !== undefined && node.op !== 'SETOP_NONE';
-    const side = combines && node.all !== true ? (where ?? 'group') : where;
+    if (!isOneLevel(node)) this.#made.giveCombined(node);
+    this.#made.giveValues(list(node, 'valuesLists'));
+    this.#mixes ||= !isOneLevel(node) || list(node, 'valuesLists').length > 1;
+    // All but UNION ALL compare the rows of one side with those of the other.
+    const compares = !isOneLevel(node) && !(node.op === 'SETOP_UNION' && node.all === true);
+    const side = compares ? (where ?? 'join') : where;
     for (const key of ['larg', 'rarg']) {
       const query = child(node, key);
       if (query !== undefined) this.#select(query, side);
@@ -370,4 +376,9 @@ class Walker {
     // What is read is not what is selected.
     this.#walk(rest, undefined);
   }
+}
+
+/** Not a UNION, INTERSECT or EXCEPT. */
+function isOneLevel(select: Tree): boolean {
+  return select.op === undefined || select.op === 'SETOP_NONE';
 }

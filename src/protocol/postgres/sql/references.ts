@@ -1,14 +1,21 @@
 // What an expression refers to, by names alone. Refuses to know: what becomes of it.
 
 import type { Tree } from './parser.ts';
+import { isPlainCollation, isTotalCast } from './total.ts';
 import { as, isTree, list, names, text, unwrap } from './tree.ts';
 
-/** A reference, through casts and collations that leave equality what it is. */
+/**
+ * A reference, through casts and collations that leave equality what it is: `ssn::varchar(1) = '9'` asks for a beginning, and
+ * a collation may take any two characters for one.
+ */
 export function plainReference(value: unknown): Tree | undefined {
   const node = unwrap(value);
   if (node?.[0] === 'ColumnRef') return node[1];
-  if (node?.[0] === 'TypeCast' || node?.[0] === 'CollateClause') return plainReference(node[1].arg);
-  return undefined;
+  return node !== undefined && leavesEquality(...node) ? plainReference(node[1].arg) : undefined;
+}
+
+function leavesEquality(type: string, node: Tree): boolean {
+  return type === 'TypeCast' ? isTotalCast(node) : type === 'CollateClause' && isPlainCollation(node);
 }
 
 /** How many constants and parameters it is, when it is nothing else. */
@@ -25,7 +32,7 @@ export function constantsIn(value: unknown): number | undefined {
   const node = unwrap(value);
   if (node === undefined) return undefined;
   if (node[0] === 'A_Const' || node[0] === 'ParamRef' || node[0] === 'SQLValueFunction') return 1;
-  if (node[0] === 'TypeCast' || node[0] === 'CollateClause') return constantsIn(node[1].arg);
+  if (node[0] === 'TypeCast' || leavesEquality(...node)) return constantsIn(node[1].arg);
   if (node[0] === 'List') return constantsIn(list(node[1], 'items'));
   return undefined;
 }
@@ -64,4 +71,18 @@ export function functionsIn(value: unknown): string[] {
   };
   walk(value);
   return found;
+}
+
+/** Whether an expression depends on a row at all: `where true`, `where 1 = 1` and `where $1` do not. */
+export function refersToRow(where: unknown): boolean {
+  if (Array.isArray(where)) return where.some(refersToRow);
+  if (!isTree(where)) return false;
+  const node = unwrap(where);
+  if (node !== undefined && (node[0] === 'ColumnRef' || node[0] === 'CurrentOfExpr')) return true;
+  for (const key in where) if (refersToRow(where[key])) return true;
+  return false;
+}
+
+export function hasReturning(node: Tree): boolean {
+  return node.returningClause !== undefined || node.returningList !== undefined;
 }

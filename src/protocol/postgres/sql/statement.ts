@@ -2,11 +2,13 @@
 
 import type { Facts, RelationUse } from '../../contract.ts';
 import type { Analysis, StatementInfo } from '../analysis.ts';
+import { type Code, type Definition, definitionOf } from './bodies.ts';
 import { Collector, type FoundRelation } from './collector.ts';
 import { copyOptions } from './copy-options.ts';
 import { type Lineage, lineageOf } from './lineage.ts';
 import { followsLimit } from './normalise.ts';
 import type { Tree } from './parser.ts';
+import { spacesOf } from './spaces.ts';
 import { readStatement } from './statements.ts';
 import { as, child, list, names, text, unwrap } from './tree.ts';
 
@@ -15,6 +17,14 @@ export interface AnalysedStatement extends StatementInfo {
   readonly lineage: Lineage;
   /** COPY of a table: which, and its list of columns where it has one. */
   readonly copiesTable?: { readonly schema?: string; readonly name: string; readonly columns?: readonly string[] };
+  /** The function that it defines. */
+  readonly defines?: Definition;
+  /** What that does; added by the analyser. */
+  readonly code?: Code;
+  /** What a rule that it makes does. */
+  readonly actions?: readonly AnalysedStatement[];
+  /** Schemas of which it touches every relation; `*`: all. */
+  readonly spaces?: readonly string[];
 }
 
 /** A statement, and whether its facts hold for every text with the same normalised key. */
@@ -62,25 +72,33 @@ export function readOne(wrapped: Tree, sql: Uint8Array): ReadStatement {
   // A definition that sets a parameter when it is used: nobody could see that it does.
   if (collector.setsParameters && !RUNS_NOW.has(type)) collector.opaque ??= 'a definition that calls set_config later';
   const limit = limitOf(node, sql);
+  const defines = definitionOf(type, node);
+  const spaces = spacesOf(type, node);
   const facts: Facts = {
     does: [...collector.does],
     ...(collector.object === undefined ? {} : { object: collector.object }),
     relations: relationUses(type, node, collector),
     functions: functionNames(collector),
     unbounded: collector.unbounded,
-    ...(limit === undefined ? {} : { limit: limit.rows }),
+    ...(limit?.rows === undefined ? {} : { limit: limit.rows }),
     ...(collector.opaque === undefined ? {} : { opaque: collector.opaque }),
   };
   const info: AnalysedStatement = {
     facts,
     ddl: changesCatalogue(type, node, collector),
     names: changesNames(type, node, collector),
+    path: changesPath(type, node, collector),
     ...(copy === undefined || copy === 'unknown' ? {} : { copy }),
     ...setOf(type, node),
     ...namedParts(type, node, sql),
     endsCursors: endsCursors(type, node),
     lineage: lineageOf(type, node, collector),
     ...copiesTable(type, node),
+    ...(defines === undefined ? {} : { defines }),
+    ...(type === 'RuleStmt'
+      ? { actions: list(node, 'actions').map((action) => readOne(action as Tree, sql).info) }
+      : {}),
+    ...(spaces.length === 0 ? {} : { spaces }),
   };
   const counts = limit !== undefined && !limit.inKey;
   const shareable = SHAREABLE.has(type) && !counts && !info.lineage.positional && !collector.setsParameters;
@@ -147,13 +165,15 @@ function functionNames(collector: Collector): string[] {
   return [...found];
 }
 
-function limitOf(node: Tree, sql: Uint8Array): { rows: number; inKey: boolean } | undefined {
+/** `inKey`: whatever has this text's key has this very number of rows, or none that is known, as well. */
+function limitOf(node: Tree, sql: Uint8Array): { rows: number | undefined; inKey: boolean } | undefined {
   const constant = as(node.limitCount, 'A_Const');
+  if (constant === undefined || constant.isnull === true) return undefined;
   const value = child(constant, 'ival');
-  if (constant === undefined || value === undefined) return undefined;
-  const rows = typeof value.ival === 'number' ? value.ival : 0;
+  const rows = value === undefined ? undefined : typeof value.ival === 'number' ? value.ival : 0;
   const location = typeof constant.location === 'number' ? constant.location : 0;
-  return { rows, inKey: followsLimit(sql, location) };
+  // Of `limit -1` the constant begins with the sign, which parts the number from the word.
+  return { rows, inKey: sql[location] !== 45 && sql[location] !== 43 && followsLimit(sql, location) };
 }
 
 function createsTemporary(node: Tree): boolean {
@@ -166,25 +186,31 @@ function createsTemporary(node: Tree): boolean {
 }
 
 function changesCatalogue(type: string, node: Tree, collector: Collector): boolean {
-  // DO, CALL and what EXECUTE runs may do anything; PREPARE TRANSACTION and its end show or hide DDL of before.
-  if (collector.opaque !== undefined || type === 'ExecuteStmt') return true;
+  // DO and CALL may do anything; what EXECUTE does is known to the session (machine/reading.ts). PREPARE TRANSACTION and
+  // its end show or hide DDL of before.
+  if (collector.opaque !== undefined) return true;
   if (type === 'TransactionStmt') return (text(node, 'kind') ?? '').endsWith('_PREPARED');
   if (type === 'ExplainStmt') return collector.does.has('create');
   return !LEAVES_CATALOGUE.has(type) || collector.does.has('create');
 }
 
 function changesNames(type: string, node: Tree, collector: Collector): boolean {
+  if (changesPath(type, node, collector)) return true;
+  const inner = type === 'ExplainStmt' || type === 'PrepareStmt' ? unwrap(node.query) : undefined;
+  if (inner !== undefined && changesNames(inner[0], inner[1], collector)) return true;
+  return createsTemporary(node) || createsTemporary(child(node, 'base') ?? {});
+}
+
+/** How unqualified names resolve beside what is temporary. */
+function changesPath(type: string, node: Tree, collector: Collector): boolean {
   if (collector.opaque !== undefined || type === 'DiscardStmt') return true;
   if (collector.setsParameters) return true;
   if (type === 'VariableSetStmt') {
     const kind = text(node, 'kind');
     return kind === 'VAR_RESET_ALL' || NAME_PARAMETERS.has((text(node, 'name') ?? '').toLowerCase());
   }
-  if (type === 'ExplainStmt' || type === 'PrepareStmt') {
-    const inner = unwrap(node.query);
-    return inner !== undefined && changesNames(inner[0], inner[1], collector);
-  }
-  return createsTemporary(node) || createsTemporary(child(node, 'base') ?? {});
+  const inner = type === 'ExplainStmt' || type === 'PrepareStmt' ? unwrap(node.query) : undefined;
+  return inner !== undefined && changesPath(inner[0], inner[1], collector);
 }
 
 function setOf(type: string, node: Tree): Pick<StatementInfo, 'set'> {
@@ -209,7 +235,7 @@ function namedParts(type: string, node: Tree, sql: Uint8Array): Partial<Statemen
   switch (type) {
     case 'PrepareStmt': {
       const analysis = innerAnalysis(node, sql);
-      return { prepare: { name: text(node, 'name') ?? '', analysis } };
+      return { prepare: { name: text(node, 'name') ?? '', analysis, text: Buffer.from(sql).toString() } };
     }
     case 'DeclareCursorStmt': {
       // CURSOR_OPT_HOLD (parsenodes.h)

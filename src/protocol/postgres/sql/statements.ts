@@ -148,7 +148,9 @@ const functionDefinition =
     const options = [...list(node, 'options'), ...list(node, 'actions')];
     if (hasOption(options, 'security')) collector.note('create-definer');
     if (options.some(isInC)) collector.note('load');
-    collector.quietly(() => collector.walk(node, scope));
+    const { sql_body: body, ...rest } = node;
+    collector.quietly(() => collector.walk(rest, scope));
+    collector.walk(body, scope);
   };
 
 const renaming =
@@ -287,7 +289,11 @@ const STATEMENTS: Readonly<Record<string, Reader>> = {
   IndexStmt: plain('create', 'index'),
   CreateStatsStmt: plain('create', 'statistics'),
   AlterStatsStmt: plain('alter', 'statistics'),
-  RuleStmt: plain('create', 'rule'),
+  RuleStmt: (collector, node, scope) => {
+    const { actions, ...rest } = node;
+    plain('create', 'rule')(collector, rest, scope);
+    collector.walk(actions, scope);
+  },
   CreateTrigStmt: (collector, node, scope) => {
     collector.function(names(list(node, 'funcname')));
     plain('create', 'trigger')(collector, node, scope);

@@ -147,8 +147,9 @@ export const OBJECTS = [
 ] as const;
 
 /**
- * Built-in and contrib functions that reach past rules and masks: files, programs, other sessions, the write-ahead log,
- * SQL hidden in a string, other databases.
+ * Functions that reach past rules and masks: files, programs, other sessions, the write-ahead log, pages as they are on
+ * disk, SQL (or names of tables) in a string, other databases and services. Built-in ones, those that come with
+ * PostgreSQL, and those of extensions that are common at hosters. What only tells sizes and counts is not among them.
  */
 export const DANGEROUS_FUNCTIONS = [
   'pg_read_file',
@@ -196,15 +197,66 @@ export const DANGEROUS_FUNCTIONS = [
   'pg_execute_*',
   'pg_restore_*_stats',
   'pg_clear_*_stats',
-  'get_raw_page',
+  'binary_upgrade_*',
+  // pageinspect, pg_walinspect, pg_surgery, adminpack
+  'get_raw_page*',
   'heap_page_items',
   'heap_page_item_attrs',
+  'heap_force_*',
   'tuple_data_split',
-  'bt_page_items',
+  'bt_page_items*',
+  'brin_page_items',
+  'gin_leafpage_items',
   'gist_page_items*',
+  'hash_page_items',
+  'pg_get_wal_*',
+  'pg_logdir_ls',
+  // Foreign data, and handlers of languages.
   'postgres_fdw_*',
   'plpgsql_call_handler',
   'plpython*_call_handler',
+  'plperl*_call_handler',
+  'pltcl*_call_handler',
+  'plv8_call_handler',
+  // Later, elsewhere, or in the background: pg_cron, pg_background, TimescaleDB, Citus, pglogical.
+  'cron.schedule',
+  'cron.schedule_in_database',
+  'cron.alter_job',
+  'cron.unschedule',
+  'pg_background_*',
+  'add_job',
+  'run_job',
+  'alter_job',
+  'run_command_on_*',
+  'master_run_on_worker',
+  'pglogical.replicate_ddl_command',
+  // Out to the network: http, pg_net, and what hosters add.
+  'http',
+  'http_*',
+  'net.http_*',
+  'aws_s3.query_export_to_s3',
+  'aws_s3.table_import_from_s3',
+  'query_export_to_s3',
+  'table_import_from_s3',
+  'aws_lambda.invoke',
+  'google_ml.predict_row',
+  'google_ml.embedding',
+  'azure_ai.invoke',
+  'azure_storage.blob_*',
+  // Tables by their names in a string: pg_graphql, Apache AGE, pgRouting, PostGIS, PostgresML, trusted extensions.
+  'graphql.resolve',
+  'graphql_public.graphql',
+  'cypher',
+  'pgr_*',
+  'addgeometrycolumn',
+  'dropgeometrycolumn',
+  'dropgeometrytable',
+  'updategeometrysrid',
+  'st_estimatedextent',
+  'pgml.train',
+  'pgml.snapshot',
+  'pgtle.install_*',
+  'pgtle.register_*',
 ] as const;
 
 export const VOCABULARY: Vocabulary = {

@@ -85,6 +85,7 @@ export function decodeNegotiateProtocolVersion(message: Buffer): number {
 // ReadyForQuery: Byte1('Z') Int32(5) Byte1('I' idle | 'T' in a transaction | 'E' in a failed one)
 
 export const IDLE = 0x49;
+export const IN_TRANSACTION = 0x54;
 
 export function transactionStatus(buffer: Buffer, start: number, end: number): number {
   const reader = new Reader(buffer, start + HEADER, end, 'ReadyForQuery');

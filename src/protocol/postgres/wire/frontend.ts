@@ -100,6 +100,11 @@ export function decodeBind(buffer: Buffer, start: number, end: number): Bind {
 // Describe: Byte1('D') Int32 Byte1('S' statement | 'P' portal) String(name)
 // Close:    Byte1('C') Int32 Byte1('S' statement | 'P' portal) String(name)
 
+/** Without parameters, results in text. */
+export function bindPortal(portal: string, statement: string): Buffer {
+  return finish(begin(Front.Bind).string(portal).string(statement).int16(0).int16(0).int16(0));
+}
+
 export interface Named {
   readonly portal: boolean;
   readonly name: string;
@@ -123,7 +128,21 @@ export function describePortal(name: string): Buffer {
   return finish(begin(Front.Describe).uint8(PORTAL).string(name));
 }
 
+// Close: Byte1('C') Int32 Byte1('S'|'P') String(name)
+
+export function closeNamed(what: 'statement' | 'portal', name: string): Buffer {
+  return finish(
+    begin(Front.Close)
+      .uint8(what === 'portal' ? PORTAL : 0x53)
+      .string(name),
+  );
+}
+
 // Execute: Byte1('E') Int32 String(portal) Int32(row limit, 0: none)
+
+export function executeAll(portal: string): Buffer {
+  return finish(begin(Front.Execute).string(portal).int32(0));
+}
 
 export function executePortal(buffer: Buffer, start: number, end: number): string {
   const reader = new Reader(buffer, start + HEADER, end, 'Execute');

@@ -1,0 +1,75 @@
+// A plain log by its log_line_prefix (config.sgml, "What to Log"). A name that somebody chose (an application's) may look like
+// any other part of the prefix: a line counts as an account's where it can be read so, so that nobody talks himself out of it.
+// Refuses to know: what messages say.
+
+import { userError } from '../../../core/errors.ts';
+import type { TextLine } from './lines.ts';
+import type { LogRecord } from './record.ts';
+
+const SEVERITIES =
+  '(?<severity>DEBUG[1-5]?|INFO|NOTICE|WARNING|ERROR|LOG|FATAL|PANIC|DETAIL|HINT|QUERY|CONTEXT|LOCATION|STATEMENT)';
+const DATE = String.raw`\d{4}-\d\d-\d\d \d\d:\d\d:\d\d`;
+
+/** Escapes and what they look like; those without a name here are anything. */
+const LOOKS: Readonly<Record<string, string>> = {
+  a: '(?<application>.*?)',
+  d: '(?<database>.*?)',
+  m: String.raw`(?<time>${DATE}\.\d{3} \S+)`,
+  t: String.raw`(?<time>${DATE} \S+)`,
+  n: String.raw`(?<epoch>\d+\.\d{3})`,
+  s: String.raw`${DATE} \S+`,
+  p: String.raw`\d+`,
+  P: String.raw`\d*`,
+  l: String.raw`\d+`,
+  c: String.raw`[0-9a-f]+\.[0-9a-f]+`,
+  Q: String.raw`-?\d+`,
+  q: '',
+};
+
+function literal(text: string): string {
+  return text.replace(/[\\^$.*+?()[\]{}|]/g, String.raw`\$&`);
+}
+
+function pattern(prefix: string, account: string): RegExp {
+  const looks = { ...LOOKS, u: `(?<user>${literal(account)})` } as Readonly<Record<string, string>>;
+  const parts = [...prefix.matchAll(/%(-?\d+)?(.)|([^%]+)/gs)].map(([, padded, letter, text]) => {
+    if (text !== undefined) return literal(text);
+    if (letter === '%') return '%';
+    const look = looks[letter!] ?? '.*?';
+    return padded === undefined ? look : ` *${look} *`;
+  });
+  return new RegExp(`^${parts.join('')}${SEVERITIES}: {1,2}(?<message>.*)$`, 's');
+}
+
+/** Errors: `usage`. */
+export async function* prefixed(
+  source: AsyncIterable<TextLine>,
+  prefix: string,
+  accounts: readonly string[],
+): AsyncGenerator<LogRecord> {
+  const has = (escapes: string) => new RegExp(`%(-?\\d+)?[${escapes}]`).test(prefix.replaceAll('%%', ''));
+  if (!has('u') || !has('mtn')) {
+    throw userError('usage', `the prefix '${prefix}' tells no account or no time`, {
+      fix: "a log that can be compared needs %u and one of %m, %t, %n in log_line_prefix; '%m [%p] %u@%d %a ' is good",
+    });
+  }
+  const patterns = accounts.map((account) => pattern(prefix, account));
+  let record: (LogRecord & { message: string }) | undefined;
+  for await (const { text, line } of source) {
+    // A line break inside a message is followed by a tab.
+    if (text.startsWith('\t')) {
+      if (record !== undefined) record.message += `\n${text.slice(1)}`;
+      continue;
+    }
+    if (record !== undefined) yield record;
+    const found = patterns.map((one) => one.exec(text)?.groups).find((groups) => groups !== undefined);
+    record = found === undefined ? undefined : recordOf(found, line);
+  }
+  if (record !== undefined) yield record;
+}
+
+function recordOf(found: Readonly<Record<string, string | undefined>>, line: number) {
+  const { time, epoch, user = '', database = '', application = '', severity = '', message = '' } = found;
+  const at = time ?? `${new Date(Number(epoch) * 1000).toISOString().replace('T', ' ').slice(0, 23)} UTC`;
+  return { time: at, user, database, application, severity, message, line };
+}

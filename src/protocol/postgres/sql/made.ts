@@ -1,0 +1,123 @@
+// Names that a statement gives to expressions, and what is behind them: `select upper(ssn) as u … where u > 'x'` is about ssn.
+// Refuses to know: scopes. A name stands for everything that goes by it anywhere in the statement.
+
+import type { Tree } from './parser.ts';
+import { fieldsIn, plainReference } from './references.ts';
+import { as, child, list, names, text, unwrap } from './tree.ts';
+
+export class MadeNames {
+  /** With what is in each; undefined: not known what. */
+  readonly #made = new Map<string, Set<string> | undefined>();
+  /** Those that are not just another name of one column, where conditions can be about them. */
+  readonly #computed = new Set<string>();
+
+  /** Undefined: anything may be behind it. @param inner an item of a query inside, which the one around it may ask about. */
+  give(name: string | undefined, value: unknown, inner: boolean): void {
+    if (name === undefined) return;
+    this.#give(name, value === undefined ? undefined : fieldsIn(value));
+    if (inner && value !== undefined && plainReference(value) === undefined) this.#computed.add(name);
+  }
+
+  /** Whether equality with a name is one with what somebody has made of a column. */
+  isComputed(name: string): boolean {
+    const seen = new Set([name]);
+    for (const each of seen) {
+      if (this.#computed.has(each)) return true;
+      for (const inside of this.#made.get(each) ?? []) seen.add(inside);
+    }
+    return false;
+  }
+
+  has(name: string): boolean {
+    return this.#made.has(name);
+  }
+
+  /** A query gives names to its columns itself, where nobody does. */
+  giveItem(target: unknown, inner: boolean): void {
+    const item = as(target, 'ResTarget');
+    if (item?.val !== undefined) this.give(text(item, 'name') ?? defaultName(item.val), item.val, inner);
+  }
+
+  /** Columns of a UNION and the like have the names of its first query's, and values of all. */
+  giveCombined(select: Tree): void {
+    const [first, ...others] = leaves(select).map(columnsOf);
+    const called = leaves(select)[0];
+    for (const other of others) {
+      for (const [place, target] of list(called, 'targetList').entries()) {
+        const item = as(target, 'ResTarget');
+        const name = text(item, 'name') ?? (item === undefined ? undefined : defaultName(item.val));
+        if (first === undefined || other === undefined || other.length !== first.length) {
+          if (name !== undefined) this.giveFields(name, fieldsIn(select));
+        } else for (const value of other[place] ?? []) this.give(name, value, true);
+      }
+    }
+  }
+
+  /** Columns of VALUES. */
+  giveValues(rows: readonly unknown[]): void {
+    const width = list(as(rows[0], 'List'), 'items').length;
+    for (let column = 1; column <= width; column++) this.giveFields(`column${column}`, fieldsIn(rows));
+  }
+
+  giveFields(name: string, fields: ReadonlySet<string> | undefined): void {
+    this.#computed.add(name);
+    this.#give(name, fields);
+  }
+
+  #give(name: string, fields: ReadonlySet<string> | undefined): void {
+    const known = this.#made.get(name);
+    if (fields === undefined || (this.#made.has(name) && known === undefined)) this.#made.set(name, undefined);
+    else this.#made.set(name, new Set([...(known ?? []), ...fields]));
+  }
+
+  /** The fields, and those of every expression that has the name of one; undefined: any. */
+  behind(fields: ReadonlySet<string>): readonly string[] | undefined {
+    const closed = new Set(fields);
+    for (const field of closed) {
+      if (!this.#made.has(field)) continue;
+      const inside = this.#made.get(field);
+      if (inside === undefined) return undefined;
+      for (const other of inside) closed.add(other);
+    }
+    return [...closed];
+  }
+}
+
+function leaves(select: Tree): Tree[] {
+  const left = child(select, 'larg');
+  const right = child(select, 'rarg');
+  return left === undefined || right === undefined ? [select] : [...leaves(left), ...leaves(right)];
+}
+
+/** What is in each column of a query, row by row for VALUES; undefined where a `*` hides how many there are. */
+function columnsOf(select: Tree): unknown[][] | undefined {
+  const rows = list(select, 'valuesLists').map((row) => list(as(row, 'List'), 'items'));
+  if (rows.length > 0) return rows[0]!.map((_, place) => rows.map((row) => row[place]));
+  const values = list(select, 'targetList').map((target) => as(target, 'ResTarget')?.val);
+  return values.some((value) => fieldsIn(value) === undefined) ? undefined : values.map((value) => [value]);
+}
+
+/** As FigureColname has it, where it is told apart; undefined: some name that is none of a column. */
+function defaultName(value: unknown): string | undefined {
+  const [type, node] = unwrap(value) ?? [];
+  switch (type) {
+    case 'ColumnRef':
+      return names(list(node, 'fields')).at(-1);
+    case 'FuncCall':
+      return names(list(node, 'funcname')).at(-1);
+    case 'TypeCast':
+      return defaultName(node!.arg) ?? names(list(child(node, 'typeName'), 'names')).at(-1);
+    case 'CollateClause':
+      return defaultName(node!.arg);
+    case 'CoalesceExpr':
+      return 'coalesce';
+    case 'CaseExpr':
+      return defaultName(node!.defresult) ?? 'case';
+    case 'A_ArrayExpr':
+      return 'array';
+    case 'RowExpr':
+      return 'row';
+    default:
+      return undefined;
+  }
+}
