@@ -6,36 +6,22 @@ import type { HoopctlError } from '../core/errors.ts';
 import type { Limit } from '../core/limits.ts';
 import type { Log } from '../core/log.ts';
 import type { ByteStream } from '../core/stream.ts';
+import type { Facts } from './facts.ts';
+import type { LocalAccess, NativeAccess, NativeClient, ToolFiles, ToolHost } from './local.ts';
+import type { DeviceLogin, Introduction, KeyCredential } from './proof.ts';
+import type { Counted, Logged } from './told.ts';
+import type { Covering, Mask, PredicateUse, ResultColumn } from './values.ts';
+import type { Capabilities, Inventory, Vocabulary } from './vocabulary.ts';
 
-// ---------------------------------------------------------------------------------------------------------------------
+export type { CommandUse, Facts, PlaceUse, RelationUse } from './facts.ts';
+export type { LocalAccess, NativeAccess, NativeClient, ToolFiles, ToolHost } from './local.ts';
+export type { DeviceLogin, Introduction, KeyCredential } from './proof.ts';
+export type { Counted, Logged } from './told.ts';
+export type { Covering, Mask, Origin, PredicateKind, PredicateUse, ResultColumn } from './values.ts';
+export { MASK_ROOM, Masked } from './values.ts';
+export type { Capabilities, Inventory, Vocabulary } from './vocabulary.ts';
+
 // Operations: the unit that is decided and recorded.
-
-/** A relation, column or the like by its parts as far as they are known; folded as the target folds names. */
-export interface RelationUse {
-  readonly schema?: string;
-  readonly name: string;
-  readonly read: boolean;
-  readonly written: boolean;
-  /** Columns named on it where the analysis knows them; undefined: any of them. */
-  readonly columns?: readonly string[];
-}
-
-/** What policy can see of one statement, command or request: neutral to the protocol, immutable, shared by a cache. */
-export interface Facts {
-  /** What it does, from the closed list that the protocol declares in `vocabulary.does`: `select`, `drop`, … */
-  readonly does: readonly string[];
-  /** The kind of object that DDL touches (`table`, `role`, …), where there is one. */
-  readonly object?: string;
-  readonly relations: readonly RelationUse[];
-  /** Functions called, as written, folded: `pg_read_file`, `public.f`. */
-  readonly functions: readonly string[];
-  /** An update or delete without a condition. */
-  readonly unbounded: boolean;
-  /** A constant limit on rows, where there is one. */
-  readonly limit?: number;
-  /** Why the analysis cannot say what it does (a `DO` block, text that does not parse); undefined when it can. */
-  readonly opaque?: string;
-}
 
 /** One unit to decide. Several statements in one message are one operation with several parts: all or none. */
 export interface Operation {
@@ -43,6 +29,8 @@ export interface Operation {
   readonly kind: string;
   /** The exact text as the client wrote it; a review binds its bytes. */
   readonly text: string;
+  /** Texts that were prepared before and that it executes by name; a review shows and binds them with its own. */
+  readonly executes?: string;
   /** Bind values as text, null for NULL; binary ones as `\x…` hex. A review binds them too. */
   readonly params?: readonly (string | null)[];
   readonly parts: readonly Facts[];
@@ -56,7 +44,6 @@ export interface Operation {
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Decisions.
-
 /** Why an operation may not run, ready to be said in the protocol's own words. */
 export interface Refusal {
   readonly code:
@@ -101,58 +88,41 @@ export type Decision = Verdict | Hold;
 export type OperationId = number;
 
 // ---------------------------------------------------------------------------------------------------------------------
-// Masking.
-
-/** A column (or its like) of the target by its full name. */
-export interface Origin {
-  readonly schema: string;
-  readonly relation: string;
-  readonly column: string;
+// Output that flows.
+export interface OutputOptions {
+  readonly stream: 'out' | 'err';
+  /** A terminal reads it: its width. */
+  readonly terminal?: { readonly columns: number };
+  /** Masks are left out: the connection's configuration says so. Rules are not. */
+  readonly unmasked?: boolean;
+  /** How long a byte may be held that could begin what a mask or a rule is about, ms. */
+  readonly holdMs: number;
+  /** Lines for the client: why it is held. */
+  tell(lines: readonly string[]): void;
+  /** What was held goes on. */
+  released(bytes: Buffer): void;
+  /** Nothing more of it goes out, and why; `ends`: the session does too. */
+  refused(refusal: Refusal, ends: boolean): void;
 }
 
-/** One column of a result as the protocol's analysis proved it. */
-export interface ResultColumn {
-  readonly name: string;
-  /**
-   * Every source column that can have flowed into it: empty when it is proven to come from none, undefined when that
-   * cannot be proven (and is then treated as coming from a masked one).
-   */
-  readonly origins: readonly Origin[] | undefined;
-  /**
-   * True when the value is that of one column, unchanged; `origins` are then its names (a view's, the table's, a
-   * partition's). Otherwise it is computed, and a mask that keeps part of a
-   * value (partial, hash, …) would give the whole away piece by piece (`substr(ssn, 1, 4)`): it is then masked in full.
-   */
-  readonly direct?: boolean;
-  /** Whether its values are text that a mask can rewrite; otherwise a declared mask makes it NULL. */
-  readonly textual: boolean;
-}
-
-/**
- * How a statement uses columns beside selecting them, so that their values can be guessed: compared with constants for
- * equality; in a range; with a pattern; with other columns; sorted by; grouped by; or computed with in a condition, a
- * number of rows or an error.
- */
-export type PredicateKind = 'equality' | 'range' | 'pattern' | 'join' | 'order' | 'group' | 'computed';
-
-export interface PredicateUse {
-  readonly kind: PredicateKind;
-  /** As in ResultColumn: undefined when it is not proven which. */
-  readonly origins: readonly Origin[] | undefined;
-}
-
-/** What policy says about the values of one column. */
-export interface Mask {
-  readonly name: string;
-  /** Why: a column mask applies to every value; a detector only where it finds something. */
-  readonly by: 'column' | 'unproven' | 'detector';
-  /** The value to send instead; null is NULL; the same string when nothing had to change. Throws → the value is refused. */
-  text(value: string): string | null;
+/** Bytes and the time (ms, of a clock that never goes back) in, what may go on out. */
+export interface OutputFilter {
+  /** `echo`: it is what the client typed itself, and is not held. The bytes given are the callee's only until it returns. */
+  push(bytes: Buffer, now: number, echo?: boolean): Buffer;
+  /** When to call `tick` though nothing came; undefined: nothing waits for it. */
+  readonly due: number | undefined;
+  tick(now: number): Buffer;
+  /** A rule holds it: no more should be taken than there is room for. */
+  readonly held: boolean;
+  /** Nothing more comes: the rest. Where a rule holds it, that comes by `released`. */
+  end(): Buffer;
+  resize(columns: number): void;
+  /** Nobody waits for it any more. */
+  cancel(why: string): void;
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Outcomes.
-
 export interface Outcome {
   /** Which part of the operation, from 0. */
   readonly part: number;
@@ -168,7 +138,6 @@ export interface Outcome {
 
 // ---------------------------------------------------------------------------------------------------------------------
 // The session, as a protocol sees it.
-
 /** Why a session ends; told to the client in the protocol's words, recorded, and shown by `sessions ls`. */
 export interface SessionEnd {
   readonly code: HoopctlError['code'] | 'client_closed' | 'target_closed';
@@ -179,12 +148,21 @@ export interface Session {
   readonly id: string;
   /** The principal's display name (e-mail or subject, with the actor): safe to send to the target. */
   readonly principal: string;
+  /** What is known of the principal by that name (`subject`, `email`, a claim), for what the configuration makes of it. */
+  about?(name: string): string | undefined;
   /** Aborted when the session has to end; `signal.reason` is a SessionEnd. */
   readonly signal: AbortSignal;
   /** Whether any column mask / any detector applies to this principal here: false lets a protocol skip the analysis. */
   readonly masking: { readonly columns: boolean; readonly values: boolean };
+  /** What column masks are about: where a target has none of it, nothing there is masked by column. Left out: any. */
+  readonly covering?: Covering | undefined;
   /** Whether any rule applies to this principal here: then what cannot be analysed is refused. */
   readonly ruled: boolean;
+  /**
+   * Whether any of them is about relations, columns or functions: the parts of an operation then have to tell what it
+   * reaches beside what its text names, or that this is not known (`opaque`). Left out: none is.
+   */
+  readonly reaching?: boolean;
 
   /**
    * Policy alone, for a message that only prepares (nothing recorded, nothing held): a deny can be told early.
@@ -205,9 +183,13 @@ export interface Session {
    */
   recorded(then: () => void): void;
 
-  /** For each column the mask to apply to its values, or null. Recorded with the operation. Never throws: fails to masking. */
-  masks(id: OperationId, part: number, columns: readonly ResultColumn[]): readonly (Mask | null)[];
-
+  /**
+   * For each column the mask to apply to its values, or null. Recorded with the operation. Never throws: fails to masking.
+   * `stored`: the values are not shown but taken to where no mask would find them again.
+   */
+  masks(id: OperationId, part: number, columns: readonly ResultColumn[], stored?: boolean): readonly (Mask | null)[];
+  /** Calls the listener when masks that did not apply do so again: those of results under way have to be asked for anew. */
+  onStricter?(listener: () => void): void;
   /**
    * Whether an allowed operation may use columns so. Asked before it is forwarded, where a column mask applies; a refusal
    * or a hold is recorded, and takes the place of the operation's own decision. Left out: it may.
@@ -221,34 +203,51 @@ export interface Session {
    * result is sent, the operation is cancelled at the target, and ends with this.
    */
   spend?(id: OperationId, rows: number, bytes: number): Refusal | undefined;
-
+  /** Whether the target works on an operation that is counted: its time counts from its decision on, but while this says no. */
+  runs?(id: OperationId, on: boolean): void;
+  /** Calls the listener when the time that an operation may run is over, though nothing comes of it: as `spend` refuses. */
+  onTimeUp?(listener: (id: OperationId, refusal: Refusal) => void): void;
   /** Nothing more comes of an operation that is counted. */
   over?(id: OperationId): void;
 
   /** The names of a result's columns, for the recording: call before the first row where rows are wanted. */
   columns?(id: OperationId, part: number, names: readonly string[]): void;
-
   /** Whether rows of this part are still wanted for the recording (up to the configured limit). */
   wantsRows(id: OperationId, part: number): boolean;
-  /** One result row as the client got it: after masking, text or null; binary as `\x…`. */
-  row(id: OperationId, part: number, values: readonly (string | null)[]): void;
+  /** One row as the client got it: after masking; binary as `\x…`. */
+  row(id: OperationId, part: number, values: readonly (string | null)[], sent?: Uint8Array): void;
 
+  /**
+   * Bytes of a result as the client gets them, of rows (so many begin in them) that `row` was not told of, or not in full:
+   * the recording has their count and their digest. `sent` of `row` is for the one that does not fit any more.
+   */
+  rest?(id: OperationId, part: number, bytes: Uint8Array, rows: number): void;
+  /**
+   * Bytes that a running operation got of the client (`in`) or gave it, after masking; recorded up to the limit for results,
+   * and behind it by count and digest. `whole`: all of them, as the protocol bounds them.
+   */
+  data?(id: OperationId, stream: 'in' | 'out' | 'err', bytes: Buffer, whole?: boolean): void;
+  /** The client typed something that the host did not show, as a password: that is recorded, and not what. */
+  withheld?(id: OperationId): void;
+  /**
+   * What an allowed operation puts out, on its way to the client: masked, and held against rules on output. One a stream.
+   * INVARIANT: nothing of it goes to the client or into the record but what the filter gives. Left out: nothing looks at it.
+   */
+  output?(id: OperationId, operation: Operation, options: OutputOptions): OutputFilter;
+  /** Whether masks would change what an operation puts out, as things are: what cannot go through the filter is refused. */
+  readonly masksOutput?: boolean;
   /** The outcome of one part. */
   result(id: OperationId, outcome: Outcome): void;
-
   /** Something worth a line that is not an operation: a cancel, a parameter change, a notice. Masked by the caller. */
   note(kind: string, fields: Record<string, string | number | boolean | null>): void;
-
   /** Counts bytes for `sessions ls` and the client's live view. */
   traffic(fromClient: number, toClient: number): void;
-
   /** The conversation is over. Idempotent. */
   end(reason: SessionEnd): void;
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
 // The target.
-
 /** How TLS to the target is checked; libpq's words. */
 export type TlsMode = 'disable' | 'require' | 'verify-ca' | 'verify-full';
 
@@ -264,25 +263,37 @@ export interface Target<Config = unknown> {
   readonly connection: string;
   /** The protocol's part of the connection's configuration, validated by the protocol's own schema. */
   readonly config: Config;
-  /** Opens a new byte stream to the target: TCP, or through an agent. Errors: target_unreachable. */
-  dial(signal: AbortSignal): Promise<Upstream>;
-  /** The resolved credentials (user, password, …). Never logged, recorded or kept longer than the login needs. */
-  credentials(): Promise<Readonly<Record<string, string>>>;
+  /**
+   * Opens a new byte stream to the target: TCP, or through an agent; `to`: to another address that its configuration
+   * names. Errors: target_unreachable.
+   */
+  dial(signal: AbortSignal, to?: { readonly host: string; readonly port: number }): Promise<Upstream>;
+  /** The resolved credentials (user, password, …), or others of its configuration. Never logged, recorded or kept longer than the login needs. */
+  credentials(others?: Readonly<Record<string, unknown>>): Promise<Readonly<Record<string, string>>>;
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
 // The conversation.
+/** Another connection of the gateway, for protocols through which a client reaches further addresses (a forwarded port). */
+export interface Neighbour {
+  readonly connection: string;
+  /** Why this principal may not have a session of it now. */
+  readonly refused?: HoopctlError;
+  /**
+   * Serves a client's bytes as a session of that connection: its access, rules, masks, record, and its own way to its target.
+   * `began` is told the session. Resolves when it is over; never rejects; closes the stream.
+   */
+  serve(stream: ByteStream, began: (session: string) => void): Promise<void>;
+}
 
-/** What the client said of itself before a session can exist. */
-export interface Introduction {
-  /** The user name given on the wire (native listener); not trusted, compared with the token's principal. */
-  readonly user?: string;
-  /** The connection's name given on the wire (native listener). */
-  readonly connection?: string;
-  /** The token given as password (native listener). */
-  readonly secret?: string;
-  /** The client program's own name, for the record. */
-  readonly application?: string;
+export interface Opened {
+  readonly session: Session;
+  readonly target: Target;
+  /**
+   * The connection whose target listens at that address, as seen from this session's target; undefined where none is known
+   * to. Left out: there are no others.
+   */
+  neighbour?(host: string, port: number): Promise<Neighbour | undefined>;
 }
 
 /** A client at the door: bytes, and the question of who it is. */
@@ -299,53 +310,20 @@ export interface Visitor {
    * Identity → access → session. Throws HoopctlError (token_invalid, no_such_connection, access_denied, grant_needed, …) that the
    * protocol says in its own words before it closes.
    */
-  open(introduction: Introduction): Promise<{ session: Session; target: Target }>;
+  open(introduction: Introduction): Promise<Opened>;
+  /**
+   * Native only, where an issuer is: who it is, is said in a browser; `show` is called once, to tell the client where. Errors:
+   * those of `open`, login_denied, login_expired, limit_exceeded.
+   */
+  openByDevice?(connection: string, show: (login: DeviceLogin) => void, signal: AbortSignal): Promise<Opened>;
   /** The connection's name where it is known before `open` (tunnel). */
   readonly connection: string | undefined;
 }
 
-/** How a user's own tool reaches a local port of this protocol. */
-export interface LocalAccess {
-  /** Standard variables for a child process: `PGHOST`, … Never a secret of the target. */
-  readonly environment: Readonly<Record<string, string>>;
-  /** Inherited variables that would lead the tool elsewhere or carry a secret: taken out of a child's environment. */
-  readonly unset?: readonly string[];
-  /** To paste into a tool. */
-  readonly url: string;
-  /** Named facts for the ready line: user, database, … */
-  readonly facts: Readonly<Record<string, string>>;
-  /** The shorthand command (`psql`) and its leading arguments, where the protocol has one. */
-  readonly command?: readonly string[];
-}
-
-export interface Capabilities {
-  /** Which of these the protocol can do on this connection's configuration. */
-  readonly mask: boolean;
-  readonly hold: boolean;
-  readonly notify: boolean;
-  readonly refuse: boolean;
-  /** Whether operations are analysed: a rule on a connection that is not is an error at load. */
-  readonly inspect: boolean;
-}
-
-/** The words that rules may use with this protocol. Anything else in a rule is an error at load. */
-export interface Vocabulary {
-  /** word → what it means, for documentation and completion. */
-  readonly does: Readonly<Record<string, string>>;
-  readonly objects: readonly string[];
-  /** Words of `does` whose operations are opaque by nature (a `do-block`): an allow rule that names one lets it through. */
-  readonly opaque: readonly string[];
-  /**
-   * What can reach past every rule and mask (reads files, runs programs, loads code): the set `dangerous` that rules
-   * may name, denied by default wherever a deny or review rule or a mask applies. Documented in the README.
-   */
-  readonly dangerous: {
-    /** Names as patterns: `pg_read_file`, `dblink*`, `schema.name`; a bare one matches in any schema. */
-    readonly functions: readonly string[];
-    readonly does: readonly string[];
-    /** Kinds of object whose creation, change or removal is dangerous: `extension`, `event-trigger`, … */
-    readonly objects: readonly string[];
-  };
+/** Texts by name, for as long as the gateway's data. */
+export interface Memory {
+  get(key: string): Promise<string | undefined>;
+  set(key: string, value: string): Promise<void>;
 }
 
 /** What the gateway gives to every conversation of a protocol; one for the process. */
@@ -353,10 +331,15 @@ export interface Services {
   readonly log: Log;
   /** The limits in force by name; a protocol declares its own with defaults, the configuration may override. */
   limit(bound: Limit): Limit;
+  /** 32 secret random bytes by this name: the same for as long as the gateway's data. What a host key is made from. */
+  key(name: string): Uint8Array;
+  /** What a protocol has to remember beyond a restart. Left out: nothing is. */
+  readonly memory?: Memory;
 }
 
 export interface Protocol<Config = unknown> {
   readonly name: string;
+  readonly datastore?: boolean; // its operations are statements to a database: exports file them as such
   readonly vocabulary: Vocabulary;
   /** Schema of the connection's `target`, `credentials` and further keys of this protocol. */
   readonly schema: z.ZodType<Config>;
@@ -365,9 +348,30 @@ export interface Protocol<Config = unknown> {
   coverage(config: Config): readonly string[];
   /** What a client may know of the connection (database, user to show): no secrets, no address of the target. */
   describe(config: Config): Readonly<Record<string, string>>;
+  /** What a client knows this gateway by in the protocol (a host key); public, added to `describe`. */
+  identity?(services: Pick<Services, 'key'>): Readonly<Record<string, string>>;
   local(connection: string, described: Readonly<Record<string, string>>, host: string, port: number): LocalAccess;
+  /** How a token of `hoopctl token` is used at the native listener. */
+  native(client: NativeClient): NativeAccess;
+  /** How long a client of the native listener may take to say who it is, where a person types there. */
+  readonly loginTime?: Limit;
+  /** A credential for a key that a client holds, good at the native listener in place of a token. Errors: usage. */
+  certify?(asked: KeyCredential, services: Pick<Services, 'key'>): Promise<string>;
+  /** Where tools find connections in files rather than variables. Names of the files begin with `name`. */
+  toolFiles?(hosts: readonly ToolHost[], directory: string, name: string): ToolFiles;
   /** The analysis alone, for `policy test`, `policy explain`: text → facts. Throws HoopctlError when not supported. */
   analyse(text: string): Promise<readonly Facts[]>;
+  /** What the target has, for `policy check --live`: logs in as a session does. Left out: nothing that could be named. */
+  inventory?(target: Target<Config>, signal: AbortSignal): Promise<Inventory>;
+  /** The target's own log, for `audit reconcile`: what ran under these accounts. `prefix`: what each line begins with, if told. */
+  logged?(
+    log: AsyncIterable<Uint8Array>,
+    of: { readonly accounts: readonly string[]; readonly prefix: string | undefined },
+  ): AsyncIterable<Logged>;
+  /** What the target has counted, for `audit reconcile`: logs in as a session does. */
+  counted?(target: Target<Config>, signal: AbortSignal): Promise<Counted>;
+  /** The shapes by which `counted` tells a text's statements apart. */
+  shapes?(text: string): Promise<readonly string[]>;
   /** The whole conversation with one client. Resolves when it is over; owns and closes every stream it was given. */
   serve(visitor: Visitor, services: Services): Promise<void>;
 }

@@ -3,6 +3,7 @@
 import type { Protocol } from './contract.ts';
 
 const PROTOCOLS = {
+  ssh: async () => (await import('./ssh/index.ts')).ssh,
   postgres: async () => (await import('./postgres/index.ts')).postgres,
 } satisfies Record<string, () => Promise<{ readonly name: string }>>;
 

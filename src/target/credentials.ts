@@ -2,10 +2,10 @@
 // Values appear in no error and no log line; what went wrong is told by reference, to the gateway's log alone.
 
 import { spawn } from 'node:child_process';
-import { readFile, stat } from 'node:fs/promises';
+import { access, constants, readFile, stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { type Clock, systemClock } from '../core/clock.ts';
-import { type HoopctlError, ourError } from '../core/errors.ts';
+import { type HoopctlError, userError } from '../core/errors.ts';
 import { type Limit, limit } from '../core/limits.ts';
 import type { Log } from '../core/log.ts';
 import { parseSecretRef, type SecretRef } from '../core/secret.ts';
@@ -24,6 +24,15 @@ export interface CredentialsOptions {
   /** How long a command's stdout is kept, in ms. Default 60 s. */
   readonly execTtlMs?: number;
   readonly execTimeout?: Limit;
+}
+
+/** A reference that leads to nothing. */
+export interface Missing {
+  /** As a log line may show it. */
+  readonly reference: string;
+  /** `is not set`, … */
+  readonly why: string;
+  readonly fix: string;
 }
 
 /** Resolves references for the whole process; commands' results are shared between connections that name the same one. */
@@ -49,7 +58,7 @@ export class CredentialResolver {
     const values: Record<string, string> = {};
     for (const [field, written] of Object.entries(fields)) {
       if (written === undefined || written === null) continue;
-      const reference = typeof written === 'string' ? parseSecretRef(written) : asReference(written);
+      const reference = referenceOf(written);
       if (reference === undefined) {
         values[field] = String(written);
         continue;
@@ -63,18 +72,48 @@ export class CredentialResolver {
     return values;
   }
 
+  /**
+   * Why what is written for a credential leads to nothing, as far as that shows without reading a secret: what a command
+   * would do does not. Never rejects.
+   */
+  async missing(written: unknown): Promise<Missing | undefined> {
+    const reference = referenceOf(written);
+    if (reference?.from === 'env') {
+      if (this.#variable(reference.name) !== undefined) return undefined;
+      const fix = "set it in the gateway's environment and start it again";
+      return { reference: nameOf(reference), why: 'is not set', fix };
+    }
+    if (reference?.from !== 'file') return undefined;
+    return access(this.#path(reference.path), constants.R_OK).then(
+      () => undefined,
+      ({ code }: NodeJS.ErrnoException) => {
+        const fix = 'put it there, so that the gateway may read it; a session reads it anew';
+        return { reference: nameOf(reference), why: `cannot be read (${code})`, fix };
+      },
+    );
+  }
+
   /** One reference; a trailing newline is cut. Throws a plain Error whose message holds no secret. */
   async read(reference: SecretRef): Promise<string> {
     if (reference.from === 'env') {
-      const value = this.#options.environment[reference.name];
-      if (value === undefined || value === '') throw new Error('environment variable is not set');
+      const value = this.#variable(reference.name);
+      if (value === undefined) throw new Error('environment variable is not set');
       return value;
     }
     return reference.from === 'file' ? this.#file(reference.path) : this.#command(reference.command);
   }
 
+  /** An empty one is not set. */
+  #variable(name: string): string | undefined {
+    return this.#options.environment[name] || undefined;
+  }
+
+  #path(written: string): string {
+    return resolve(this.#options.directory ?? '', written);
+  }
+
   async #file(written: string): Promise<string> {
-    const path = resolve(this.#options.directory ?? '', written);
+    const path = this.#path(written);
     const facts = await stat(path);
     if (facts.size > credentialsBytesLimit.value) throw new Error(`file is over ${credentialsBytesLimit.name}`);
     if ((facts.mode & 0o004) !== 0 && !this.#warned.has(path)) {
@@ -101,13 +140,14 @@ export class CredentialResolver {
   #unavailable(connection: string, field: string, reference: SecretRef, error: unknown): HoopctlError {
     const reason = error instanceof Error ? ((error as NodeJS.ErrnoException).code ?? error.message) : 'unknown';
     this.#options.log.error({ connection, field, reference: nameOf(reference), reason }, 'cannot resolve credential');
-    return ourError('credentials_unavailable', `cannot resolve credential "${field}" of "${connection}"`, {
-      fix: "ask the gateway's administrator: its log names the reference and the reason",
+    return userError('credentials_unavailable', `the gateway cannot get credential "${field}" of "${connection}"`, {
+      fix: "its administrator has to set it: the gateway's log names what it refers to, and why that fails",
     });
   }
 }
 
-function asReference(value: unknown): SecretRef | undefined {
+function referenceOf(value: unknown): SecretRef | undefined {
+  if (typeof value === 'string') return parseSecretRef(value);
   return typeof value === 'object' && value !== null && 'from' in value ? (value as SecretRef) : undefined;
 }
 

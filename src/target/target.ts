@@ -22,11 +22,11 @@ export function createTarget<Config>(options: TargetOptions<Config>): Target<Con
   return {
     connection: address.connection,
     config: options.config,
-    dial: (signal) =>
-      dialTcp(address, signal, {
+    dial: (signal, to) =>
+      dialTcp({ ...address, ...to }, signal, {
         log,
         ...(timeout === undefined ? {} : { timeout }),
       }),
-    credentials: () => options.resolver.resolve(address.connection, options.credentials),
+    credentials: (others) => options.resolver.resolve(address.connection, others ?? options.credentials),
   };
 }

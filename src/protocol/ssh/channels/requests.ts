@@ -1,0 +1,94 @@
+// What a client asks for on a session channel, as facts that policy can see.
+
+import type { Facts, Refusal } from '../../contract.ts';
+import { commandFacts } from '../exec/facts.ts';
+import type { Limits } from '../limits.ts';
+import type { SshConfig } from '../schema.ts';
+import type { SshReader } from '../wire/message.ts';
+
+export interface Starting {
+  /** How it came: recorded as it is. */
+  readonly how: 'shell' | 'exec' | 'subsystem';
+  readonly text: string;
+  readonly parts: readonly Facts[];
+  readonly subsystem: boolean;
+  /** Why it is refused before policy is asked. */
+  readonly refused?: string;
+}
+
+/** How what was asked for goes on once it is allowed. */
+export interface Began {
+  readonly kind: ReturnType<typeof kindOf>;
+  attach(): void;
+}
+
+/** `asks`: a shell asks before each of its commands. */
+export function starting(how: Starting['how'], text: string, limits: Limits, asks = false): Starting {
+  const { name, value } = limits.command;
+  const length = Buffer.byteLength(text);
+  const begun = {
+    how,
+    text: how === 'shell' ? 'shell' : text,
+    subsystem: how === 'subsystem',
+    parts: [facts(how, text, asks)],
+  };
+  if (length > value)
+    return {
+      ...begun,
+      text: '',
+      refused: `hoopctl: the command has ${length} bytes, over the limit of ${value} (${name})`,
+    };
+  return begun;
+}
+
+function facts(how: Starting['how'], text: string, asks: boolean): Facts {
+  const none = { relations: [], functions: [], unbounded: false };
+  if (how === 'subsystem' && text === 'sftp') return { does: ['sftp'], ...none };
+  if (how === 'exec') return commandFacts(text);
+  if (how === 'subsystem') return { does: [how], ...none };
+  if (asks) return { does: ['shell'], ...none };
+  return { does: ['shell'], ...none, opaque: 'what is typed in a shell cannot be decided' };
+}
+
+export function environmentAllowed(name: string, patterns: readonly string[]): boolean {
+  return patterns.some((pattern) => (pattern.endsWith('*') ? name.startsWith(pattern.slice(0, -1)) : name === pattern));
+}
+
+/** Why it is refused before policy is asked, in lines for the client. */
+export function objectionTo(begun: Starting, { options }: SshConfig, terminal: boolean): readonly string[] | undefined {
+  if (begun.refused !== undefined) return [begun.refused];
+  if (begun.subsystem && begun.text !== 'sftp' && !options.allow.includes('subsystems')) {
+    return [
+      `hoopctl: the subsystem "${begun.text}" is not inspected, and refused for that`,
+      '  next: have options.allow: [subsystems] set for the connection',
+    ];
+  }
+  if (begun.how !== 'shell' || options.shell !== 'commands' || terminal) return undefined;
+  return [
+    'hoopctl: the commands of a shell are decided one by one, which needs a terminal',
+    '  next: ssh -t, or give the command itself',
+  ];
+}
+
+/** How it goes on once it is allowed. */
+export function kindOf(begun: Starting, { options }: SshConfig): 'plain' | 'sftp' | 'commands' {
+  if (begun.subsystem && begun.text === 'sftp') return 'sftp';
+  return begun.how === 'shell' && options.shell === 'commands' ? 'commands' : 'plain';
+}
+
+export interface Outcome {
+  readonly status: 'ok' | 'error';
+  readonly tag: string;
+}
+
+/** What a request of the host says of how a command ended. */
+export function outcomeOf(type: string, reader: SshReader): Outcome | undefined {
+  if (type === 'exit-signal') return { status: 'error', tag: `signal ${reader.text()}` };
+  if (type !== 'exit-status') return undefined;
+  const code = reader.uint32();
+  return { status: code === 0 ? 'ok' : 'error', tag: `exit ${code}` };
+}
+
+export function refusalLines({ message, next, session }: Refusal): string[] {
+  return [`hoopctl: ${message}`, `  next: ${next}`, `  session: ${session}`];
+}

@@ -1,0 +1,385 @@
+// One SFTP conversation: each request on a path is decided with the host's own name for it and recorded before the host hears
+// of it; what goes through a handle is counted and digested. Refuses to know: channels, windows.
+
+import type { Limit } from '../../../core/limits.ts';
+import type { Operation, OperationId, Refusal, Session, Verdict } from '../../contract.ts';
+import { readMasked } from './masked-file.ts';
+import { Fxp, fieldsOf, Packets, packet, Status, status } from './packet.ts';
+import { attributesOf, type FileRequest, factsOf, handlesOf, treatmentOf } from './requests.ts';
+import { Transfer } from './transfer.ts';
+import { Turns } from './turns.ts';
+
+export interface InspectorOptions {
+  readonly session: Session;
+  readonly packetBytes: Limit;
+  /** As things are, what is read goes to the client masked, files up to a limit; or not at all. Undefined: as it is. */
+  masked(): Limit | 'refused' | undefined;
+  /** Bytes of each file that the record keeps. */
+  readonly keep: number;
+  /** Sends bytes on; `count` bytes that came are done with when they have gone. */
+  toTarget(bytes: Buffer, count: number): void;
+  toClient(bytes: Buffer, count: number): void;
+  /** Whether so much waits for the client that no more of its requests should be answered; `then` is called when it has gone. */
+  full(then: () => void): boolean;
+  /** Does it soon, when others have had their turn. */
+  later(action: () => void): void;
+  /** Lines for the person. */
+  say(lines: readonly string[]): void;
+}
+
+type Asked =
+  /** A request of ours. */
+  | { readonly own: (reply: Buffer) => void }
+  | {
+      readonly operation: OperationId;
+      /** What a handle will be for. */
+      readonly opens: Buffer | undefined;
+      readonly reads?: Operation | undefined;
+    }
+  /** The attributes of an open file that is masked. */
+  | { readonly size: number }
+  | { readonly transfer: Transfer; readonly offset: bigint };
+
+/** Ours begin here. No client counts so far, and none may use them: it would get our answers, and we its. */
+const FIRST_OWN = 0xf000_0000;
+
+export class SftpInspector {
+  readonly #options: InspectorOptions;
+  readonly #fromClient: Packets;
+  readonly #fromTarget: Packets;
+  /** By request number. */
+  readonly #asked = new Map<number, Asked>();
+  /** By handle, latin1. */
+  readonly #handles = new Map<string, Transfer>();
+  /** The paths of handles that the client was told of: it may use no other. Hosts count, so that the next is easily guessed. */
+  readonly #open = new Map<string, Buffer>();
+  /** What the client gets of files that are masked, by handle. */
+  readonly #shown = new Map<string, Buffer>();
+  /** Transfers of which the person knows that they were cut. */
+  readonly #told = new WeakSet<Transfer>();
+  readonly #turns: Turns;
+  #next = FIRST_OWN;
+
+  constructor(options: InspectorOptions) {
+    this.#options = options;
+    this.#fromClient = new Packets(options.packetBytes);
+    this.#fromTarget = new Packets(options.packetBytes);
+    this.#turns = new Turns({ full: options.full, later: options.later, take: (raw) => this.#request(raw) });
+  }
+
+  client(bytes: Buffer): void {
+    for (const raw of this.#fromClient.take(bytes)) this.#turns.add(raw);
+  }
+
+  target(bytes: Buffer): void {
+    for (const raw of this.#fromTarget.take(bytes)) this.#reply(raw);
+  }
+
+  /** The time that an operation may take is over; false: it is none of these. */
+  timeUp(operation: OperationId, refusal: Refusal): boolean {
+    const transfer = [...this.#handles.values()].find((one) => one.operation === operation);
+    transfer?.end(refusal);
+    return transfer !== undefined;
+  }
+
+  /** The client has closed the channel: what waits is not asked any more. */
+  left(): void {
+    this.#turns.end();
+  }
+
+  /** The channel is over: what is open gets its outcome. */
+  ended(): void {
+    for (const transfer of this.#handles.values()) transfer.closed('unknown');
+    for (const asked of this.#asked.values()) if ('operation' in asked) this.#options.session.over?.(asked.operation);
+    this.#handles.clear();
+    this.#asked.clear();
+    this.left();
+  }
+
+  // -------------------------------------------------------------------------------------------------------------------
+
+  #request(raw: Buffer): void {
+    const type = raw[4];
+    if (type === Fxp.INIT) return void this.#options.toTarget(raw, raw.length);
+    if (fieldsOf(raw).uint32() >= FIRST_OWN) {
+      return void this.#unsent(raw, Status.FAILURE, "hoopctl: this number of a request is the gateway's own");
+    }
+    const treatment = treatmentOf(raw);
+    if (treatment === 'refuse') {
+      return void this.#unsent(raw, Status.UNSUPPORTED, 'hoopctl: this request is not known, and refused');
+    }
+    const handles = handlesOf(raw);
+    if (handles.some((handle) => !this.#open.has(handle))) {
+      return void this.#unsent(raw, Status.FAILURE, 'hoopctl: the handle is none that is open');
+    }
+    if (treatment !== 'pass') return void this.#decide(treatment, raw);
+    if (type !== Fxp.FSETSTAT) return void this.#pass(raw);
+    const path = this.#open.get(handles[0]!)!;
+    this.#decided(attributesOf(raw, path), [path], raw.length);
+  }
+
+  #unsent(raw: Buffer, code: number, why: string): void {
+    this.#options.toClient(status(fieldsOf(raw).uint32(), code, why), 0);
+    this.#options.toTarget(Buffer.alloc(0), raw.length);
+  }
+
+  #pass(raw: Buffer): void {
+    const type = raw[4];
+    if (type === Fxp.WRITE || type === Fxp.READ) {
+      const reader = fieldsOf(raw);
+      const id = reader.uint32();
+      const handle = reader.blob().toString('latin1');
+      const transfer = this.#handles.get(handle);
+      const offset = reader.bytes(8).readBigUInt64BE();
+      const shown = this.#shown.get(handle);
+      if (shown !== undefined && transfer !== undefined) {
+        return void this.#serve(type, id, transfer, shown, offset, type === Fxp.READ ? reader.uint32() : 0, raw.length);
+      }
+      if (transfer !== undefined) {
+        const cut = type === Fxp.WRITE ? transfer.pass(offset, reader.blob(), 'in') : transfer.cut;
+        if (cut !== undefined) return void this.#cut(transfer, id, cut, raw.length);
+        if (type === Fxp.READ) this.#asked.set(id, { transfer, offset });
+      }
+    } else if (type === Fxp.FSTAT) {
+      const reader = fieldsOf(raw);
+      const id = reader.uint32();
+      const shown = this.#shown.get(reader.blob().toString('latin1'));
+      if (shown !== undefined) this.#asked.set(id, { size: shown.length });
+    } else if (type === Fxp.CLOSE) {
+      const reader = fieldsOf(raw);
+      reader.uint32();
+      const handle = reader.blob().toString('latin1');
+      this.#shown.delete(handle);
+      this.#open.delete(handle);
+      const opened = this.#handles.get(handle);
+      if (opened !== undefined) {
+        this.#handles.delete(handle);
+        opened.closed('ok');
+      }
+    }
+    this.#options.toTarget(raw, raw.length);
+  }
+
+  #decide(request: FileRequest, raw: Buffer): void {
+    const { session } = this.#options;
+    const size = raw.length;
+    if (!session.ruled) {
+      return void this.#decided(
+        request,
+        request.paths.map(({ path }) => path),
+        size,
+      );
+    }
+    // Rules are about the host's own name of a file, which only the host knows: links, "..", the home directory.
+    this.#turns.hold();
+    this.#resolve(request, 0, [], (paths, code) => {
+      if (paths === undefined) {
+        const text = 'hoopctl: the host could not tell which file this is';
+        this.#options.toClient(status(request.id, code ?? Status.PERMISSION_DENIED, text), 0);
+        this.#options.toTarget(Buffer.alloc(0), size);
+        this.#turns.go();
+      } else if (!this.#decided(request, paths, size)) {
+        this.#turns.go();
+      }
+    });
+  }
+
+  /** Asks the host for the names one after the other; undefined when it does not know. */
+  #resolve(
+    request: FileRequest,
+    index: number,
+    done: readonly Buffer[],
+    then: (paths: readonly Buffer[] | undefined, code?: number) => void,
+  ): void {
+    const use = request.paths[index];
+    if (use === undefined) return void then(done);
+    const [directory, name] = use.itself ? split(use.path) : [use.path, undefined];
+    this.#ask(
+      (id) => packet(Fxp.REALPATH, (out) => out.uint32(id).blob(directory)),
+      (reply) => {
+        const reader = fieldsOf(reply);
+        reader.uint32();
+        if (reply[4] === Fxp.STATUS) return void then(undefined, reader.uint32());
+        if (reply[4] !== Fxp.NAME) return void then(undefined);
+        if (reader.uint32() < 1) return void then(undefined);
+        const found = Buffer.from(reader.blob());
+        this.#resolve(request, index + 1, [...done, name === undefined ? found : join(found, name)], then);
+      },
+    );
+  }
+
+  /** True: it is held, and goes on later. */
+  #decided(request: FileRequest, paths: readonly Buffer[], size: number): boolean {
+    const { session } = this.#options;
+    const names = paths.map((path) => path.toString());
+    const text = [request.verb, ...names].join(' ');
+    const operation = { kind: 'sftp', text, parts: [factsOf(request, names)] };
+    const { id, decision } = session.decide(operation);
+    if (decision.verdict !== 'hold') {
+      this.#settled(request, paths, size, id, operation, decision);
+      return false;
+    }
+    this.#turns.hold();
+    this.#options.say(decision.notice);
+    decision.onNotice?.((lines) => this.#options.say(lines));
+    void decision.settled.then((verdict) => {
+      this.#settled(request, paths, size, id, operation, verdict);
+      this.#turns.go();
+    });
+    return true;
+  }
+
+  #settled(
+    request: FileRequest,
+    paths: readonly Buffer[],
+    size: number,
+    id: OperationId,
+    operation: Operation,
+    verdict: Verdict,
+  ): void {
+    if (verdict.verdict === 'deny') return void this.#refuse(request, verdict.refusal, size);
+    const { session } = this.#options;
+    const opens = request.does.some((word) => word === 'sftp-read' || word === 'sftp-write' || word === 'sftp-list');
+    const reads = request.does.includes('sftp-read') && this.#options.masked() !== undefined ? operation : undefined;
+    this.#asked.set(request.id, { operation: id, opens: opens ? paths[0] : undefined, reads });
+    session.recorded(() => this.#options.toTarget(request.rewrite(paths), size));
+  }
+
+  /** A transfer that a budget ended: the person is told once, and each of its requests fails. */
+  #cut(transfer: Transfer, id: number, refusal: Refusal, size: number): void {
+    this.#tellCut(transfer, id, refusal, 0);
+    this.#options.toTarget(Buffer.alloc(0), size);
+  }
+
+  #tellCut(transfer: Transfer, id: number, refusal: Refusal, size: number): void {
+    if (!this.#told.has(transfer)) this.#options.say([`hoopctl: ${refusal.message}`, `  next: ${refusal.next}`]);
+    this.#told.add(transfer);
+    this.#options.toClient(status(id, Status.PERMISSION_DENIED, `hoopctl: ${refusal.message}`), size);
+  }
+
+  #refuse(request: FileRequest, refusal: Refusal, size: number): void {
+    this.#options.say([`hoopctl: ${refusal.message}`, `  next: ${refusal.next}`]);
+    this.#options.toClient(status(request.id, Status.PERMISSION_DENIED, `hoopctl: ${refusal.message}`), 0);
+    this.#options.toTarget(Buffer.alloc(0), size);
+  }
+
+  /** The client hears of the file when all of it is here and masked. */
+  #mask(opened: Buffer, id: number, handle: string, operation: OperationId, asked: Operation, told: () => void): void {
+    const { session, say, toClient } = this.#options;
+    const name = Buffer.from(handle, 'latin1');
+    const limit = this.#options.masked();
+    toClient(Buffer.alloc(0), opened.length);
+    const failed = (why: string) => {
+      this.#handles.get(handle)?.closed('unknown');
+      this.#handles.delete(handle);
+      this.#ask(
+        (close) => packet(Fxp.CLOSE, (out) => out.uint32(close).blob(name)),
+        () => {},
+      );
+      say([`hoopctl: ${asked.text} is refused: ${why}`]);
+      toClient(status(id, Status.PERMISSION_DENIED, `hoopctl: ${why}`), 0);
+    };
+    const tell = () => {
+      told();
+      toClient(opened, 0);
+    };
+    if (limit === undefined) return void tell();
+    if (limit === 'refused') return void failed('masks apply to it (options.masked: [sftp] has text masked)');
+    readMasked({
+      ...{ session, id: operation, operation: asked, handle: name, limit, failed },
+      ask: (request, own) => this.#ask(request, own),
+      done: (bytes) => {
+        this.#shown.set(handle, bytes);
+        tell();
+      },
+    });
+  }
+
+  /** A file that is masked is read from here, and not written. */
+  #serve(type: number, id: number, transfer: Transfer, shown: Buffer, at: bigint, length: number, size: number): void {
+    const { toClient, toTarget } = this.#options;
+    toTarget(Buffer.alloc(0), size);
+    if (type !== Fxp.READ) {
+      return void toClient(status(id, Status.PERMISSION_DENIED, 'hoopctl: a masked file is not written'), 0);
+    }
+    const from = Number(at > BigInt(shown.length) ? BigInt(shown.length) : at);
+    const bytes = shown.subarray(from, from + Math.min(length, LARGEST_READ));
+    if (bytes.length === 0) return void toClient(status(id, Status.EOF, 'end of file'), 0);
+    const cut = transfer.cut ?? transfer.pass(at, bytes, 'out');
+    if (cut !== undefined) return void this.#tellCut(transfer, id, cut, 0);
+    toClient(
+      packet(Fxp.DATA, (out) => out.uint32(id).blob(bytes)),
+      0,
+    );
+  }
+
+  #ask(request: (id: number) => Buffer, own: (reply: Buffer) => void): void {
+    const id = this.#next;
+    this.#next = id === 0xffff_ffff ? FIRST_OWN : id + 1;
+    this.#asked.set(id, { own });
+    this.#options.toTarget(request(id), 0);
+  }
+
+  #reply(raw: Buffer): void {
+    if (raw[4] === Fxp.VERSION) return void this.#options.toClient(raw, raw.length);
+    const reader = fieldsOf(raw);
+    const id = reader.uint32();
+    const asked = this.#asked.get(id);
+    this.#asked.delete(id);
+    if (asked === undefined) return void this.#options.toClient(raw, raw.length);
+    if ('own' in asked) {
+      this.#options.toClient(Buffer.alloc(0), raw.length);
+      return void asked.own(raw);
+    }
+    if ('size' in asked) return void this.#options.toClient(resized(raw, asked.size), raw.length);
+    if ('transfer' in asked) {
+      const cut = raw[4] === Fxp.DATA ? asked.transfer.pass(asked.offset, reader.blob(), 'out') : undefined;
+      if (cut !== undefined) {
+        return void this.#tellCut(asked.transfer, id, cut, raw.length);
+      }
+    } else if (asked.opens !== undefined && raw[4] === Fxp.HANDLE) {
+      const handle = reader.blob().toString('latin1');
+      const { session, keep } = this.#options;
+      this.#handles.set(handle, new Transfer(session, asked.operation, keep));
+      const told = () => void this.#open.set(handle, asked.opens!);
+      if (asked.reads !== undefined)
+        return void this.#mask(Buffer.from(raw), id, handle, asked.operation, asked.reads, told);
+      told();
+    } else {
+      const code = raw[4] === Fxp.STATUS ? reader.uint32() : Status.OK;
+      const ok = code === Status.OK;
+      this.#options.session.result(asked.operation, { part: 0, status: ok ? 'ok' : 'error', tag: `status ${code}` });
+      this.#options.session.over?.(asked.operation);
+    }
+    this.#options.toClient(raw, raw.length);
+  }
+}
+
+/** As OpenSSH's server answers at most. */
+const LARGEST_READ = 255 * 1024;
+
+/** The same attributes with another size, where they have one. */
+function resized(raw: Buffer, size: number): Buffer {
+  if (raw[4] !== Fxp.ATTRS || raw.length < 21 || (raw.readUInt32BE(9) & 1) === 0) return raw;
+  const out = Buffer.from(raw);
+  out.writeBigUInt64BE(BigInt(size), 13);
+  return out;
+}
+
+const SLASH = 0x2f;
+
+/** Directory and last name; a path that ends in ".." or "." has no name of its own. */
+function split(path: Buffer): [Buffer, Buffer | undefined] {
+  let end = path.length;
+  while (end > 1 && path[end - 1] === SLASH) end--;
+  const trimmed = path.subarray(0, end);
+  const at = trimmed.lastIndexOf(SLASH);
+  const name = trimmed.subarray(at + 1);
+  if (name.equals(Buffer.from('..')) || name.equals(Buffer.from('.')) || name.length === 0) return [path, undefined];
+  return [at < 0 ? Buffer.from('.') : at === 0 ? Buffer.from('/') : trimmed.subarray(0, at), name];
+}
+
+function join(directory: Buffer, name: Buffer): Buffer {
+  const root = directory.length === 1 && directory[0] === SLASH;
+  return Buffer.concat(root ? [directory, name] : [directory, Buffer.from('/'), name]);
+}

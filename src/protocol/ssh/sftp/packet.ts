@@ -1,0 +1,78 @@
+// Packets of SFTP version 3 (draft-ietf-secsh-filexfer-02, as OpenSSH speaks it, with the extensions of its PROTOCOL §4).
+
+import { type Limit, limitExceeded } from '../../../core/limits.ts';
+import { SshReader, SshWriter } from '../wire/message.ts';
+
+export const Fxp = {
+  INIT: 1,
+  VERSION: 2,
+  OPEN: 3,
+  CLOSE: 4,
+  READ: 5,
+  WRITE: 6,
+  LSTAT: 7,
+  FSTAT: 8,
+  SETSTAT: 9,
+  FSETSTAT: 10,
+  OPENDIR: 11,
+  READDIR: 12,
+  REMOVE: 13,
+  MKDIR: 14,
+  RMDIR: 15,
+  REALPATH: 16,
+  STAT: 17,
+  RENAME: 18,
+  READLINK: 19,
+  SYMLINK: 20,
+  STATUS: 101,
+  HANDLE: 102,
+  DATA: 103,
+  NAME: 104,
+  ATTRS: 105,
+  EXTENDED: 200,
+} as const;
+
+export const Status = { OK: 0, EOF: 1, PERMISSION_DENIED: 3, FAILURE: 4, UNSUPPORTED: 8 } as const;
+
+/** Bits of OPEN's pflags. */
+export const Open = { READ: 1, WRITE: 2, APPEND: 4, CREATE: 8, TRUNCATE: 16 } as const;
+
+/** Cuts a stream into packets (`uint32 length`, then as many bytes); what is not whole waits. */
+export class Packets {
+  readonly #bound: Limit;
+  #held: Buffer = Buffer.alloc(0);
+
+  constructor(bound: Limit) {
+    this.#bound = bound;
+  }
+
+  /** The whole packets that are here now, each with its length in front. Throws limit_exceeded. */
+  *take(chunk: Buffer): Generator<Buffer> {
+    const all = this.#held.length === 0 ? chunk : Buffer.concat([this.#held, chunk]);
+    let at = 0;
+    while (all.length - at >= 5) {
+      const length = all.readUInt32BE(at);
+      if (length > this.#bound.value) throw limitExceeded(this.#bound, length);
+      if (all.length - at < 4 + length) break;
+      const packet = all.subarray(at, at + 4 + length);
+      at += 4 + length;
+      yield packet;
+    }
+    this.#held = Buffer.from(all.subarray(at));
+  }
+}
+
+/** What comes after the packet's type. */
+export function fieldsOf(packet: Buffer): SshReader {
+  return new SshReader(packet, 5, packet.length, `SFTP packet ${packet[4]}`);
+}
+
+export function packet(type: number, fill: (out: SshWriter) => unknown): Buffer {
+  const body = new SshWriter().uint8(type);
+  fill(body);
+  return new SshWriter(body.length + 4).blob(body.finish()).finish();
+}
+
+export function status(id: number, code: number, text: string): Buffer {
+  return packet(Fxp.STATUS, (out) => out.uint32(id).uint32(code).text(text).text(''));
+}

@@ -1,0 +1,46 @@
+// What is offered to the other side: nothing that OpenSSH has switched off for being weak (SHA-1, CBC, group 1).
+// ssh2 adds strict key exchange (OpenSSH PROTOCOL, 1.9), which both sides then insist on.
+
+import type { AlgorithmLists } from 'ssh2/lib/protocol/Protocol.js';
+import { certifiedName } from '../keys/certificate.ts';
+
+const KEX = [
+  'curve25519-sha256',
+  'curve25519-sha256@libssh.org',
+  'ecdh-sha2-nistp256',
+  'ecdh-sha2-nistp384',
+  'ecdh-sha2-nistp521',
+  'diffie-hellman-group16-sha512',
+  'diffie-hellman-group18-sha512',
+  'diffie-hellman-group14-sha256',
+];
+/** GCM first: it runs in OpenSSL, and is the fastest here. */
+const CIPHERS = [
+  'aes128-gcm@openssh.com',
+  'aes256-gcm@openssh.com',
+  'chacha20-poly1305@openssh.com',
+  'aes128-ctr',
+  'aes256-ctr',
+];
+const MACS = ['hmac-sha2-256-etm@openssh.com', 'hmac-sha2-512-etm@openssh.com', 'hmac-sha2-256', 'hmac-sha2-512'];
+
+/** Kinds of host keys that a target may show, in order of preference. */
+export const HOST_KEY_ALGORITHMS = [
+  'ssh-ed25519',
+  'ecdsa-sha2-nistp256',
+  'ecdsa-sha2-nistp384',
+  'ecdsa-sha2-nistp521',
+  'rsa-sha2-512',
+  'rsa-sha2-256',
+];
+
+/** Kinds of certificates that a target may show; RSA's are not read (transport/certified.ts). */
+export const HOST_CERTIFICATE_ALGORITHMS = HOST_KEY_ALGORITHMS.filter((name) => !name.startsWith('rsa-')).map(
+  certifiedName,
+);
+
+/** `extensions`: the names that a client and a server put at the end of their key exchanges. */
+export function offer(hostKeys: readonly string[], extensions: readonly string[]): AlgorithmLists {
+  const direction = { cipher: CIPHERS, mac: MACS, compress: ['none'], lang: [] };
+  return { kex: [...KEX, ...extensions], serverHostKey: [...hostKeys], cs: direction, sc: direction };
+}
