@@ -2,7 +2,7 @@
 // Refuses to know: how a token is got, how anything is shown.
 
 import { asHoopctlError, userError } from '../core/errors.ts';
-import type { LocalAccess } from '../protocol/contract.ts';
+import type { LocalAccess, Protocol } from '../protocol/contract.ts';
 import { loadProtocol } from '../protocol/index.ts';
 import { TunnelDialer } from '../tunnel/dial.ts';
 import { isPassing } from '../tunnel/refusal.ts';
@@ -17,6 +17,8 @@ export interface Opening {
   readonly name: string;
   readonly protocol: string;
   readonly described: Readonly<Record<string, string>>;
+  /** Further facts for the ready line. */
+  readonly facts?: Readonly<Record<string, string>>;
   /** The local port; 0: any; undefined: the stable one. */
   readonly port?: number | undefined;
 }
@@ -39,6 +41,8 @@ export interface ClientOptions {
 
 export interface OpenConnection {
   readonly name: string;
+  readonly protocol: Protocol;
+  readonly described: Readonly<Record<string, string>>;
   readonly host: string;
   readonly port: number;
   /** How the user's own tool gets there. */
@@ -135,7 +139,7 @@ async function open(
   options: ClientOptions,
   tell: (event: ClientEvent) => void,
 ): Promise<OpenConnection> {
-  const { name, protocol: protocolName, described } = opening;
+  const { name, protocol: protocolName, described, facts } = opening;
   const protocol = await loadProtocol(protocolName);
   if (protocol === undefined) {
     throw userError(
@@ -156,8 +160,8 @@ async function open(
   // A wildcard address is for others; from here it is this machine.
   const reach = host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host;
   const local = protocol.local(name, described, reach, port);
-  tell({ type: 'ready', connection: name, host: reach, port, url: local.url, facts: local.facts });
-  return { name, host: reach, port, local };
+  tell({ type: 'ready', connection: name, host: reach, port, url: local.url, facts: { ...local.facts, ...facts } });
+  return { name, protocol, described, host: reach, port, local };
 }
 
 /** Tells when the gateway goes away and comes back, once each. A refusal shows that it is there. */

@@ -7,14 +7,17 @@ import { z } from 'zod';
 import { openDocument } from '../config/document.ts';
 import { jsonSchema } from '../config/json-schema.ts';
 import { formatProblems, type Path, type Problem, sortProblems } from '../config/problem.ts';
+import { formatDuration } from '../core/clock.ts';
 import { userError } from '../core/errors.ts';
 import type { Limit } from '../core/limits.ts';
 import type { Protocol } from '../protocol/contract.ts';
 import { loadProtocol, protocolNames } from '../protocol/index.ts';
+import type { RetentionRule } from '../session/custody/retention.ts';
+import type { VerifierKey } from '../session/log/note.ts';
 import { type CompiledPolicy, compilePolicy } from '../session/policy/compile.ts';
 import type { PolicyDocument } from '../session/policy/schema.ts';
 import { runTests, type TestResult } from '../session/policy/tests.ts';
-import type { RowLimits } from '../session/recorder/recording.ts';
+import { DEFAULT_RECORDING, type RecordingPolicy } from '../session/recorder/recorder.ts';
 import {
   type Address,
   CONNECTION_KEYS,
@@ -22,6 +25,8 @@ import {
   documentSchema,
   type GatewayDocument,
 } from './document.ts';
+import { type ExportConfiguration, withPaths } from './exports/schema.ts';
+import type { S3Configuration } from './objects/schema.ts';
 import { problemsOf } from './problems.ts';
 import type { WebhookConfiguration } from './webhooks/schema.ts';
 
@@ -32,7 +37,7 @@ export interface Connection {
   readonly protocol: Protocol;
   /** What the protocol's schema made of its part. */
   readonly config: unknown;
-  readonly recording: RowLimits;
+  readonly recording: RecordingPolicy;
   readonly maxAgeMs: number | undefined;
   readonly address: { readonly host: string; readonly port: number; readonly caFile?: string };
   /** As written: literals and references, never resolved here. */
@@ -46,6 +51,9 @@ export interface Configuration {
   readonly publicUrl: string | undefined;
   readonly tls: { readonly cert: string; readonly key: string } | undefined;
   readonly identity: GatewayDocument['identity'] & { readonly embedded: boolean };
+  /** `postgres`: a reference to its URL. Undefined: embedded. */
+  readonly store: { readonly postgres: string } | undefined;
+  readonly metrics: GatewayDocument['metrics'];
   readonly roles: PolicyDocument['roles'];
   readonly connections: ReadonlyMap<string, Connection>;
   readonly policy: CompiledPolicy;
@@ -53,6 +61,17 @@ export interface Configuration {
   /** The tests that fail, at their places in the document. */
   readonly failures: readonly Problem[];
   readonly webhooks: readonly WebhookConfiguration[];
+  readonly exports: readonly ExportConfiguration[];
+  /** Who may cosign the log's checkpoints. */
+  readonly witnesses: readonly VerifierKey[];
+  /** Whether entries of the log survive a loss of power when they are taken. */
+  readonly logSynced: boolean;
+  /** Whether sealed recordings are compressed. */
+  readonly compress: boolean;
+  /** The object storage that sealed recordings go to. */
+  readonly objects: S3Configuration | undefined;
+  /** How long recordings are kept. */
+  readonly retention: readonly RetentionRule[];
   readonly stopGraceMs: number;
   /** The limit in force: the document's, or the one declared. */
   limit(bound: Limit): Limit;
@@ -97,6 +116,7 @@ export async function readConfiguration(written: string, options: ReadOptions): 
   const value = checked.value as GatewayDocument;
   const problems = [...further];
   const report = (path: Path, message: string) => problems.push(document.problem(path, message));
+  checkRetention(value, report);
   const connections = connectionsOf(value, protocols, options.directory, report);
   const version = createHash('sha256').update(written).digest('hex');
   const compiled = compilePolicy(value, {
@@ -144,10 +164,18 @@ function compose(
       workloads: identity.workloads.map((one) => withPath(one, directory)),
       embedded: identity.embedded ?? identity.issuers.length === 0,
     },
+    store: value.store,
+    metrics: value.metrics,
     roles: value.roles,
     connections,
     policy,
     webhooks: value.webhooks.map((one) => withPath(one, directory)),
+    exports: value.exports.map((one) => withPaths(one, (path) => resolve(directory, path))),
+    witnesses: value.log.witnesses,
+    logSynced: value.log.durability === 'synced',
+    compress: value.recordings.compress,
+    objects: value.recordings.store && withPath(value.recordings.store.s3, directory),
+    retention: value.recordings.retention,
     stopGraceMs: value.stop.grace,
     limit(bound) {
       const configured = limits.get(bound.name);
@@ -161,6 +189,17 @@ function withPath<T extends { caFile?: string | undefined }>(one: T, directory: 
 }
 
 type Report = (path: Path, message: string) => void;
+
+/** What Object Lock keeps cannot be purged. */
+function checkRetention({ recordings: { retention, store } }: GatewayDocument, report: Report): void {
+  const locked = store?.s3.objectLock?.keep ?? 0;
+  for (const [i, { keep, then }] of retention.entries()) {
+    // A key is never locked.
+    if (keep >= locked || then === 'erase-key') continue;
+    const message = `is ${formatDuration(keep)}, expected at least ${formatDuration(locked)}, for which recordings.store.s3.objectLock keeps them`;
+    report(['recordings', 'retention', i, 'keep'], message);
+  }
+}
 
 /** Every target is dialled by host and port; how it is spoken to is the protocol's matter. */
 const targetShape = z.looseObject({
@@ -190,13 +229,31 @@ function connectionsOf(
       labels: common.labels,
       protocol: protocols.find((one) => one.name === common.protocol)!,
       config,
-      recording: common.recording,
+      recording: recordingOf(common, value.recordings.defaults),
       maxAgeMs: common.session.maxAge,
       address: { host: target.host, port: target.port, ...(caFile === undefined ? {} : { caFile }) },
       credentials,
     });
   }
   return found;
+}
+
+/** Setting by setting: the connection's own, that of the first default whose labels it has, the built-in one. */
+function recordingOf(
+  { recording, labels }: ConnectionCommon,
+  defaults: GatewayDocument['recordings']['defaults'],
+): RecordingPolicy {
+  const matching = defaults.filter((one) => Object.entries(one.labels).every(([key, value]) => labels[key] === value));
+  const layers: Partial<RecordingPolicy>[] = [recording, ...matching];
+  const pick = <K extends keyof RecordingPolicy>(key: K): RecordingPolicy[K] =>
+    layers.map((one) => one[key]).find((one) => one !== undefined) ?? DEFAULT_RECORDING[key];
+  return {
+    rows: pick('rows'),
+    bytes: pick('bytes'),
+    durability: pick('durability'),
+    onFailure: pick('onFailure'),
+    encrypt: pick('encrypt'),
+  };
 }
 
 /** All of them as one error: config_invalid. */

@@ -7,6 +7,15 @@ import type { Parts } from './parts.ts';
 /** How long a client may take to read what it was told last, ms; then its stream is closed under it. */
 const LINGER_MS = 5000;
 
+/** Each protocol has names of its own. */
+function memoryOf({ stores }: Parts, protocol: string): Services['memory'] {
+  const own = (key: string) => `protocol/${protocol}/${key}`;
+  return {
+    get: (key) => stores.keyValues.get(own(key)),
+    set: (key, value) => stores.keyValues.set(own(key), value),
+  };
+}
+
 /** Resolves when it is over; never rejects. Whatever the protocol left open is closed. */
 export async function converse(parts: Parts, protocol: Protocol, visitor: Visitor): Promise<void> {
   let session: Session | undefined;
@@ -14,6 +23,8 @@ export async function converse(parts: Parts, protocol: Protocol, visitor: Visito
   const services: Services = {
     log: parts.log,
     limit: (bound) => parts.configuration().limit(bound),
+    key: parts.key,
+    memory: memoryOf(parts, protocol.name),
   };
   const watched: Visitor = {
     stream,
@@ -32,6 +43,15 @@ export async function converse(parts: Parts, protocol: Protocol, visitor: Visito
       session = opened.session;
       return opened;
     },
+    ...(visitor.openByDevice === undefined
+      ? {}
+      : {
+          openByDevice: async (...asked) => {
+            const opened = await visitor.openByDevice!(...asked);
+            session = opened.session;
+            return opened;
+          },
+        }),
   };
   try {
     await protocol.serve(watched, services);

@@ -4,10 +4,15 @@
 import { z } from 'zod';
 import { parseDuration } from '../core/clock.ts';
 import { userError } from '../core/errors.ts';
+import { parseSecretRef } from '../core/secret.ts';
 import type { Protocol } from '../protocol/contract.ts';
 import { allowedUrl } from '../session/identity/keys.ts';
+import { COSIGNATURE, parseVkey } from '../session/log/note.ts';
 import { policySections } from '../session/policy/schema.ts';
-import { DEFAULT_ROW_LIMITS } from '../session/recorder/recording.ts';
+import { parseRecipient, recipientProblem } from '../session/recorder/age/keys.ts';
+import { exportsSchema } from './exports/schema.ts';
+import { recordingStoreSchema } from './objects/schema.ts';
+import { size } from './size.ts';
 import { webhooksSchema } from './webhooks/schema.ts';
 
 const text = z.string().min(1);
@@ -16,16 +21,6 @@ const duration = z
   .string()
   .refine((value) => (parseDuration(value) ?? 0) > 0, 'expected a duration such as 30s, 10m or 2h30m')
   .transform((value) => parseDuration(value) ?? 0);
-
-const UNITS: Record<string, number> = { B: 1, KB: 1e3, MB: 1e6, GB: 1e9, KiB: 2 ** 10, MiB: 2 ** 20, GiB: 2 ** 30 };
-
-const size = z
-  .union([z.int().min(0), z.string().regex(/^\d+ ?(B|KB|MB|GB|KiB|MiB|GiB)$/, 'expected a size such as 64KiB or 1MiB')])
-  .transform((value) => {
-    if (typeof value === 'number') return value;
-    const [, amount, unit] = /^(\d+) ?(\w+)$/.exec(value)!;
-    return Number(amount) * UNITS[unit!]!;
-  });
 
 export interface Address {
   readonly host: string;
@@ -50,6 +45,11 @@ const issuerUrl = z
   .describe('The issuer exactly as its discovery document and its tokens name it.');
 
 const name = z.string().regex(/^[a-z0-9][a-z0-9._-]{0,62}$/, 'expected lower-case letters, digits, ".", "_" and "-"');
+
+const vkey = z
+  .string()
+  .refine((value) => parseVkey(value)?.type === COSIGNATURE, 'expected NAME+ID+BASE64, the key of a witness')
+  .transform((value) => parseVkey(value)!);
 
 const issuer = z.strictObject({
   name: name.describe('How the record and the policy name it.'),
@@ -93,15 +93,54 @@ const identity = z
     check(workloads, 'workloads');
   });
 
+const recipient = z
+  .string()
+  .superRefine((value, context) => {
+    const problem = recipientProblem(value);
+    if (problem !== undefined) context.addIssue({ code: 'custom', message: problem });
+  })
+  .transform(parseRecipient);
+
+const encryptSchema = z
+  .union([
+    z.literal('off').transform(() => null),
+    z.strictObject({
+      recipients: z
+        .array(recipient)
+        .min(1)
+        .describe("Who reads the content: age1…, of 'age-keygen' or 'hoopctl admin recording-key'."),
+      gatewayReads: z
+        .boolean()
+        .default(false)
+        .describe('The gateway too, by a key of its own: its search index and exports have the content, in the clear.'),
+    }),
+  ])
+  .optional()
+  .describe('What is said in sessions is encrypted for these, and for nobody else.');
+
+const recordingSchema = z.strictObject({
+  rows: z.int().min(0).optional().describe('Rows of each result that are recorded.'),
+  bytes: size.optional().describe('Bytes of each result that are recorded.'),
+  durability: z
+    .enum(['buffered', 'synced'])
+    .optional()
+    .describe(
+      'What the record of a statement survives before the statement runs: a kill of the gateway, or a loss of power.',
+    ),
+  onFailure: z
+    .enum(['end-session', 'refuse-new', 'best-effort'])
+    .optional()
+    .describe('When recording fails: the session ends; also no new one begins; or it goes on unrecorded.'),
+  encrypt: encryptSchema,
+});
+
 /** What every connection has, whatever its protocol. */
 const connectionSections = {
   labels: z.record(name, z.string().max(200)).default({}).describe('What rules and access select it by.'),
   recording: z
-    .strictObject({
-      rows: z.int().min(0).default(DEFAULT_ROW_LIMITS.rows).describe('Rows of each result that are recorded.'),
-      bytes: size.default(DEFAULT_ROW_LIMITS.bytes).describe('Bytes of each result that are recorded.'),
-    })
-    .prefault({}),
+    .union([z.literal('best-effort').transform(() => ({ onFailure: 'best-effort' as const })), recordingSchema])
+    .prefault({})
+    .describe('How its sessions are recorded; what is left out, `recordings.defaults` say.'),
   session: z.strictObject({ maxAge: duration.optional().describe('A session ends after this long.') }).prefault({}),
 };
 
@@ -112,16 +151,68 @@ export type ConnectionCommon = { protocol: string } & {
   [K in keyof typeof connectionSections]: z.output<(typeof connectionSections)[K]>;
 };
 
+function connectionOf(protocol: Protocol, word: z.ZodType): z.ZodObject {
+  const { schema } = protocol as { schema: z.ZodType };
+  if (!('safeExtend' in schema)) {
+    throw userError('config_invalid', `the schema of protocol "${protocol.name}" is no z.strictObject`);
+  }
+  return (schema as z.ZodObject).safeExtend({ protocol: word, ...connectionSections });
+}
+
+/** A connection as one of that protocol, whatever it says of that itself. */
+export function connectionAs(protocol: Protocol): z.ZodObject {
+  return connectionOf(protocol, z.unknown().optional());
+}
+
 function connectionSchema(protocols: readonly Protocol[]) {
-  const options = protocols.map((protocol) => {
-    const { schema } = protocol as { schema: z.ZodType };
-    if (!('safeExtend' in schema)) {
-      throw userError('config_invalid', `the schema of protocol "${protocol.name}" is no z.strictObject`);
-    }
-    return (schema as z.ZodObject).safeExtend({ protocol: z.literal(protocol.name), ...connectionSections });
-  });
+  const options = protocols.map((protocol) => connectionOf(protocol, z.literal(protocol.name)));
   return z.discriminatedUnion('protocol', options as unknown as [z.ZodObject, ...z.ZodObject[]]);
 }
+
+const retentionSchema = z
+  .array(
+    z.strictObject({
+      labels: z
+        .record(name, z.string())
+        .describe('All of these, of the connection when it was recorded; {} is every one.'),
+      keep: duration.describe('How long after its end.'),
+      then: z
+        .enum(['purge', 'erase-key'])
+        .default('purge')
+        .describe(
+          'purge: it is removed everywhere; the log keeps a tombstone. erase-key: of an encrypted one only the key.',
+        ),
+    }),
+  )
+  .default([])
+  .describe('The first that matches counts; what none matches is kept for good.');
+
+const storeSchema = z
+  .strictObject({
+    postgres: z
+      .string()
+      .refine(
+        (value) => parseSecretRef(value) !== undefined,
+        'is written out (not shown), expected a reference: env:NAME, file:PATH or exec:COMMAND',
+      )
+      .describe('Where the URL postgres://user:password@host/database?sslmode=verify-full is found.'),
+  })
+  .describe('Left out: a file in the data directory. Several gateways may use one PostgreSQL database together.');
+
+const metricsSchema = z
+  .strictObject({
+    token: z
+      .string()
+      .refine(
+        (value) => parseSecretRef(value) !== undefined,
+        'is written out (not shown), expected a reference: env:NAME, file:PATH or exec:COMMAND',
+      )
+      .optional()
+      .describe('A bearer token that reads /metrics, from anywhere; this machine then needs it too.'),
+    open: z.boolean().default(false).describe('Anybody may read /metrics, which names connections.'),
+  })
+  .prefault({})
+  .describe('Who may read /metrics beside admins and auditors. Left out: this machine itself.');
 
 /** The whole document for a gateway that knows these protocols. */
 export function documentSchema(protocols: readonly Protocol[]) {
@@ -149,9 +240,47 @@ export function documentSchema(protocols: readonly Protocol[]) {
       .describe("Left out: the gateway's own authority and certificate, made at first start."),
     identity: identity.prefault({}),
     connections: z.record(name, connectionSchema(protocols)).default({}),
+    store: storeSchema.optional(),
+    metrics: metricsSchema,
+    recordings: z
+      .strictObject({
+        compress: z.boolean().default(true).describe('Sealed recordings are compressed.'),
+        defaults: z
+          .array(
+            recordingSchema.extend({
+              labels: z.record(name, z.string()).describe('All of these; {} is every connection.'),
+            }),
+          )
+          .default([])
+          .describe('For connections by label; the first that matches counts, setting by setting.'),
+        store: recordingStoreSchema.optional(),
+        retention: retentionSchema,
+      })
+      .prefault({}),
     webhooks: webhooksSchema,
+    exports: exportsSchema,
+    log: z
+      .strictObject({
+        durability: z
+          .enum(['buffered', 'synced'])
+          .default('buffered')
+          .describe('What an entry survives when what it is about goes on: a kill of the gateway, or a loss of power.'),
+        witnesses: z
+          .array(vkey)
+          .default([])
+          .describe("Keys of witnesses that may cosign the log's checkpoints, as 'hoopctl audit witness' prints them."),
+      })
+      .prefault({}),
     limits: z.record(text, z.int().min(0)).default({}).describe('Limits by name, in their own unit.'),
     stop: z.strictObject({ grace: duration.prefault('30s') }).prefault({}),
+    change: z
+      .strictObject({
+        by: text.optional().describe('Who changed the document.'),
+        approvedBy: text.optional().describe('Who approved it.'),
+        reference: text.optional().describe('Where that can be looked up: a ticket, a commit.'),
+      })
+      .optional()
+      .describe('What the document says of its own change, for the record and its reports. Not checked.'),
     ...policySections,
   });
 }

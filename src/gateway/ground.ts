@@ -1,30 +1,47 @@
 // The first steps of a start: data directory, configuration, store, log, what is kept of sessions, and identity.
 
+import { randomUUID } from 'node:crypto';
+import { hostname } from 'node:os';
 import { dirname, join } from 'node:path';
 import { type Clock, systemClock } from '../core/clock.ts';
+import type { Limit } from '../core/limits.ts';
 import type { Log } from '../core/log.ts';
 import type { Protocol } from '../protocol/contract.ts';
 import { Approvals } from '../session/approvals/approvals.ts';
 import { Grants } from '../session/approvals/grants.ts';
+import { Unmasks } from '../session/approvals/unmasks.ts';
+import { Budgets } from '../session/budgets.ts';
 import { SessionEvents } from '../session/events.ts';
 import { FirstSeen } from '../session/first-seen.ts';
+import { Fleet } from '../session/fleet.ts';
 import { Authenticator, LOCAL_ISSUER } from '../session/identity/authenticator.ts';
-import { GatewayTokens } from '../session/identity/tokens.ts';
-import { ChainedLog } from '../session/recorder/log.ts';
+import { accessTokenLimit, connectionTokenLimit, GatewayTokens } from '../session/identity/tokens.ts';
+import type { MerkleLog } from '../session/log/log.ts';
+import { type OpenedLog, openLog } from '../session/log/opening.ts';
+import { Outage } from '../session/outage.ts';
 import { Recorder } from '../session/recorder/recorder.ts';
 import { recover } from '../session/recovery.ts';
 import { SessionRegistry } from '../session/registry.ts';
+import { EventRelay } from '../session/relay.ts';
 import { Revocations } from '../session/revocations.ts';
-import { lockDirectory, openStore, type Store } from '../store/index.ts';
+import { lockDirectory, type Store } from '../store/index.ts';
 import { CredentialResolver } from '../target/credentials.ts';
+import { openCustody } from './custody/compose.ts';
+import { openExports } from './exports/compose.ts';
 import { privateDirectory } from './files.ts';
 import type { EmbeddedIssuer } from './issuer/issuer.ts';
-import { cookieSecrets, KeyFile, maskKey } from './keys.ts';
+import { cookieSecrets, KeyFile, maskKey, SIGNING_KEY_MS } from './keys.ts';
+import { LOGINS_PER_MINUTE } from './limits.ts';
+import { LogKeyFile, logName } from './log-keys.ts';
 import type { Metrics } from './metrics.ts';
+import { ObjectStorage } from './objects/storage.ts';
 import type { Parts } from './parts.ts';
+import { keepPlace, openPlace, type Place, storeUrl } from './place.ts';
+import { ownRecipient } from './recording-identity.ts';
 import type { RefusalLog } from './refusals.ts';
 import { ConfigurationInForce } from './reload.ts';
 import { rolesOf } from './roles.ts';
+import { Search, type StoreAddress } from './search/search.ts';
 import { TrustInForce } from './trust.ts';
 import { post } from './webhooks/post.ts';
 import { Webhooks } from './webhooks/webhooks.ts';
@@ -54,11 +71,20 @@ export interface GatewayOptions {
 export interface Ground {
   readonly clock: Clock;
   readonly log: Log;
+  /** This gateway among those of its store. */
+  readonly id: string;
   readonly keys: string;
   readonly tls: string;
   readonly inForce: ConfigurationInForce;
   readonly store: Store;
-  readonly audit: ChainedLog;
+  /** Where the store is, when it is in PostgreSQL. */
+  readonly address: StoreAddress | undefined;
+  readonly audit: MerkleLog;
+  readonly credentials: CredentialResolver;
+  /** The recordings' object storage, where one is configured. */
+  readonly storage: ObjectStorage;
+  /** What was wrong with the log at this start; then another one was begun. */
+  readonly logDamage: OpenedLog['damage'];
 }
 
 /** Errors: conflict (another gateway has the data), config_invalid, config_unreadable, store_failed. */
@@ -79,16 +105,78 @@ export async function openGround(options: GatewayOptions, undo: AsyncDisposableS
     ...(options.watch === undefined ? {} : { watch: options.watch }),
   });
   undo.defer(() => inForce.stop());
-  const store = await openStore({ directory: data, clock });
+  const { store: configured } = inForce.current;
+  const directory = options.config === undefined ? data : dirname(options.config);
+  const place = keepPlace(data, configured && { postgres: configured.postgres, directory });
+  const limit = (declared: Limit) => inForce.current.limit(declared);
+  const credentials = new CredentialResolver({
+    environment: options.env,
+    log,
+    clock,
+    ...(options.config === undefined ? {} : { directory: dirname(options.config) }),
+  });
+  const storage = new ObjectStorage({
+    configured: () => inForce.current.objects,
+    read: credentials.read.bind(credentials),
+    limit,
+  });
+  undo.defer(() => storage.stop());
+  const store = await openPlace({
+    ...{ data, place, clock, log, limit, objects: storage },
+    env: options.env,
+    compress: () => inForce.current.compress,
+    logSynced: () => inForce.current.logSynced,
+  });
   undo.defer(() => store.close());
-  const audit = await ChainedLog.open({ segments: store.logSegments, now: () => clock.now(), log });
+  const { log: audit, damage } = await openLog({
+    storage: store.log,
+    segments: store.logSegments,
+    keys: LogKeyFile.open(keys, () => logName(inForce.current.publicUrl, place.id)),
+    now: () => clock.now(),
+    log,
+  });
   undo.defer(() => audit.close());
-  return { clock, log, keys, tls, inForce, store, audit };
+  return {
+    clock,
+    log,
+    id: place.id,
+    keys,
+    tls,
+    inForce,
+    store,
+    address: addressOf(place, options, clock),
+    audit,
+    credentials,
+    storage,
+    logDamage: damage,
+  };
+}
+
+function addressOf({ store }: Place, { env, log }: GatewayOptions, clock: Clock): StoreAddress | undefined {
+  if (store === undefined) return undefined;
+  const url = storeUrl(store, { env, log, clock });
+  return async () => ({ url: await url(), directory: store.directory });
 }
 
 export type State = Pick<
   Parts,
-  'live' | 'approvals' | 'revocations' | 'grants' | 'events' | 'recorder' | 'credentials' | 'webhooks' | 'firstSeen'
+  | 'live'
+  | 'fleet'
+  | 'approvals'
+  | 'revocations'
+  | 'grants'
+  | 'unmasks'
+  | 'budgets'
+  | 'events'
+  | 'relay'
+  | 'recorder'
+  | 'credentials'
+  | 'webhooks'
+  | 'exports'
+  | 'search'
+  | 'shipper'
+  | 'custodian'
+  | 'firstSeen'
 >;
 
 function openWebhooks(
@@ -100,6 +188,7 @@ function openWebhooks(
   return new Webhooks({
     webhooks: () => inForce.current.webhooks,
     store: store.deliveries,
+    shared: store.shared,
     clock,
     log,
     audit,
@@ -110,21 +199,40 @@ function openWebhooks(
 
 /** What sessions are made with. What the last process left open is recovered first. */
 export async function openState(options: GatewayOptions, ground: Ground, undo: AsyncDisposableStack): Promise<State> {
-  const { store, audit, clock, log } = ground;
+  const { store, audit, clock, log, id, inForce, keys, credentials, storage } = ground;
+  const { shared } = store;
   const live = new SessionRegistry({ store: store.sessions, log });
   undo.defer(() => live.stop());
-  const credentials = new CredentialResolver({
-    environment: options.env,
-    log,
-    clock,
-    ...(options.config === undefined ? {} : { directory: dirname(options.config) }),
-  });
   const webhooks = openWebhooks(options, ground, credentials);
   undo.defer(() => webhooks.stop());
-  const approvals = new Approvals({ reviews: store.reviews, audit, clock, log, alerts: webhooks });
+  const budgets = new Budgets({ clock, log, store: store.budgets, shared: store.shared, key: maskKey(keys) });
+  await budgets.restore();
+  budgets.start();
+  undo.defer(() => budgets.stop());
+  const unmasks = new Unmasks({ audit, clock, log, alerts: webhooks });
+  undo.defer(() => unmasks.stop());
+  const revoked = (grant: { id: string }) => void live.killGrant(grant.id, 'the grant was revoked');
+  const inUse = () => live.grants();
+  const told = { audit, clock, log, alerts: webhooks };
+  const grants = new Grants({ grants: store.grants, ...told, revoked, unmasks, inUse, shared });
+  await grants.restore();
+  const granted = () => void grants.poll();
+  const approvals = new Approvals({ reviews: store.reviews, ...told, granted, gateway: id, shared });
   undo.defer(() => approvals.stop());
+  const fleet = new Fleet({
+    self: { id, instance: randomUUID(), host: hostname(), version: options.version },
+    store: store.gateways,
+    sessions: store.sessions,
+    ...{ live, approvals, audit, clock, log, shared },
+    limit: (declared) => inForce.current.limit(declared),
+  });
+  await fleet.begin();
+  undo.defer(() => fleet.stop());
   await approvals.restore();
-  await recover({ sink: store.recordings, store: store.sessions, approvals, audit, clock, log });
+  await recover({
+    ...{ sink: store.recordings, store: store.sessions, approvals, audit, alerts: webhooks, clock, log },
+    gateway: id,
+  });
   const revocations = await Revocations.open({
     store: store.revocations,
     audit,
@@ -133,47 +241,129 @@ export async function openState(options: GatewayOptions, ground: Ground, undo: A
     cut: (issuer, subject, reason) => void live.killPrincipal(issuer, subject, reason),
   });
   undo.defer(() => revocations.stop());
-  const revoked = (grant: { id: string }) => void live.killGrant(grant.id, 'the grant was revoked');
+  const events = new SessionEvents();
+  const relay = new EventRelay({ gateway: id, events, channel: store.relay });
+  undo.defer(() => relay.stop());
+  const look = { revocations: () => revocations.poll(), grants: () => grants.poll(), kills: () => fleet.look() };
+  const stop = store.listen((subject) => {
+    // A request for a grant is a review too.
+    if (subject === 'reviews' || subject === 'grants') void approvals.poll();
+    if (subject !== 'reviews') void look[subject]?.();
+  });
+  undo.defer(() => void stop());
+  const exports = await openExports({
+    ...{
+      version: options.version,
+      data: options.data,
+      store,
+      gateway: ground.id,
+      log,
+      audit,
+      live,
+      credentials,
+      webhooks,
+      storage,
+    },
+    configuration: () => ground.inForce.current,
+    ...(options.protocols === undefined ? {} : { protocols: options.protocols }),
+  });
+  undo.defer(() => exports.stop());
+  const search = new Search({
+    ...{ data: options.data, gateway: id, log, objects: storage },
+    limit: (declared) => inForce.current.limit(declared),
+    ...(ground.address === undefined ? {} : { shared: ground.address }),
+  });
+  undo.defer(() => search.stop());
+  const { shipper, custodian } = openCustody({ ...ground, webhooks, search }, undo);
   return {
     live,
+    fleet,
     approvals,
     revocations,
-    grants: new Grants({ grants: store.grants, audit, clock, log, alerts: webhooks, revoked }),
-    events: new SessionEvents(),
-    recorder: new Recorder({ sink: store.recordings, now: () => clock.now(), version: options.version }),
+    grants,
+    unmasks,
+    budgets,
+    events,
+    relay,
+    recorder: new Recorder({
+      sink: store.recordings,
+      now: () => clock.now(),
+      version: options.version,
+      own: () => ownRecipient(keys),
+      limit: (declared) => ground.inForce.current.limit(declared),
+    }),
     credentials,
     webhooks,
+    exports,
+    search,
+    shipper,
+    custodian,
     firstSeen: new FirstSeen({ store: store.keyValues, alerts: webhooks, audit, log }),
   };
 }
 
+/** Keys that sign, made anew while the gateway runs when they are old. */
+async function openKeys(
+  { keys, inForce, clock, log, store }: Ground,
+  name: string,
+  undo: AsyncDisposableStack,
+): Promise<KeyFile> {
+  const limitOf = (declared: Limit) => inForce.current.limit(declared).value;
+  const file = await KeyFile.open(keys, name, {
+    clock,
+    signsMs: () => limitOf(SIGNING_KEY_MS),
+    tokensLastMs: () => Math.max(limitOf(accessTokenLimit), limitOf(connectionTokenLimit)),
+    ...(store.shared ? { shared: store.signingKeys } : {}),
+  });
+  const outage = new Outage(log, `look after the signing keys "${name}"`);
+  const look = async () => {
+    try {
+      if (await file.rotateWhenOld()) log.info({ keys: name, kid: file.current().kid }, 'a new key signs from now on');
+      await file.refresh();
+      outage.worked();
+    } catch (thrown) {
+      outage.failed(thrown);
+    }
+  };
+  const timer = setInterval(() => void look(), Math.min(60_000, Math.max(100, limitOf(SIGNING_KEY_MS) / 4)));
+  timer.unref();
+  undo.defer(() => clearInterval(timer));
+  return file;
+}
+
 export async function identityParts(
-  { inForce, keys, store, clock }: Ground,
+  ground: Ground,
   { revocations }: State,
-  publicUrl: string,
-  issuer: EmbeddedIssuer | undefined,
-): Promise<Pick<Parts, 'tokens' | 'authenticator' | 'issuers' | 'roles'>> {
+  has: { readonly publicUrl: string; readonly issuer: EmbeddedIssuer | undefined },
+  undo: AsyncDisposableStack,
+): Promise<Pick<Parts, 'tokens' | 'authenticator' | 'issuers' | 'roles' | 'reads'>> {
+  const { inForce, store, clock } = ground;
+  const { publicUrl, issuer } = has;
   const trust = new TrustInForce(() => inForce.current, clock, issuer);
   const tokens = new GatewayTokens({
-    keys: await KeyFile.open(keys, 'tokens', clock),
+    keys: await openKeys(ground, 'tokens', undo),
     issuer: publicUrl,
     clock,
     limit: (declared) => inForce.current.limit(declared),
   });
   const { serviceAccounts } = store;
+  const roles = rolesOf(() => inForce.current);
   return {
     tokens,
     authenticator: new Authenticator({ tokens, trust: () => trust.trust, serviceAccounts, revocations, clock }),
     issuers: () => trust.hints(),
-    roles: rolesOf(() => inForce.current),
+    roles: roles.of,
+    reads: roles.reads,
   };
 }
 
 export async function embeddedIssuer(
   options: GatewayOptions,
-  { inForce, store, keys, clock, log, audit }: Ground,
+  ground: Ground,
   has: { readonly publicUrl: string; readonly metrics: Metrics; readonly refusals: RefusalLog },
+  undo: AsyncDisposableStack,
 ): Promise<EmbeddedIssuer | undefined> {
+  const { inForce, store, keys, clock, log, audit } = ground;
   if (!inForce.current.identity.embedded) return undefined;
   const { publicUrl, metrics, refusals } = has;
   // Loaded only where it is used: it brings its own web framework.
@@ -182,10 +372,11 @@ export async function embeddedIssuer(
     publicUrl,
     users: store.users,
     store: store.oidc,
-    keys: await KeyFile.open(keys, 'issuer', clock),
-    cookieSecrets: cookieSecrets(keys),
+    keys: await openKeys(ground, 'issuer', undo),
+    cookieSecrets: await sharedCookieSecrets(keys, store),
     clock,
     log,
+    loginsPerMinute: () => inForce.current.limit(LOGINS_PER_MINUTE).value,
     ...(options.loginInterval === undefined ? {} : { interval: options.loginInterval }),
     onLogin({ user, address, ok }) {
       const fields = { issuer: LOCAL_ISSUER, user: user.slice(0, 100), address, ok };
@@ -194,4 +385,11 @@ export async function embeddedIssuer(
       metrics.logins.inc({ issuer: LOCAL_ISSUER, result: ok ? 'ok' : 'refused' });
     },
   });
+}
+
+/** A login that one gateway's page begins may go on at another's. */
+async function sharedCookieSecrets(keys: string, { shared, keyValues }: Store): Promise<readonly string[]> {
+  const own = cookieSecrets(keys);
+  if (!shared) return own;
+  return JSON.parse(await keyValues.setIfAbsent('issuer/cookies', JSON.stringify(own))) as string[];
 }

@@ -13,6 +13,22 @@ export interface Counted {
   readonly toClient: number;
 }
 
+export interface ExportCounted {
+  readonly name: string;
+  readonly state: string;
+  readonly sent: number;
+  readonly refused: number;
+  readonly sequence: number;
+  readonly lagMs: number;
+}
+
+export interface StoreCounted {
+  readonly state: string;
+  readonly waiting: number;
+  readonly lagMs: number;
+  readonly uploaded: number;
+}
+
 interface Totals {
   allowed: number;
   denied: number;
@@ -25,6 +41,10 @@ export interface MetricSources {
   reviewsPending(): Promise<number>;
   /** The sessions that are open, as they stand. */
   live(): Iterable<Counted>;
+  /** The destinations of the record, as they stand. */
+  exports(): readonly ExportCounted[];
+  /** The object storage of recordings, as it does; undefined: there is none. */
+  recordingStore(): StoreCounted | undefined;
 }
 
 export class Metrics {
@@ -112,11 +132,54 @@ export class Metrics {
       help: 'Reviews that wait for a decision.',
       registers,
       async collect() {
-        this.set(await sources.reviewsPending());
+        // While the store is away the others are worth having: the last one stays.
+        const pending = await sources.reviewsPending().catch(() => undefined);
+        if (pending !== undefined) this.set(pending);
       },
     });
+    this.#addExports(registers);
+    this.#addRecordingStore(registers);
     // Memory, CPU, event loop lag, garbage collection.
     collectDefaultMetrics({ register: this.#registry });
+  }
+
+  #addExports(registers: Registry[]): void {
+    const { exports } = this.#sources;
+    const of = (name: string, help: string, value: (one: ExportCounted) => number) =>
+      new Gauge({
+        name: `hoopctl_export_${name}`,
+        help,
+        labelNames: ['export'],
+        registers,
+        collect() {
+          this.reset();
+          for (const one of exports()) this.set({ export: one.name }, value(one));
+        },
+      });
+    of('lag_seconds', 'Age of the oldest event of the record that the receiver has not.', (one) => one.lagMs / 1000);
+    of('failing', '1 while the receiver takes nothing.', (one) => (one.state === 'failing' ? 1 : 0));
+    of('sequence', 'Number of the last event that the receiver has.', (one) => one.sequence);
+    of('events_sent', 'Events delivered since the start.', (one) => one.sent);
+    of('events_refused', 'Events that the receiver will never take, since the start.', (one) => one.refused);
+  }
+
+  #addRecordingStore(registers: Registry[]): void {
+    const { recordingStore } = this.#sources;
+    const of = (name: string, help: string, value: (one: StoreCounted) => number) =>
+      new Gauge({
+        name: `hoopctl_recording_store_${name}`,
+        help,
+        registers,
+        collect() {
+          this.reset();
+          const state = recordingStore();
+          if (state !== undefined) this.set(value(state));
+        },
+      });
+    of('waiting', 'Recordings that are on the disk and not in object storage.', (one) => one.waiting);
+    of('lag_seconds', 'How long the oldest of them has been over.', (one) => one.lagMs / 1000);
+    of('failing', '1 while the object storage takes nothing.', (one) => (one.state === 'failing' ? 1 : 0));
+    of('uploaded', 'Recordings uploaded since the start.', (one) => one.uploaded);
   }
 
   #counter(name: string, help: string, labelNames: string[]): Counter {

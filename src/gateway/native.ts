@@ -6,28 +6,40 @@ import { type AddressInfo, createServer, type Server, type Socket } from 'node:n
 import { TLSSocket } from 'node:tls';
 import { type HoopctlError, peerError, userError } from '../core/errors.ts';
 import { SocketStream } from '../core/stream.ts';
-import type { Introduction, Protocol, Visitor } from '../protocol/contract.ts';
+import type { DeviceLogin, Introduction, Protocol, Visitor } from '../protocol/contract.ts';
+import type { Authenticated } from '../session/identity/authenticator.ts';
+import { showPrincipal } from './api/shapes.ts';
 import type { Certificates } from './certificates/certificates.ts';
 import { converse } from './conversation.ts';
+import type { DeviceLogins } from './device-login.ts';
 import type { Address } from './document.ts';
 import { HANDSHAKE_MS, UNAUTHENTICATED } from './limits.ts';
 import type { Parts } from './parts.ts';
 import { withoutPort } from './refusals.ts';
 import type { SessionOpener } from './sessions.ts';
 
+/** What all listeners have in common. */
+export interface NativeShared {
+  readonly opener: SessionOpener;
+  readonly certificates: Certificates;
+  readonly devices: DeviceLogins;
+}
+
 export class NativeListener {
   readonly protocol: Protocol;
   readonly #parts: Parts;
   readonly #opener: SessionOpener;
   readonly #certificates: Certificates;
+  readonly #devices: DeviceLogins;
   readonly #server: Server;
   /** Clients that have not said who they are. */
   readonly #strangers = new Set<SocketStream>();
 
-  constructor(parts: Parts, opener: SessionOpener, certificates: Certificates, protocol: Protocol) {
+  constructor(parts: Parts, shared: NativeShared, protocol: Protocol) {
     this.#parts = parts;
-    this.#opener = opener;
-    this.#certificates = certificates;
+    this.#opener = shared.opener;
+    this.#certificates = shared.certificates;
+    this.#devices = shared.devices;
     this.protocol = protocol;
     // Half-open: a client that has sent its last byte still wants the answers.
     this.#server = createServer({ allowHalfOpen: true, noDelay: true, keepAlive: true }, (socket) =>
@@ -59,16 +71,20 @@ export class NativeListener {
       return;
     }
     const stranger = new Stranger(new SocketStream(socket), this.#strangers);
-    const timeout = limit(HANDSHAKE_MS);
+    const timeout = limit(this.protocol.loginTime ?? HANDSHAKE_MS);
     const timer = setTimeout(() => stranger.stream.destroy(), timeout.value);
-    const known = () => {
-      clearTimeout(timer);
-      stranger.forget();
+    const watch = {
+      // The login in a browser has a bound of its own.
+      patience: () => clearTimeout(timer),
+      known: () => {
+        clearTimeout(timer);
+        stranger.forget();
+      },
     };
-    void converse(this.#parts, this.protocol, this.#visitor(stranger, known)).finally(known);
+    void converse(this.#parts, this.protocol, this.#visitor(stranger, watch)).finally(watch.known);
   }
 
-  #visitor(stranger: Stranger, known: () => void): Visitor {
+  #visitor(stranger: Stranger, watch: { patience(): void; known(): void }): Visitor {
     return {
       stream: stranger.stream,
       via: 'native',
@@ -80,26 +96,64 @@ export class NativeListener {
       },
       open: async (introduction) => {
         const opened = await this.#open(introduction, stranger.stream.remote);
-        known();
+        watch.known();
         return opened;
       },
+      ...(this.#parts.issuers().length === 0
+        ? {}
+        : {
+            openByDevice: async (connection, show, signal) => {
+              watch.patience();
+              const opened = await this.#byDevice(connection, stranger.stream.remote, show, signal);
+              watch.known();
+              return opened;
+            },
+          }),
     };
   }
 
   async #open(introduction: Introduction, client: string) {
-    const { user, connection, secret } = introduction;
-    if (!user || !connection || !secret) {
-      throw userError('login_needed', 'user, connection or password is missing', {
-        fix: 'give the connection as database name, and as password what "hoopctl token" prints',
+    const { user, connection, secret, proof } = introduction;
+    if (!connection || (!secret && proof === undefined)) {
+      throw userError('login_needed', 'connection or password is missing', {
+        fix: `give ${this.#asked()}, and as password what "hoopctl token NAME" prints`,
       });
     }
     const parts = this.#parts;
-    const found = await parts.authenticator.password(secret, user, connection).catch((error: HoopctlError) => {
-      parts.metrics.refused.inc({ code: error.code ?? 'internal' });
-      const fields = { ok: false, address: client, user, connection, code: error.code, via: 'native' };
-      parts.refusals.note('login', withoutPort(client), fields);
-      throw error;
+    const { authenticator } = parts;
+    const asked = proof ? authenticator.heldKey(proof, user) : authenticator.password(secret!, user, connection);
+    const found = await asked.catch((error: HoopctlError) => this.#refused(error, client, { user, connection }));
+    return this.#begin(found, connection, client);
+  }
+
+  /** What a client has to say, in the words of its protocol. */
+  #asked(): string {
+    const { address: host, port } = this.address;
+    const { facts } = this.protocol.native({ connection: 'NAME', user: 'USER', host, port });
+    return Object.entries(facts)
+      .map(([what, value]) => `${what} ${value}`)
+      .join(', ');
+  }
+
+  async #byDevice(connection: string, client: string, show: (login: DeviceLogin) => void, signal: AbortSignal) {
+    // Nobody knows yet who says it: what the page shows of the name is plain.
+    const shown = connection.replace(/[^\w.-]/g, '?').slice(0, 64);
+    const program = `${this.protocol.name} to ${shown}, through this gateway`;
+    const found = await this.#devices
+      .login({ client, program, show, signal })
+      .catch((error: HoopctlError) => this.#refused(error, client, { connection }));
+    const { principal } = found;
+    this.#parts.audit.append('login', {
+      ok: true,
+      address: client,
+      principal: showPrincipal(principal),
+      via: 'native',
     });
+    this.#parts.metrics.logins.inc({ issuer: principal.issuer, result: 'ok' });
+    return this.#begin(found, connection, client);
+  }
+
+  #begin(found: Authenticated, connection: string, client: string) {
     return this.#opener.open({
       principal: found.principal,
       connection,
@@ -108,6 +162,14 @@ export class NativeListener {
       via: 'native',
       ...(found.reason === undefined ? {} : { reason: found.reason }),
     });
+  }
+
+  #refused(error: HoopctlError, client: string, said: { user?: string | undefined; connection: string }): never {
+    const { metrics, refusals } = this.#parts;
+    metrics.refused.inc({ code: error.code ?? 'internal' });
+    const fields = { ok: false, address: client, ...said, code: error.code, via: 'native' };
+    refusals.note('login', withoutPort(client), fields);
+    throw error;
   }
 }
 

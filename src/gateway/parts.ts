@@ -4,24 +4,35 @@ import type { Clock } from '../core/clock.ts';
 import type { Log } from '../core/log.ts';
 import type { Approvals } from '../session/approvals/approvals.ts';
 import type { Grants } from '../session/approvals/grants.ts';
+import type { Unmasks } from '../session/approvals/unmasks.ts';
+import type { Budgets } from '../session/budgets.ts';
 import type { DeliveryStore } from '../session/deliveries.ts';
 import type { SessionEvents } from '../session/events.ts';
 import type { FirstSeen } from '../session/first-seen.ts';
+import type { Fleet } from '../session/fleet.ts';
 import type { Authenticator } from '../session/identity/authenticator.ts';
 import type { Principal } from '../session/identity/principal.ts';
-import type { OidcStore, ServiceAccountStore, UserStore } from '../session/identity/stores.ts';
+import type { KeyValue, OidcStore, ServiceAccountStore, UserStore } from '../session/identity/stores.ts';
 import type { GatewayTokens } from '../session/identity/tokens.ts';
-import type { AuditLog } from '../session/recorder/log.ts';
+import type { MerkleLog } from '../session/log/log.ts';
 import type { Recorder } from '../session/recorder/recorder.ts';
 import type { RecordingSink } from '../session/recorder/sink.ts';
 import type { SessionStore } from '../session/records.ts';
 import type { SessionRegistry } from '../session/registry.ts';
+import type { EventRelay } from '../session/relay.ts';
 import type { Revocations } from '../session/revocations.ts';
 import type { CredentialResolver } from '../target/credentials.ts';
 import type { Role } from './api/route.ts';
 import type { Configuration } from './configuration.ts';
+import type { Custodian } from './custody/custodian.ts';
+import type { Exports } from './exports/exports.ts';
 import type { Metrics } from './metrics.ts';
+import type { Newcomers } from './newcomers.ts';
+import type { Shipper } from './objects/shipper.ts';
 import type { RefusalLog } from './refusals.ts';
+import type { Reports } from './report/reports.ts';
+import type { Roles } from './roles.ts';
+import type { Search } from './search/search.ts';
 import type { Webhooks } from './webhooks/webhooks.ts';
 
 export interface Stores {
@@ -30,6 +41,7 @@ export interface Stores {
   readonly oidc: OidcStore;
   readonly sessions: SessionStore;
   readonly deliveries: DeliveryStore;
+  readonly keyValues: Pick<KeyValue, 'get' | 'set'>;
 }
 
 /** How a client logs in with one issuer; `/.well-known/hoopctl`. */
@@ -47,10 +59,12 @@ export interface Parts {
   readonly publicUrl: string;
   readonly clock: Clock;
   readonly log: Log;
-  readonly audit: AuditLog;
+  readonly audit: MerkleLog;
   /** For what is refused to whoever may try without end. */
   readonly refusals: RefusalLog;
   readonly metrics: Metrics;
+  /** Clients at the HTTPS listener of whom it is not known who they are. */
+  readonly newcomers: Newcomers;
   /** The one in force; never kept across a wait. */
   configuration(): Configuration;
   issuers(): IssuerHint[];
@@ -60,14 +74,28 @@ export interface Parts {
   readonly authenticator: Authenticator;
   readonly revocations: Revocations;
   roles(principal: Principal): readonly Role[];
+  /** What somebody may read of what others did: at a connection, or everywhere. */
+  reads: Roles['reads'];
   readonly stores: Stores;
   readonly sink: RecordingSink;
+  /** 32 secret random bytes by name, made at first use. */
+  key(name: string): Uint8Array;
   readonly approvals: Approvals;
   readonly grants: Grants;
+  readonly unmasks: Unmasks;
+  readonly budgets: Budgets;
   readonly events: SessionEvents;
+  /** For those who watch here what happens at another gateway of the store. */
+  readonly relay: EventRelay;
   readonly live: SessionRegistry;
+  readonly fleet: Fleet;
   readonly recorder: Recorder;
   readonly credentials: CredentialResolver;
   readonly webhooks: Webhooks;
+  readonly exports: Exports;
+  readonly reports: Reports;
+  readonly search: Search;
+  readonly shipper: Shipper;
+  readonly custodian: Custodian;
   readonly firstSeen: FirstSeen;
 }

@@ -9,10 +9,17 @@ import type { Path, Problem } from '../config/problem.ts';
 import { declaredLimits } from '../core/limits.ts';
 import { nearest } from '../core/nearest.ts';
 import { parseSecretRef } from '../core/secret.ts';
-import type { Capabilities, Protocol } from '../protocol/contract.ts';
+import type { Capabilities, Protocol, Vocabulary } from '../protocol/contract.ts';
 import { checkPolicy, type PolicyConnection } from '../session/policy/check.ts';
-import { accessSchema, maskSchema, policySchema, ruleSchema, testSchema } from '../session/policy/schema.ts';
-import { CONNECTION_KEYS } from './document.ts';
+import {
+  accessSchema,
+  classesSchema,
+  maskSchema,
+  policySchema,
+  ruleSchema,
+  testSchema,
+} from '../session/policy/schema.ts';
+import { CONNECTION_KEYS, connectionAs } from './document.ts';
 import './limits.ts';
 
 type Report = (path: Path, message: string) => void;
@@ -25,8 +32,15 @@ const FILES: readonly (readonly string[])[] = [
   ['identity', 'issuers', '*', 'caFile'],
   ['identity', 'workloads', '*', 'caFile'],
   ['connections', '*', 'target', 'caFile'],
+  ['connections', '*', 'target', 'knownHosts'],
+  ['connections', '*', 'target', '*', '*', 'knownHosts'],
   ['webhooks', '*', 'caFile'],
+  ['exports', '*', 'caFile'],
+  ['exports', '*', 'certFile'],
+  ['recordings', 'store', 's3', 'caFile'],
 ];
+
+const CREDENTIALS = ['connections', '*', 'credentials', '*'];
 
 /** Fields of `credentials` that are secrets: never in the document itself, where backups and colleagues see them. */
 const SECRET_FIELD = /pass|secret|token|private|key$/i;
@@ -44,7 +58,35 @@ export function problemsOf(document: ConfigDocument, protocols: readonly Protoco
   checkLimits(raw, report);
   checkSecrets(raw, report);
   checkRules(raw, protocols, report);
-  return problems;
+  return [...problems, ...strangers(document, raw, protocols)];
+}
+
+/** The protocols that a connection may be meant to have: what it says, what that is a mistake for, or else any. */
+function meant(connection: Raw, protocols: readonly Protocol[]): readonly Protocol[] {
+  const { protocol: word } = connection;
+  const near =
+    typeof word === 'string'
+      ? nearest(
+          word,
+          protocols.map(({ name }) => name),
+        )
+      : undefined;
+  const found = protocols.filter(({ name }) => name === word || name === near);
+  return found.length === 0 ? protocols : found;
+}
+
+/** What else is wrong with a connection whose protocol is not known, whichever of those is meant. */
+function strangers(document: ConfigDocument, raw: Raw, protocols: readonly Protocol[]): Problem[] {
+  return Object.entries(asRecord(raw.connections)).flatMap(([name, written]) => {
+    const connection = asRecord(written);
+    const known = protocols.some((one) => one.name === connection.protocol);
+    if (known || connection !== written) return [];
+    const [first = [], ...others] = meant(connection, protocols).map(
+      (protocol) => document.check(connectionAs(protocol), ['connections', name]).problems ?? [],
+    );
+    const same = (one: Problem) => (other: Problem) => other.path === one.path && other.message === one.message;
+    return first.filter((one) => others.every((list) => list.some(same(one))));
+  });
 }
 
 function checkLimits(raw: Raw, report: Report): void {
@@ -59,7 +101,12 @@ function checkLimits(raw: Raw, report: Report): void {
 }
 
 function checkSecrets(raw: Raw, report: Report): void {
-  for (const [path, value] of matches(raw, ['connections', '*', 'credentials', '*'])) {
+  // A target may have hosts on the way to it, each with its own.
+  const places = [
+    ...matches(raw, CREDENTIALS),
+    ...matches(raw, ['connections', '*', 'target', '*', '*', 'credentials', '*']),
+  ];
+  for (const [path, value] of places) {
     if (typeof value !== 'string' || !SECRET_FIELD.test(String(path.at(-1)))) continue;
     if (parseSecretRef(value) === undefined) {
       report(path, 'is written out (not shown), expected a reference: env:NAME, file:PATH or exec:COMMAND');
@@ -68,22 +115,27 @@ function checkSecrets(raw: Raw, report: Report): void {
 }
 
 /** Of a connection whose own part is wrong nothing is known: no rule is blamed for it. */
-const EVERYTHING: Capabilities = { mask: true, hold: true, notify: true, refuse: true, inspect: true };
+const EVERYTHING: Capabilities = {
+  ...{ mask: true, hold: true, notify: true, refuse: true, inspect: true, meter: true },
+  output: true,
+};
 
 function checkRules(raw: Raw, protocols: readonly Protocol[], report: Report): void {
   const connections = Object.entries(asRecord(raw.connections)).flatMap(([name, written]): PolicyConnection[] => {
     const connection = asRecord(written);
     const protocol = protocols.find((one) => one.name === connection.protocol);
-    if (protocol === undefined) return [];
     const labels = Object.fromEntries(
       Object.entries(asRecord(connection.labels)).filter(
         (entry): entry is [string, string] => typeof entry[1] === 'string',
       ),
     );
+    // Where a connection is not understood, whatever selects it is blamed for no more than words that nobody has.
+    if (protocol === undefined) {
+      const vocabulary = together(meant(connection, protocols).map((one) => one.vocabulary));
+      return [{ name, labels, vocabulary, capabilities: EVERYTHING }];
+    }
     return [{ name, labels, vocabulary: protocol.vocabulary, capabilities: capabilitiesOf(protocol, connection) }];
   });
-  // Where a connection is not understood, what selects it would be blamed for selecting nothing.
-  if (connections.length < Object.keys(asRecord(raw.connections)).length) return;
   const sections = {
     access: wellFormed(raw.access, accessSchema),
     rules: wellFormed(raw.rules, ruleSchema),
@@ -93,7 +145,12 @@ function checkRules(raw: Raw, protocols: readonly Protocol[], report: Report): v
   const values = Object.fromEntries(
     Object.entries(sections).map(([name, list]) => [name, list.map(({ value }) => value)]),
   );
-  const document = { ...policySchema.parse({}), ...values };
+  const classes = classesSchema.safeParse(raw.classes ?? {});
+  // What is wrong with a class is told where it stands; whoever means it is not blamed.
+  const known = classes.success
+    ? classes.data
+    : Object.fromEntries(Object.keys(asRecord(raw.classes)).map((name) => [name, []]));
+  const document = { ...policySchema.parse({}), ...values, classes: known };
   for (const { path, message } of checkPolicy(document as never, connections)) {
     const [section, index, ...rest] = path;
     const written = sections[section as keyof typeof sections]?.[Number(index)]?.index;
@@ -118,8 +175,55 @@ function wellFormed<S extends z.ZodType>(list: unknown, schema: S): { index: num
   if (!Array.isArray(list)) return [];
   return list.flatMap((item, index) => {
     const parsed = schema.safeParse(item);
-    return parsed.success ? [{ index, value: parsed.data }] : [];
+    const value = parsed.success ? parsed.data : mended(item, schema);
+    return value === undefined ? [] : [{ index, value }];
   });
+}
+
+/** Parts without which an item says something else. */
+const ESSENTIAL = ['name', 'who', 'to', 'then', 'reviewers', 'columns', 'detect', 'predicates', 'grant', 'breakGlass'];
+
+/** An item without those of its parts that are wrong by themselves, where the rest can still be judged. */
+function mended<S extends z.ZodType>(item: unknown, schema: S): z.output<S> | undefined {
+  const copy: unknown = structuredClone(item);
+  for (let round = 0; round < 10; round++) {
+    const parsed = schema.safeParse(copy);
+    if (parsed.success) return parsed.data;
+    for (const issue of parsed.error.issues) {
+      const paths = issue.code === 'unrecognized_keys' ? issue.keys.map((key) => [...issue.path, key]) : [issue.path];
+      for (const path of paths) {
+        if (path.length === 0 || (issue.code !== 'unrecognized_keys' && ESSENTIAL.includes(String(path[0]))))
+          return undefined;
+        // What is missing makes what it is missing from wrong.
+        if (!remove(copy, path) && path.length > 1) remove(copy, path.slice(0, -1));
+      }
+    }
+  }
+  return undefined;
+}
+
+/** False when there is nothing at that place. */
+function remove(value: unknown, [key, ...rest]: readonly PropertyKey[]): boolean {
+  if (typeof value !== 'object' || value === null || key === undefined || !(key in value)) return false;
+  const holder = value as Record<PropertyKey, unknown>;
+  // An item of a list takes the list with it: the places of the others would be wrong.
+  if (rest.length > 0 && !Array.isArray(holder[key])) return remove(holder[key], rest);
+  delete holder[key];
+  return true;
+}
+
+/** Every word that any of them has. */
+function together(all: readonly Vocabulary[]): Vocabulary {
+  return {
+    does: Object.assign({}, ...all.map(({ does }) => does)),
+    objects: all.flatMap(({ objects }) => objects),
+    opaque: all.flatMap(({ opaque }) => opaque),
+    dangerous: {
+      functions: all.flatMap(({ dangerous }) => dangerous.functions),
+      does: all.flatMap(({ dangerous }) => dangerous.does),
+      objects: all.flatMap(({ dangerous }) => dangerous.objects),
+    },
+  };
 }
 
 /** Every value at a path with `*` for any key or index. */

@@ -2,7 +2,7 @@
 // fill the disk by trying. What is left out is counted in the next entry.
 
 import type { Clock } from '../core/clock.ts';
-import type { AuditKind, AuditLog } from '../session/recorder/log.ts';
+import type { AuditKind, AuditLog } from '../session/log/audit.ts';
 
 /** Entries a minute for one address or principal, and for all of them together. */
 const PER_KEY = 20;

@@ -9,7 +9,7 @@ import type { Clock } from '../core/clock.ts';
 import { userError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import type { Protocol } from '../protocol/contract.ts';
-import type { AuditLog } from '../session/recorder/log.ts';
+import type { AuditLog } from '../session/log/audit.ts';
 import { type Configuration, configurationError, readConfiguration } from './configuration.ts';
 
 export interface ReloadOptions {
@@ -60,6 +60,11 @@ export class ConfigurationInForce {
 
   get current(): Configuration {
     return this.#current;
+  }
+
+  /** The document as it was written: for the log. It holds references to secrets, no secrets. */
+  get text(): string {
+    return this.#text;
   }
 
   get state(): ReloadState {
@@ -113,7 +118,8 @@ export class ConfigurationInForce {
       if (result.configuration !== undefined) {
         const before = this.#current;
         // On record before it counts.
-        audit.append('policy', { what: 'loaded', version: result.configuration.version, before: before.version });
+        const { version: now } = result.configuration;
+        audit.append('policy', { what: 'loaded', version: now, before: before.version, document: text });
         this.#current = result.configuration;
         this.#text = text;
         const restartNeeded = restartOnly(result.configuration, this.#started);
@@ -175,6 +181,7 @@ function restartOnly(now: Configuration, started: Configuration): string[] {
     listen: ({ listen }) => [listen.gateway, [...listen.native]],
     publicUrl: ({ publicUrl }) => publicUrl,
     tls: ({ tls }) => tls,
+    store: ({ store }) => store,
     'identity.embedded': ({ identity }) => identity.embedded,
   };
   return Object.keys(parts).filter((name) => {

@@ -3,13 +3,13 @@
 
 import { asHoopctlError, ourError, userError } from '../core/errors.ts';
 import { newSessionId } from '../core/ids.ts';
-import type { Session, SessionEnd, Target } from '../protocol/contract.ts';
-import { Budgets } from '../session/budgets.ts';
+import type { Opened, Session, SessionEnd } from '../protocol/contract.ts';
 import { displayName, type Principal, principalKey } from '../session/identity/principal.ts';
 import { createSession, type GatewaySession } from '../session/session.ts';
 import { createTarget } from '../target/target.ts';
 import { requireReach } from './access.ts';
 import { SESSIONS, SESSIONS_PER_PRINCIPAL } from './limits.ts';
+import { neighbours } from './neighbours.ts';
 import type { Parts } from './parts.ts';
 
 export interface SessionRequest {
@@ -23,6 +23,8 @@ export interface SessionRequest {
   readonly reason?: string;
   /** The client's label for all sessions of one run. */
   readonly run?: string;
+  /** The session of another connection that it came through. */
+  readonly through?: string;
   /** Told once, when the session ends or has to: before the protocol has said goodbye. */
   readonly ending?: (session: string, reason: SessionEnd) => void;
 }
@@ -31,13 +33,11 @@ export interface SessionRequest {
 export class SessionOpener {
   readonly #parts: Parts;
   readonly #perPrincipal = new Map<string, number>();
-  readonly #budgets: Budgets;
   #open = 0;
   /** Set when the gateway stops: nothing more is opened. */
   stopping = false;
 
   constructor(parts: Parts) {
-    this.#budgets = new Budgets(parts.clock);
     this.#parts = parts;
   }
 
@@ -45,7 +45,7 @@ export class SessionOpener {
    * Errors: gateway_stopping, principal_revoked, no_such_connection, grant_needed, limit_exceeded, recording_failed,
    * store_failed.
    */
-  async open(request: SessionRequest): Promise<{ session: Session; target: Target }> {
+  async open(request: SessionRequest): Promise<Opened> {
     const { principal, client } = request;
     try {
       const release = this.#reserve(principal);
@@ -63,11 +63,16 @@ export class SessionOpener {
       const { via, reason } = request;
       const refused = { verdict: 'deny', code, connection: request.connection, principal, client, via, reason };
       this.#parts.refusals.note('access', principalKey(principal), refused);
+      if (code === 'recording_failed') {
+        const { message } = asHoopctlError(error);
+        const data = { requester: displayName(principal), connection: request.connection, message, began: false };
+        this.#parts.webhooks.raise({ type: 'recording.failed', throttle: request.connection, data });
+      }
       throw error;
     }
   }
 
-  async #begin(request: SessionRequest, release: () => void): Promise<{ session: Session; target: Target }> {
+  async #begin(request: SessionRequest, release: () => void): Promise<Opened> {
     const parts = this.#parts;
     const { principal } = request;
     if (parts.revocations.revoked(principal.issuer, principal.subject)) {
@@ -84,7 +89,7 @@ export class SessionOpener {
     }
     const session = this.#create(request, reach, release);
     try {
-      await parts.stores.sessions.add(session.record());
+      await parts.stores.sessions.add({ ...session.record(), gateway: parts.fleet.id, labels: connection.labels });
     } catch (error) {
       session.end({ code: 'store_failed', message: 'the session could not be listed' });
       throw error;
@@ -96,7 +101,15 @@ export class SessionOpener {
       resolver: parts.credentials,
       log: parts.log,
     });
-    return { session, target };
+    // Who is told of this session's end is not told of theirs.
+    const { ending: _, ...same } = request;
+    const neighbour = neighbours(parts, {
+      principal,
+      target: connection.address,
+      open: ({ name, protocol }) =>
+        this.open({ ...same, connection: name, protocol: protocol.name, through: session.id }),
+    });
+    return { session, target, neighbour };
   }
 
   /** Live and on record; only the list does not know it yet. Nothing is awaited here, so that no revocation can pass by. */
@@ -106,11 +119,11 @@ export class SessionOpener {
     release: () => void,
   ): GatewaySession {
     const parts = this.#parts;
-    const { principal, client, via, reason, run } = request;
+    const { principal, client, via, reason, run, through } = request;
     const { name, protocol, labels, recording, maxAgeMs } = reach.connection;
     const grant = reach.access === 'granted' ? reach.grant : undefined;
     const id = newSessionId(parts.clock.now());
-    const fields = { connection: name, principal, client, via, reason, run };
+    const fields = { connection: name, principal, client, via, reason, run, through };
     parts.audit.append('access', { verdict: 'allow', session: id, grant: grant?.id, ...fields });
     const session = createSession({
       id,
@@ -119,20 +132,22 @@ export class SessionOpener {
       policy: () => parts.configuration().policy,
       recorder: parts.recorder,
       approvals: parts.approvals,
+      unmasks: parts.unmasks,
       audit: parts.audit,
       events: parts.events,
       alerts: parts.webhooks,
       firstSeen: parts.firstSeen,
-      budgets: this.#budgets,
+      budgets: parts.budgets,
       clock: parts.clock,
       log: parts.log,
       client,
       via,
-      rows: recording,
+      recording,
       revoked: (issuer, subject) => parts.revocations.revoked(issuer, subject),
-      ended: (change) => parts.stores.sessions.update(id, change),
+      ended: (change) => parts.live.settle(id, change),
       ...(reason === undefined ? {} : { reason }),
       ...(run === undefined ? {} : { run }),
+      ...(through === undefined ? {} : { through }),
       ...(grant === undefined ? {} : { grant: { id: grant.id, endsAt: grant.endsAt } }),
       ...(maxAgeMs === undefined ? {} : { maxAgeMs }),
     });

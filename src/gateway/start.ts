@@ -1,20 +1,30 @@
 // Composition: a data directory and a configuration → a gateway that runs. Everything it needs comes as an argument.
 
 import { join } from 'node:path';
-import { asHoopctlError } from '../core/errors.ts';
 import { loadProtocol } from '../protocol/index.ts';
+import type { Fleet } from '../session/fleet.ts';
+import { Outage } from '../session/outage.ts';
+import { recoverAbandoned } from '../session/recovery.ts';
 import type { Store } from '../store/index.ts';
 import { certificateNames, listenAddress, nativeAddress, urlHost } from './addresses.ts';
 import { Certificates } from './certificates/certificates.ts';
 import type { Configuration } from './configuration.ts';
+import { warnOfCredentials } from './credentials.ts';
+import { DeviceLogins } from './device-login.ts';
+import { watchDisk } from './disk.ts';
 import type { Address } from './document.ts';
+import { firstAdmin } from './first-admin.ts';
 import { embeddedIssuer, type GatewayOptions, identityParts, openGround, openState } from './ground.ts';
+import { namedKey } from './keys.ts';
 import { Lifecycle } from './lifecycle.ts';
+import { UNAUTHENTICATED } from './limits.ts';
 import { Metrics } from './metrics.ts';
 import { NativeListener } from './native.ts';
+import { Newcomers } from './newcomers.ts';
 import type { Parts } from './parts.ts';
 import { RefusalLog } from './refusals.ts';
 import type { ConfigurationInForce } from './reload.ts';
+import { Reports } from './report/reports.ts';
 import { SessionOpener } from './sessions.ts';
 import { Tunnels } from './tunnels.ts';
 import { WebListener } from './web.ts';
@@ -31,6 +41,9 @@ export interface Gateway {
   readonly fingerprint: string;
   /** The own authority's certificate; undefined where a certificate was given. */
   readonly caFile: string | undefined;
+  /** Where its state is, for people, and its id among the gateways there. */
+  readonly store: string;
+  readonly id: string;
   /** What to tell whoever started it: how to make the first admin, when nobody can log in yet. */
   readonly hints: readonly string[];
   /** Reads the configuration again; false when the old one stays in force. */
@@ -73,10 +86,12 @@ async function assemble(
   });
   undo.defer(() => certificates.close());
   const lifecycle = new Lifecycle(log);
+  const newcomers = new Newcomers(() => inForce.current.limit(UNAUTHENTICATED), log);
   const web = new WebListener({
     certificates,
+    newcomers,
     stopping: lifecycle.stopped,
-    ready: () => readiness(lifecycle, store, inForce),
+    ready: () => readiness(lifecycle, store, inForce, state.fleet),
   });
   undo.defer(() => web.destroy());
   // Port 0 is known only now, and with it the URL that tokens name.
@@ -86,12 +101,14 @@ async function assemble(
   const metrics = new Metrics({
     reviewsPending: async () => (await state.approvals.list({ state: 'pending' })).length,
     live: () => state.live.list().map((session) => session.record()),
+    exports: () => state.exports.status(),
+    recordingStore: () => state.shipper.state,
   });
   const refusals = new RefusalLog(audit, ground.clock);
-  const issuer = await embeddedIssuer(options, ground, { publicUrl, metrics, refusals });
+  const issuer = await embeddedIssuer(options, ground, { publicUrl, metrics, refusals }, undo);
   const natives = new Map<string, NativeListener>();
   const parts: Parts = {
-    ...(await identityParts(ground, state, publicUrl, issuer)),
+    ...(await identityParts(ground, state, { publicUrl, issuer }, undo)),
     ...state,
     version,
     publicUrl,
@@ -100,31 +117,50 @@ async function assemble(
     audit,
     refusals,
     metrics,
+    newcomers,
     configuration: () => inForce.current,
     native: () => Object.fromEntries([...natives].map(([name, one]) => [name, nativeAddress(one.address, publicUrl)])),
     stores: store,
     sink: store.recordings,
+    key: (name) => namedKey(ground.keys, name),
+    reports: new Reports({ data: options.data, audit, objects: ground.storage }),
   };
   const opener = new SessionOpener(parts);
   const tunnels = new Tunnels(parts, opener);
   undo.defer(() => tunnels.destroy());
+  const shared = { opener, certificates, devices: new DeviceLogins(parts, issuer) };
   for (const [name, where] of configuration.listen.native) {
     const protocol = options.protocols?.find((one) => one.name === name) ?? (await loadProtocol(name))!;
-    const listener = new NativeListener(parts, opener, certificates, protocol);
+    const listener = new NativeListener(parts, shared, protocol);
     await listener.listen(where);
     undo.defer(() => listener.close());
     natives.set(name, listener);
   }
+  watchDisk(parts);
   undo.use(housekeeping(parts, store));
-  const changed = (now: Configuration) => dropConnections(parts, now);
+  const changed = (now: Configuration) => {
+    dropConnections(parts, now);
+    state.exports.apply();
+    void warnOfCredentials(now, parts.credentials, log);
+  };
   const told = (ok: boolean) => metrics.reloads.inc({ result: ok ? 'ok' : 'refused' });
   inForce.watch(audit, changed, told);
   lifecycle.run({ parts, opener, tunnels, natives: [...natives.values()] });
+  audit.append('policy', { what: 'in force', version: configuration.version, document: inForce.text });
   audit.append('start', { version, policy: configuration.version, url: publicUrl });
   state.webhooks.start(publicUrl);
+  if (ground.logDamage !== undefined) state.webhooks.raise({ type: 'log.damaged', data: ground.logDamage });
+  state.fleet.start(publicUrl);
+  state.exports.start(publicUrl);
+  state.search.start();
+  state.shipper.start();
+  state.custodian.start();
   web.serve(parts, issuer, tunnels);
-  log.info({ url: publicUrl, listen: `${bound.host}:${bound.port}`, native: parts.native(), version }, 'gateway runs');
-  const hints = await firstSteps(store, issuer, options.data);
+  const runs = { url: publicUrl, listen: `${bound.host}:${bound.port}`, native: parts.native(), version };
+  const others = store.shared ? (await state.fleet.others()).filter(({ alive }) => alive).map(({ id }) => id) : [];
+  log.info({ ...runs, store: store.place, gateway: state.fleet.id, others }, 'gateway runs');
+  await warnOfCredentials(configuration, parts.credentials, log);
+  const hints = await firstSteps(store, issuer, configuration, options.data);
   for (const hint of hints) log.warn({}, hint);
   const face: Gateway = {
     url: publicUrl,
@@ -133,6 +169,8 @@ async function assemble(
       [...natives].map(([name, { address: at }]) => [name, { host: at.address, port: at.port }]),
     ),
     fingerprint: certificates.fingerprint,
+    store: store.place,
+    id: state.fleet.id,
     caFile: configuration.tls === undefined ? join(tls, 'ca.pem') : undefined,
     hints,
     reload: () => inForce.reload(audit, changed, told),
@@ -150,38 +188,38 @@ function dropConnections({ live }: Parts, { connections }: Configuration): void 
 }
 
 /** What other processes wrote (`hoopctl admin --data`), and what has expired. */
-function housekeeping({ audit, grants, log, webhooks }: Parts, store: Store): Disposable {
-  const guard = (what: string, job: () => Promise<unknown>) => () => {
-    job().catch((error: unknown) => log.error({ what, error: asHoopctlError(error).message }, 'housekeeping failed'));
+function housekeeping({ audit, clock, grants, log, sink, webhooks }: Parts, store: Store): Disposable {
+  const every = (ms: number, what: string, job: () => Promise<unknown>) => {
+    const outage = new Outage(log, what);
+    const run = () =>
+      void job().then(
+        () => outage.worked(),
+        (thrown) => outage.failed(thrown),
+      );
+    return setInterval(run, ms).unref();
   };
-  const often = setInterval(
-    guard('log outbox and grants', async () => {
-      await store.outbox.drain(audit);
-      await grants.poll();
-    }),
-    1000,
-  );
-  const seldom = setInterval(
-    guard('purge', async () => {
+  const abandoned = { sink, store: store.sessions, audit, alerts: webhooks, clock, log };
+  const timers = [
+    every(1000, 'take over what other processes have for the log', () => store.outbox.drain(audit)),
+    every(1000, 'look at the grants in use', () => grants.poll()),
+    every(1000, 'seal what was left of recordings', () => recoverAbandoned(abandoned)),
+    every(60_000, 'remove what has expired from the store', async () => {
       await store.purge();
       await webhooks.purge();
     }),
-    600_000,
-  );
-  often.unref();
-  seldom.unref();
+  ];
   return {
     [Symbol.dispose]() {
-      clearInterval(often);
-      clearInterval(seldom);
+      for (const timer of timers) clearInterval(timer);
     },
   };
 }
 
-async function readiness(lifecycle: Lifecycle, store: Store, inForce: ConfigurationInForce) {
-  const answers = await store.ping().then(
-    () => true,
-    () => false,
+async function readiness(lifecycle: Lifecycle, store: Store, inForce: ConfigurationInForce, fleet: Fleet) {
+  const asked = store.shared ? fleet.others() : store.ping().then(() => undefined);
+  const { answers, others } = await asked.then(
+    (found) => ({ answers: true, others: found }),
+    () => ({ answers: false, others: undefined }),
   );
   const { version, loadedAt, problems, restartNeeded } = inForce.state;
   return {
@@ -189,6 +227,8 @@ async function readiness(lifecycle: Lifecycle, store: Store, inForce: Configurat
     details: {
       state: lifecycle.running ? 'running' : 'stopping',
       store: answers ? 'ok' : 'failed',
+      gateway: fleet.id,
+      ...(others === undefined ? {} : { otherGateways: others.filter(({ alive }) => alive).length }),
       configuration: {
         version,
         loadedAt: new Date(loadedAt).toISOString(),
@@ -202,7 +242,12 @@ async function readiness(lifecycle: Lifecycle, store: Store, inForce: Configurat
   };
 }
 
-async function firstSteps(store: Store, issuer: object | undefined, data: string): Promise<string[]> {
+async function firstSteps(
+  store: Store,
+  issuer: object | undefined,
+  configuration: Configuration,
+  data: string,
+): Promise<string[]> {
   if (issuer === undefined || (await store.users.list()).length > 0) return [];
-  return [`nobody can log in yet; make the first admin: hoopctl admin users add NAME --group admins --data ${data}`];
+  return [firstAdmin(configuration, data)].filter((hint) => hint !== undefined);
 }

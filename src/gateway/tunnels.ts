@@ -201,12 +201,15 @@ function one(header: string | string[] | undefined): string | undefined {
 /** The bearer of a request. Errors: login_needed, and what the authenticator says. */
 export async function authenticate(
   parts: Parts,
-  request: { readonly headers: IncomingMessage['headers'] },
+  request: Pick<IncomingMessage, 'headers' | 'socket'>,
 ): Promise<Authenticated> {
   const { authorization } = request.headers;
   const token = authorization?.startsWith('Bearer ') ? authorization.slice(7).trim() : undefined;
   if (!token) {
     throw userError('login_needed', 'no token was given', { fix: 'log in with "hoopctl login"' });
   }
-  return parts.authenticator.bearer(token, decodeHeader(one(request.headers['hoopctl-agent']), 'Hoopctl-Agent'));
+  const agent = decodeHeader(one(request.headers['hoopctl-agent']), 'Hoopctl-Agent');
+  const caller = await parts.authenticator.bearer(token, agent);
+  parts.newcomers.known(request);
+  return caller;
 }

@@ -8,6 +8,7 @@ import { type Context, Hono } from 'hono';
 import { userError } from '../core/errors.ts';
 import type { Authenticated } from '../session/identity/authenticator.ts';
 import { errorBody, publicError, statusOf } from './api/errors.ts';
+import { watchCaller } from './api/live.ts';
 import { openApi } from './api/openapi.ts';
 import { type Auth, mount, type Role, type Route } from './api/route.ts';
 import { apiRoutes } from './api/routes.ts';
@@ -16,7 +17,9 @@ import type { Address } from './document.ts';
 import type { EmbeddedIssuer } from './issuer/issuer.ts';
 import { REQUEST_BYTES } from './limits.ts';
 import { listenOn } from './native.ts';
+import type { Newcomers } from './newcomers.ts';
 import type { Parts } from './parts.ts';
+import { admitScraper } from './scraper.ts';
 import { authenticate, type Tunnels } from './tunnels.ts';
 
 export interface Readiness {
@@ -26,6 +29,7 @@ export interface Readiness {
 
 export interface WebOptions {
   readonly certificates: Certificates;
+  readonly newcomers: Newcomers;
   /** What `/readyz` says. */
   readonly ready: () => Promise<Readiness>;
   /** Aborted when the gateway stops. */
@@ -51,9 +55,12 @@ export class WebListener {
       handshakeTimeout: 10_000,
       headersTimeout: 10_000,
       requestTimeout: 60_000,
+      // How often the two above are looked at.
+      connectionsCheckingInterval: 5000,
       keepAliveTimeout: 60_000,
       noDelay: true,
     });
+    options.newcomers.watch(this.#server);
     options.certificates.watch((certificate) =>
       this.#server.setSecureContext({ cert: certificate.cert, key: certificate.key, minVersion: 'TLSv1.2' }),
     );
@@ -129,13 +136,15 @@ function makeApp(parts: Parts, { ready, stopping }: WebOptions): Hono {
       return `${remoteAddress ?? 'unknown'}:${remotePort ?? 0}`;
     },
     stopping,
+    watchCaller: watchCaller({ now: () => parts.clock.now(), revocations: parts.revocations }),
     bodyLimit: () => parts.configuration().limit(REQUEST_BYTES),
   });
   const document = openApi(routes, parts.version, parts.publicUrl);
   app.get('/openapi.json', (context) => context.json(document));
-  app.get('/metrics', async (context) =>
-    context.body(await parts.metrics.text(), 200, { 'content-type': parts.metrics.contentType }),
-  );
+  app.get('/metrics', async (context) => {
+    await admitScraper(parts, (context.env as HttpBindings).incoming);
+    return context.body(await parts.metrics.text(), 200, { 'content-type': parts.metrics.contentType });
+  });
   return app;
 }
 

@@ -34,6 +34,26 @@ export async function discover(url: string, trust: Trust, signal?: AbortSignal):
   return { ...document, clockSkewMs: Number.isNaN(date) ? undefined : date + 500 - middle };
 }
 
+/** What a gateway says at `/readyz`; undefined where it says nothing. Errors as `discover`. */
+export interface Readiness {
+  readonly ready: boolean;
+  readonly store?: string;
+  readonly state?: string;
+  readonly gateway?: string;
+  readonly otherGateways?: number;
+}
+
+export async function readiness(url: string, trust: Trust, signal?: AbortSignal): Promise<Readiness | undefined> {
+  const answer = await send(new URL('/readyz', url), trust, { signal, idleMs: 15_000 });
+  const text = await readText(answer);
+  if (answer.status !== 200 && answer.status !== 503) return undefined;
+  try {
+    return { ...(JSON.parse(text) as Omit<Readiness, 'ready'>), ready: answer.status === 200 };
+  } catch {
+    return undefined;
+  }
+}
+
 function parse(text: string): Omit<GatewayFacts, 'clockSkewMs'> | undefined {
   let raw: Record<string, unknown>;
   try {

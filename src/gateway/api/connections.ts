@@ -5,6 +5,7 @@ import { parseDuration } from '../../core/clock.ts';
 import { userError } from '../../core/errors.ts';
 import { wireName } from '../../session/identity/claims.ts';
 import { displayName } from '../../session/identity/principal.ts';
+import type { RecordingPolicy } from '../../session/recorder/recorder.ts';
 import { findReach, type Reach, reachable, requireReach } from '../access.ts';
 import type { Parts } from '../parts.ts';
 import { type Route, route } from './route.ts';
@@ -17,13 +18,28 @@ const connectionShape = z.object({
   access: z.enum(['open', 'grant', 'granted']).describe('grant: may be asked for.'),
   grantUntil: timeShape.optional(),
   described: z.record(z.string(), z.string()).describe('What a client may know: database, user to show.'),
-  recording: z.object({ rows: z.int(), bytes: z.int() }).describe('How much of each result is recorded.'),
+  recording: z
+    .object({
+      rows: z.int(),
+      bytes: z.int(),
+      durability: z.enum(['buffered', 'synced']),
+      onFailure: z.enum(['end-session', 'refuse-new', 'best-effort']),
+      encrypt: z.array(z.string()).optional().describe('Recordings are encrypted for these age recipients.'),
+      gatewayReads: z
+        .boolean()
+        .optional()
+        .describe('And for the gateway, whose index and exports have them in the clear.'),
+    })
+    .describe('How much of each result is recorded, what that survives, and what happens where it cannot be written.'),
 });
 
 const detailsShape = connectionShape.extend({
   coverage: z.array(z.string()).describe('What is inspected, refused, or passes unseen.'),
   rules: z.array(z.string()).describe('Rules that concern you here.'),
   masks: z.array(z.string()).describe('Masks that concern you here.'),
+  liftable: z
+    .array(z.object({ mask: z.string(), maxMs: z.int(), reviewers: z.array(z.string()), count: z.int() }))
+    .describe('Masks that a review may lift for you, for so long at most.'),
   capabilities: z.record(z.string(), z.boolean()),
   grant: z
     .object({
@@ -34,6 +50,7 @@ const detailsShape = connectionShape.extend({
     })
     .optional(),
   native: z.string().optional().describe('host:port of the native listener of its protocol.'),
+  logKey: z.string().describe("The vkey that the gateway's log is signed with."),
 });
 
 export function connectionRoutes(parts: Parts): Route[] {
@@ -46,7 +63,7 @@ export function connectionRoutes(parts: Parts): Route[] {
       summary: 'Connections that you may reach or ask for.',
       answer: z.object({ connections: z.array(connectionShape) }),
       handle: async ({ caller }) => ({
-        connections: (await reachable(parts, caller.principal)).map(show),
+        connections: (await reachable(parts, caller.principal)).map((found) => show(parts, found)),
       }),
     }),
     route({
@@ -59,13 +76,18 @@ export function connectionRoutes(parts: Parts): Route[] {
       async handle({ caller, params }) {
         const found = await findReach(parts, caller.principal, params.name);
         const { connection } = found;
-        const { rules, masks } = parts.configuration().policy.applying(caller.principal, connection);
+        const { rules, masks, liftable } = parts.configuration().policy.applying(caller.principal, connection);
         const native = parts.native()[connection.protocol.name];
         return {
-          ...show(found),
+          ...show(parts, found),
           coverage: [...connection.protocol.coverage(connection.config)],
+          logKey: parts.audit.vkeys.at(-1)!,
           rules: [...rules],
           masks: [...masks],
+          liftable: liftable.map(({ mask, maxMs, reviewers: { groups, count } }) => ({
+            ...{ mask, maxMs, count },
+            reviewers: [...groups],
+          })),
           capabilities: { ...connection.protocol.capabilities(connection.config) },
           ...(found.access === 'grant'
             ? {
@@ -97,7 +119,8 @@ function tokenRoute(parts: Parts): Route {
     answer: z.object({
       token: z.string(),
       expiresAt: timeShape,
-      user: z.string().describe('The user name to give with it.'),
+      protocol: z.string(),
+      user: z.string().describe('The name that goes with it, where the protocol asks for one beside the connection.'),
       native: z.string().optional(),
     }),
     async handle({ caller, params, body, reason }) {
@@ -116,6 +139,7 @@ function tokenRoute(parts: Parts): Route {
       return {
         token: issued.token,
         expiresAt: iso(issued.expiresAt),
+        protocol: connection.protocol.name,
         user: wireName(caller.principal),
         ...(native === undefined ? {} : { native }),
       };
@@ -123,7 +147,7 @@ function tokenRoute(parts: Parts): Route {
   });
 }
 
-function show(found: Reach): z.input<typeof connectionShape> {
+function show(parts: Parts, found: Reach): z.input<typeof connectionShape> {
   const { connection, access } = found;
   return {
     name: connection.name,
@@ -131,7 +155,13 @@ function show(found: Reach): z.input<typeof connectionShape> {
     labels: { ...connection.labels },
     access,
     ...(access === 'granted' ? { grantUntil: iso(found.grant.endsAt) } : {}),
-    described: { ...connection.protocol.describe(connection.config) },
-    recording: { ...connection.recording },
+    described: { ...connection.protocol.describe(connection.config), ...connection.protocol.identity?.(parts) },
+    recording: shownRecording(connection.recording),
   };
+}
+
+function shownRecording({ encrypt, ...recording }: RecordingPolicy) {
+  if (encrypt === null) return recording;
+  const { recipients, gatewayReads } = encrypt;
+  return { ...recording, encrypt: recipients.map(({ text }) => text), ...(gatewayReads ? { gatewayReads } : {}) };
 }

@@ -17,11 +17,13 @@ const STATUS: Partial<Record<ErrorCode, number>> = {
   forbidden: 403,
   no_such_connection: 404,
   not_found: 404,
+  key_erased: 410,
   conflict: 409,
   issuer_unreachable: 503,
   store_failed: 503,
   recording_failed: 503,
   gateway_stopping: 503,
+  credentials_unavailable: 503,
 };
 
 export function statusOf(error: HoopctlError): number {

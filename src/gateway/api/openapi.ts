@@ -18,7 +18,7 @@ const ERROR = z.object({
 export function openApi(routes: readonly Route[], version: string, publicUrl: string): object {
   const paths: Record<string, Record<string, object>> = {};
   for (const one of routes) {
-    const path = one.path.replace(/:(\w+)/g, '{$1}');
+    const path = one.path.replace(/:(\w+)(\{[^}]*\})?/g, '{$1}');
     paths[path] ??= {};
     paths[path][one.method] = operation(one);
   }

@@ -12,7 +12,7 @@ import { idParams, iso, principalShape, showPrincipal, timeShape } from './shape
 
 export const reviewShape = z.object({
   id: z.string(),
-  kind: z.enum(['operation', 'grant']),
+  kind: z.enum(['operation', 'grant', 'unmask']),
   state: z.enum(['pending', 'approved', 'denied', 'expired', 'cancelled', 'used']),
   requester: principalShape,
   connection: z.string(),
@@ -23,7 +23,8 @@ export const reviewShape = z.object({
   params: z.array(z.string().nullable()).optional(),
   digest: z.string().describe('SHA-256 of everything that an approval is bound to.'),
   reason: z.string().optional(),
-  forMs: z.int().optional().describe('Grant: how long access is asked for.'),
+  masks: z.array(z.string()).optional().describe('Unmask: which masks are to be lifted.'),
+  forMs: z.int().optional().describe('Grant, unmask: for how long it is asked.'),
   shape: z
     .string()
     .optional()
@@ -92,7 +93,11 @@ export function reviewRoutes(parts: Parts): Route[] {
       path: '/api/v1/reviews/watch',
       summary: 'Every change of a review that you may see, as JSON Lines; first those that are pending.',
       answer: { stream: 'application/x-ndjson' },
-      handle: async (call) => ({ contentType: 'application/x-ndjson', lines: watchReviews(parts, call) }),
+      handle: async (call) => ({
+        contentType: 'application/x-ndjson',
+        live: true,
+        lines: watchReviews(parts, call),
+      }),
     }),
     route({
       ...base,
@@ -163,8 +168,7 @@ async function* watchReviews(parts: Parts, { caller, roles, signal }: Call): Asy
     for (const review of await parts.approvals.list({ state: 'pending' })) {
       if (maySee(review, caller.principal, roles)) yield line(review);
     }
-    const { issuer, subject } = caller.principal;
-    while (!signal.aborted && !parts.revocations.revoked(issuer, subject)) {
+    while (!signal.aborted) {
       const review = queue.shift();
       if (review !== undefined) yield line(review);
       else {
@@ -198,6 +202,7 @@ export function showReview(review: Review): z.input<typeof reviewShape> {
     params: params === undefined ? undefined : [...params],
     digest,
     reason,
+    masks: review.masks?.map(({ mask }) => mask),
     forMs: review.grantMs,
     shape: review.shape,
     touches: review.touches && {

@@ -5,6 +5,7 @@ import type { z } from 'zod';
 import { type HoopctlError, userError } from '../../core/errors.ts';
 import { type Limit, limitExceeded } from '../../core/limits.ts';
 import type { Authenticated } from '../../session/identity/authenticator.ts';
+import { type LiveEnd, type WatchCaller, withEnd } from './live.ts';
 
 /** Who may call: anybody, anybody with a token, or somebody with a role. */
 export type Auth = 'none' | 'token' | 'auditor' | 'admin';
@@ -12,6 +13,8 @@ export type Auth = 'none' | 'token' | 'auditor' | 'admin';
 /** An answer that goes on: JSON Lines or bytes. */
 export interface StreamAnswer {
   readonly contentType: string;
+  /** It goes on until somebody stops: it ends with the caller's token, and a line `{end}` says so. */
+  readonly live?: boolean;
   readonly lines: AsyncIterable<string | Uint8Array>;
 }
 
@@ -26,7 +29,7 @@ export interface Call<Params = unknown, Query = unknown, Body = unknown> {
   readonly reason: string | undefined;
   /** The client's address. */
   readonly address: string;
-  /** Aborted when the client is gone or the gateway stops. */
+  /** Aborted when the client is gone, the gateway stops, or a live answer may not go on. */
   readonly signal: AbortSignal;
   readonly raw: Context;
 }
@@ -83,6 +86,7 @@ export interface RouteHost {
   address(context: Context): string;
   /** Aborted when the gateway stops: what streams ends then. */
   readonly stopping: AbortSignal;
+  readonly watchCaller: WatchCaller;
   /** The longest body that is read. */
   bodyLimit(): Limit;
 }
@@ -91,6 +95,7 @@ export function mount(app: Hono, routes: readonly Route[], host: RouteHost): voi
   for (const one of routes) {
     app.on(one.method.toUpperCase(), one.path, async (context) => {
       const { caller, roles } = await host.authenticate(context, one.auth);
+      const over = new AbortController();
       const call = {
         params: check(one.params, context.req.param(), 'path'),
         query: check(one.query, context.req.query(), 'query'),
@@ -99,7 +104,7 @@ export function mount(app: Hono, routes: readonly Route[], host: RouteHost): voi
         roles,
         reason: decodeHeader(context.req.header('hoopctl-reason'), 'Hoopctl-Reason'),
         address: host.address(context),
-        signal: AbortSignal.any([context.req.raw.signal, host.stopping]),
+        signal: AbortSignal.any([context.req.raw.signal, host.stopping, over.signal]),
         raw: context,
       };
       const answer = await one.handle(call as never);
@@ -107,12 +112,27 @@ export function mount(app: Hono, routes: readonly Route[], host: RouteHost): voi
         context.header('cache-control', 'no-store');
         return context.json(answer as object);
       }
-      const { contentType, lines } = answer as StreamAnswer;
-      return new Response(toStream(lines), {
+      const { contentType, lines, live } = answer as StreamAnswer;
+      const told = live === true && caller !== undefined ? endingWith(caller, lines, over, host) : lines;
+      return new Response(toStream(told), {
         headers: { 'content-type': contentType, 'cache-control': 'no-store', 'x-accel-buffering': 'no' },
       });
     });
   }
+}
+
+function endingWith(
+  caller: Authenticated,
+  lines: StreamAnswer['lines'],
+  over: AbortController,
+  { watchCaller }: RouteHost,
+): StreamAnswer['lines'] {
+  let end: LiveEnd | undefined;
+  const stop = watchCaller(caller, (why) => {
+    end = why;
+    over.abort();
+  });
+  return withEnd(lines, stop, () => end);
 }
 
 async function bodyOf(one: Route, context: Context, bound: Limit): Promise<unknown> {

@@ -3,11 +3,19 @@
 import { z } from 'zod';
 import type { Parts } from '../parts.ts';
 import { adminRoutes } from './admin.ts';
+import { certificateRoutes } from './certificates.ts';
 import { connectionRoutes } from './connections.ts';
+import { credentialRoutes } from './credentials.ts';
+import { custodyRoutes } from './custody.ts';
+import { exportRoutes } from './exports.ts';
+import { gatewayRoutes } from './gateways.ts';
 import { grantRoutes } from './grants.ts';
 import { identityRoutes } from './identity.ts';
+import { logRoutes } from './log.ts';
+import { reportRoutes } from './reports.ts';
 import { reviewRoutes } from './reviews.ts';
 import { type Route, route } from './route.ts';
+import { searchRoutes } from './search.ts';
 import { sessionRoutes } from './sessions.ts';
 import { webhookRoutes } from './webhooks.ts';
 
@@ -17,12 +25,20 @@ export function apiRoutes(
 ): Route[] {
   return [
     ...identityRoutes(parts),
+    ...certificateRoutes(parts),
     ...connectionRoutes(parts),
+    ...searchRoutes(parts),
     ...sessionRoutes(parts),
+    ...logRoutes(parts),
     ...reviewRoutes(parts),
     ...grantRoutes(parts),
     ...adminRoutes(parts),
+    ...credentialRoutes(parts),
+    ...custodyRoutes(parts),
     ...webhookRoutes(parts),
+    ...gatewayRoutes(parts),
+    ...exportRoutes(parts),
+    ...reportRoutes(parts),
     ...healthRoutes(ready),
   ];
 }

@@ -2,11 +2,17 @@
 // somebody else's recording is itself on record.
 
 import { z } from 'zod';
-import { userError } from '../../core/errors.ts';
-import { displayName, principalKey } from '../../session/identity/principal.ts';
+import { asHoopctlError, userError } from '../../core/errors.ts';
+import { keyErasedError, purgedError } from '../../session/custody/purge.ts';
+import { displayName, type Principal, principalKey } from '../../session/identity/principal.ts';
+import { encryptionOf } from '../../session/recorder/encryption.ts';
+import { readLines, sourceOf } from '../../session/recorder/reader.ts';
+import { readRecording } from '../../session/recorder/stored.ts';
 import type { SessionFilter, SessionRecord } from '../../session/records.ts';
 import type { Parts } from '../parts.ts';
-import { type Call, type Route, route } from './route.ts';
+import { growing } from './growing.ts';
+import { recordReading } from './reading.ts';
+import { type Call, type Role, type Route, route } from './route.ts';
 import { idParams, iso, okShape, principalShape, showPrincipal, timeShape } from './shapes.ts';
 
 const sessionShape = z.object({
@@ -18,6 +24,17 @@ const sessionShape = z.object({
   via: z.string().optional(),
   reason: z.string().optional(),
   grant: z.string().optional(),
+  exempt: z
+    .array(
+      z.object({
+        mask: z.string(),
+        by: z.enum(['unless', 'unmask']).describe('unmask: lifted by a review, for a time.'),
+        grant: z.string().optional(),
+        until: timeShape.optional(),
+      }),
+    )
+    .optional()
+    .describe('Masks that did not apply to the principal, all of the time or some of it.'),
   state: z.enum(['open', 'ended', 'interrupted']),
   startedAt: timeShape,
   endedAt: timeShape.optional(),
@@ -31,11 +48,29 @@ const sessionShape = z.object({
     lines: z.int().optional(),
     digest: z.string().optional().describe('SHA-256 of the last line: names the whole.'),
     sealed: z.boolean(),
+    bestEffort: z.boolean().optional().describe('The session may go on where recording fails.'),
+    unrecorded: z.boolean().optional().describe('It did: what is recorded is a beginning.'),
+    encryption: z
+      .object({ recipients: z.array(z.string()), erased: z.boolean().describe('Its key is gone: nobody can read it.') })
+      .optional()
+      .describe('Of one session alone, where its recording is here and encrypted.'),
+    where: z.enum(['disk', 'both', 'object', 'nowhere']).describe('object: in object storage alone; nowhere: purged.'),
+    purge: z
+      .object({
+        state: z.enum(['ordered', 'begun', 'erased', 'purged']),
+        reason: z.string(),
+        by: z.string(),
+        at: timeShape,
+      })
+      .optional(),
   }),
+  gateway: z.string().optional().describe('The gateway that it lives or lived at, which has the recording.'),
 });
 
 const base = { tag: 'sessions', auth: 'token' } as const;
 const LINES = 'application/x-ndjson';
+/** How often the store is asked whether a session at another gateway has ended. */
+const LOOK_MS = 2000;
 
 export function sessionRoutes(parts: Parts): Route[] {
   return [
@@ -60,7 +95,7 @@ export function sessionRoutes(parts: Parts): Route[] {
           ...(query.connection === undefined ? {} : { connection: query.connection }),
           ...(query.principal === undefined ? {} : { who: query.principal }),
           ...(query.before === undefined ? {} : { before: Date.parse(query.before) }),
-          ...(roles.length > 0 ? {} : { owner: { issuer, subject } }),
+          ...(mayReadAll(parts, caller.principal, roles, query.connection) ? {} : { owner: { issuer, subject } }),
         };
         return { sessions: (await parts.stores.sessions.list(filter)).map(showSession) };
       },
@@ -72,9 +107,9 @@ export function sessionRoutes(parts: Parts): Route[] {
       summary: 'What happens in all sessions, live, as JSON Lines. Auditors and admins only.',
       auth: 'auditor',
       answer: { stream: LINES },
-      async handle({ caller, signal }) {
-        parts.audit.append('playback', { what: 'tail', session: 'all', by: displayName(caller.principal) });
-        return { contentType: LINES, lines: tail(parts, undefined, signal) };
+      async handle(call) {
+        recordReading(parts, call, { what: 'tail', session: 'all' });
+        return { contentType: LINES, live: true, lines: tailEverywhere(parts, undefined, call.signal) };
       },
     }),
     route({
@@ -84,19 +119,43 @@ export function sessionRoutes(parts: Parts): Route[] {
       summary: 'One session.',
       params: idParams,
       answer: sessionShape,
-      handle: async (call) => showSession(await visible(parts, call)),
+      async handle(call) {
+        const session = showSession(await visible(parts, call));
+        const encryption = await encryptionHere(parts, session.id);
+        return { ...session, recording: { ...session.recording, ...(encryption === undefined ? {} : { encryption }) } };
+      },
     }),
     route({
       ...base,
       method: 'get',
       path: '/api/v1/sessions/:id/recording',
-      summary: 'The recording as stored: JSON Lines, byte for byte.',
+      summary: 'The recording as it was written: JSON Lines, byte for byte, of all segments, unpacked.',
       params: idParams,
       answer: { stream: LINES },
       async handle(call) {
         const session = await visible(parts, call);
+        requireContent(session);
+        await parts.fleet.requireHere(session, 'the recording');
         recordPlayback(parts, call, session, 'recording');
-        return { contentType: LINES, lines: parts.sink.read(session.id) };
+        return { contentType: LINES, lines: await begun(readRecording(parts.sink, session.id)) };
+      },
+    }),
+    route({
+      ...base,
+      method: 'get',
+      path: '/api/v1/sessions/:id/key',
+      summary: 'The key of an encrypted recording, for its recipients: an age file.',
+      params: idParams,
+      answer: { stream: 'application/octet-stream' },
+      async handle(call) {
+        const session = await visible(parts, call);
+        await parts.fleet.requireHere(session, 'the key of the recording');
+        // What is on its way to be erased is not handed out any more, wherever it still is.
+        const going = ['begun', 'erased', 'purged'].includes(session.purge?.state ?? '');
+        const key = going ? undefined : await parts.sink.key(session.id);
+        if (key === undefined) throw await withoutKey(parts, session);
+        recordPlayback(parts, call, session, 'key');
+        return { contentType: 'application/octet-stream', lines: sourceOf(key) };
       },
     }),
     route({
@@ -105,16 +164,76 @@ export function sessionRoutes(parts: Parts): Route[] {
       path: '/api/v1/sessions/:id/tail',
       summary: 'What happens in one session, live, as JSON Lines, until it ends.',
       params: idParams,
+      query: z.object({
+        output: z
+          .stringbool()
+          .default(false)
+          .describe('Also what its operations put out, masked, of a session that lives at this gateway.'),
+      }),
       answer: { stream: LINES },
       async handle(call) {
         const session = await visible(parts, call);
         recordPlayback(parts, call, session, 'tail');
-        const live = parts.live.get(session.id) !== undefined;
-        return { contentType: LINES, lines: live ? tail(parts, session.id, call.signal) : over(session) };
+        const { signal, query } = call;
+        const here = parts.live.get(session.id) !== undefined;
+        const elsewhere = () => (session.state === 'open' ? tailEverywhere(parts, session.id, signal) : over(session));
+        return { contentType: LINES, live: true, lines: here ? tail(parts, session.id, signal, query) : elsewhere() };
       },
     }),
+    watch(parts),
     kill(parts),
   ];
+}
+
+function watch(parts: Parts): Route {
+  return route({
+    ...base,
+    method: 'get',
+    path: '/api/v1/sessions/:id/watch',
+    summary: 'The recording as it is being written, until the session ends: JSON Lines, the lines as they are stored.',
+    params: idParams,
+    query: z.object({ from: z.coerce.number().int().min(0).default(0).describe('Bytes that the caller has already.') }),
+    answer: { stream: LINES },
+    async handle(call) {
+      const { id } = call.params;
+      const session = await visible(parts, call).catch((thrown: unknown) => {
+        // The same whether there is one or not.
+        if (asHoopctlError(thrown).code !== 'not_found' || call.roles.length > 0) throw thrown;
+        throw userError('forbidden', `cannot watch session "${id}": it is none that you may read`, {
+          fix: 'ask an auditor of the gateway',
+        });
+      });
+      requireContent(session);
+      await parts.fleet.requireHere(session, 'what it shows');
+      recordPlayback(parts, call, session, 'watch');
+      return { contentType: LINES, live: true, lines: growing(parts, id, call.query.from, call.signal) };
+    },
+  });
+}
+
+/** For whom the recording is encrypted; undefined: it is not, or is not here. */
+async function encryptionHere(parts: Parts, id: string) {
+  try {
+    for await (const line of readLines(readRecording(parts.sink, id))) {
+      const encryption = encryptionOf(line);
+      if (encryption === undefined) return undefined;
+      return { recipients: [...encryption.recipients], erased: (await parts.sink.key(id)) === undefined };
+    }
+  } catch (thrown) {
+    // Damaged or gone: other routes tell.
+    if (asHoopctlError(thrown).fault === 'ours') throw thrown;
+  }
+  return undefined;
+}
+
+async function withoutKey(parts: Parts, session: SessionRecord): Promise<Error> {
+  const { id, purge } = session;
+  requireContent(session);
+  if ((await encryptionHere(parts, id)) === undefined) {
+    return userError('not_found', `the recording of ${id} has no key: it is not encrypted`);
+  }
+  if (purge !== undefined && purge.only === undefined) return purgedError(session);
+  return keyErasedError(id, purge && { ...purge, at: iso(purge.at) });
 }
 
 function kill(parts: Parts): Route {
@@ -137,7 +256,8 @@ function kill(parts: Parts): Route {
       const by = displayName(caller.principal);
       const reason = body.reason ?? call.reason;
       parts.audit.append('session', { what: 'killed', session: session.id, by, reason });
-      if (!parts.live.kill(session.id, by, reason)) {
+      const request = { session: session.id, by, ...(reason === undefined ? {} : { reason }) };
+      if (!(await parts.fleet.kill(request))) {
         throw userError('conflict', `session "${session.id}" is over already`);
       }
       return { ok: true as const };
@@ -149,21 +269,79 @@ function owns({ caller }: Pick<Call, 'caller'>, session: SessionRecord): boolean
   return principalKey(session.principal) === principalKey(caller.principal);
 }
 
-async function visible(parts: Parts, call: Call<{ id: string }, unknown, unknown>): Promise<SessionRecord> {
+export async function visible(parts: Parts, call: Call<{ id: string }, unknown, unknown>): Promise<SessionRecord> {
   const { id } = call.params;
   const session = await parts.stores.sessions.get(id);
-  // One that is somebody else's is told apart from none for nobody but auditors and admins.
-  if (session !== undefined && (owns(call, session) || call.roles.length > 0)) return session;
+  // One that is somebody else's is told apart from none for nobody but those who may read it.
+  const { principal } = call.caller;
+  if (session !== undefined && (owns(call, session) || parts.reads(principal, session.connection) !== undefined)) {
+    return { ...session, ...parts.live.get(id)?.record() };
+  }
   throw userError('not_found', `there is no session "${id}"`, { fix: 'run "hoopctl sessions ls"' });
 }
 
-function recordPlayback(parts: Parts, call: Call, session: SessionRecord, what: string): void {
-  if (owns(call, session)) return;
-  parts.audit.append('playback', { what, session: session.id, by: displayName(call.caller.principal) });
+/** With its first piece at hand: what cannot even be begun is an error, not a stream that breaks off. */
+async function begun(source: AsyncGenerator<Uint8Array>): Promise<AsyncGenerator<Uint8Array>> {
+  const first = await source.next();
+  return (async function* () {
+    if (first.done !== true) yield first.value;
+    yield* source;
+  })();
 }
 
-async function* tail(parts: Parts, session: string | undefined, signal: AbortSignal): AsyncGenerator<string> {
-  for await (const event of parts.events.stream(session, signal)) yield `${JSON.stringify(event)}\n`;
+function requireContent(session: SessionRecord): void {
+  const { purge } = session;
+  if (purge?.only === undefined && ['begun', 'purged'].includes(purge?.state ?? '')) throw purgedError(session);
+}
+
+function recordPlayback(parts: Parts, call: Call, session: SessionRecord, what: string): void {
+  const { id, connection } = session;
+  recordReading(parts, call, { what, session: id, connection, own: owns(call, session) });
+}
+
+/** Of the sessions at a connection, where one is asked for. */
+export function mayReadAll(
+  parts: Parts,
+  principal: Principal,
+  roles: readonly Role[],
+  connection: string | undefined,
+): boolean {
+  return roles.length > 0 || (connection !== undefined && parts.reads(principal, connection) !== undefined);
+}
+
+async function* tail(
+  parts: Parts,
+  session: string,
+  signal: AbortSignal,
+  how: { readonly output: boolean },
+): AsyncGenerator<string> {
+  for await (const event of parts.events.stream(session, signal, how)) yield `${JSON.stringify(event)}\n`;
+}
+
+/** Also what happens at other gateways. Of a session there the end may be lost on the way: the store knows it. */
+async function* tailEverywhere(parts: Parts, id: string | undefined, signal: AbortSignal): AsyncGenerator<string> {
+  const stop = parts.relay.watch(id);
+  const ended = new AbortController();
+  let session: SessionRecord | undefined;
+  const look = async () => {
+    const now = id === undefined ? undefined : await parts.stores.sessions.get(id);
+    if (now === undefined || now.state === 'open') return;
+    // What is on its way comes first.
+    if (session !== undefined) ended.abort();
+    session = now;
+  };
+  const timer = setInterval(() => void look().catch(() => {}), LOOK_MS);
+  try {
+    let told = false;
+    for await (const event of parts.events.stream(id, AbortSignal.any([signal, ended.signal]))) {
+      told = event.type === 'end';
+      yield `${JSON.stringify(event)}\n`;
+    }
+    if (!told && !signal.aborted && session !== undefined) yield* over(session);
+  } finally {
+    clearInterval(timer);
+    stop();
+  }
 }
 
 async function* over(session: SessionRecord): AsyncGenerator<string> {
@@ -182,14 +360,26 @@ function showSession(session: SessionRecord): z.input<typeof sessionShape> {
     via,
     reason,
     grant,
+    ...(session.exempt === undefined
+      ? {}
+      : { exempt: session.exempt.map((one) => ({ ...one, until: iso(one.until) })) }),
     state,
     startedAt: iso(session.startedAt),
     endedAt: iso(session.endedAt),
     ...(session.endCode === undefined ? {} : { end: { code: session.endCode, message: session.endMessage ?? '' } }),
     operations,
     denied,
+    gateway: session.gateway,
     fromClient: session.fromClient,
     toClient: session.toClient,
-    recording: { bytes: session.bytes, lines: session.lines, digest: session.digest, sealed: session.sealed },
+    recording: {
+      bytes: session.bytes,
+      lines: session.lines,
+      digest: session.digest,
+      sealed: session.sealed,
+      where: session.purge?.state === 'purged' ? 'nowhere' : (session.stored ?? 'disk'),
+      ...(session.purge === undefined ? {} : { purge: { ...session.purge, at: iso(session.purge.at) } }),
+      ...(session.bestEffort === true ? { bestEffort: true, unrecorded: session.unrecorded === true } : {}),
+    },
   };
 }

@@ -25,6 +25,8 @@ export interface EmbeddedIssuerOptions {
   readonly log: Log;
   /** Seconds that a terminal waits between two polls (RFC 8628 §3.2 `interval`). */
   readonly interval?: number;
+  /** Logins that one address may begin in a minute. */
+  readonly loginsPerMinute?: () => number;
   onLogin?(event: LoginEvent): void;
 }
 

@@ -5,11 +5,14 @@ import type { EventEmitter } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import Provider from 'oidc-provider';
 import { type IssuerKeys, localKeys } from '../../session/identity/keys.ts';
+import type { KeyFile } from '../keys.ts';
+import { LOGINS_PER_MINUTE } from '../limits.ts';
 import { Attempts } from './attempts.ts';
 import { CLIENT_ID, providerConfiguration } from './configuration.ts';
 import { answer, type EmbeddedIssuerOptions, type IssuerContext } from './context.ts';
 import { interaction } from './interaction.ts';
 import { errorPage, PAGE_HEADERS } from './pages.ts';
+import { Rate } from './rate.ts';
 
 /** Where the issuer lives under the gateway's public URL. */
 export const ISSUER_PATH = '/oidc';
@@ -32,21 +35,25 @@ export function createEmbeddedIssuer(options: EmbeddedIssuerOptions): EmbeddedIs
     prefilled: new WeakMap(),
   };
   const issuer = publicUrl + ISSUER_PATH;
-  const provider = new Provider(issuer, providerConfiguration(context));
-  addInterval(provider, options.interval ?? 2);
-  provider.on('server_error', (_ctx, error) =>
-    log.error({ error: error.message, stack: error.stack }, 'issuer failed'),
-  );
-  // Without a listener koa prints to stderr.
-  (provider as EventEmitter).on('error', (error: Error) =>
-    log.error({ error: error.message, stack: error.stack }, 'issuer failed'),
-  );
-  const serve = provider.callback();
+  const failed = (error: Error) => log.error({ error: error.message, stack: error.stack }, 'issuer failed');
+  const make = () => {
+    const made = new Provider(issuer, providerConfiguration(context));
+    addInterval(made, options.interval ?? 1);
+    made.on('server_error', (_ctx, error) => failed(error));
+    // Without a listener koa prints to stderr.
+    (made as EventEmitter).on('error', failed);
+    return { provider: made, serve: made.callback(), kid: options.keys.current().kid };
+  };
+  let current = make();
+  const rate = new Rate(clock, options.loginsPerMinute ?? (() => LOGINS_PER_MINUTE.value));
   const host = new URL(publicUrl).host;
   return {
     issuer,
     clientId: CLIENT_ID,
-    keys: localKeys(() => options.keys.jwks()),
+    keys: localKeys(
+      () => options.keys.jwks(),
+      () => options.keys.refresh(),
+    ),
     handle(request, response) {
       for (const [name, value] of Object.entries(PAGE_HEADERS)) response.setHeader(name, value);
       const address = request.socket.remoteAddress ?? 'unknown';
@@ -59,6 +66,13 @@ export function createEmbeddedIssuer(options: EmbeddedIssuerOptions): EmbeddedIs
       Object.assign(request, { originalUrl: full });
       request.url = full.slice(ISSUER_PATH.length) || '/';
       const matched = /^\/interaction\/([\w-]{1,64})$/.exec(request.url.split('?')[0]!);
+      const begins = beginsOf(request);
+      const wait = begins === undefined ? 0 : rate.take(`${begins} ${address}`);
+      if (wait > 0) return tooMany(response, wait, begins === 'login');
+      // It takes its keys when it is made; all that it keeps is in the store.
+      if (current.kid !== options.keys.current().kid) current = make();
+      const { provider, serve } = current;
+      if (request.url === '/jwks') return void publicKeys(options.keys, response);
       if (matched !== null) {
         interaction(provider, context, request, response, matched[1]!).catch((error: Error) => {
           log.warn({ error: error.message }, 'login page refused');
@@ -70,6 +84,13 @@ export function createEmbeddedIssuer(options: EmbeddedIssuerOptions): EmbeddedIs
       void serve(request, response);
     },
   };
+}
+
+/** All gateways' keys, and those that sign no more: the provider knows only those that it may sign with. */
+async function publicKeys(keys: KeyFile, response: ServerResponse): Promise<void> {
+  await keys.refresh().catch(() => {});
+  response.writeHead(200, { 'content-type': 'application/jwk-set+json; charset=utf-8' });
+  response.end(JSON.stringify(keys.jwks()));
 }
 
 /** `?user_code=` would make the provider answer with a page that needs a script: the form is filled in instead. */
@@ -93,8 +114,22 @@ function addInterval(provider: Provider, interval: number): void {
   });
 }
 
-function tooMany(response: ServerResponse, pauseMs: number): void {
+/** What the request makes the store keep, whoever it comes from. */
+function beginsOf({ method, url = '' }: IncomingMessage): 'login' | 'page' | undefined {
+  const path = url.split('?')[0];
+  if (path === '/device/auth') return 'login';
+  return path === '/device' && method === 'GET' ? 'page' : undefined;
+}
+
+/** `json`: a terminal asks (RFC 6749 §5.2 has the form, RFC 8628 §3.5 the word). */
+function tooMany(response: ServerResponse, pauseMs: number, json = false): void {
   const seconds = Math.ceil(pauseMs / 1000);
+  const text = `Too many tries from your address. Wait ${seconds} s, then try again.`;
   response.setHeader('retry-after', String(seconds));
-  answer(response, 429, errorPage(`Too many failed tries from your address. Wait ${seconds} s, then try again.`));
+  if (!json) {
+    answer(response, 429, errorPage(text));
+    return;
+  }
+  response.writeHead(429, { 'content-type': 'application/json' });
+  response.end(JSON.stringify({ error: 'slow_down', error_description: text }));
 }

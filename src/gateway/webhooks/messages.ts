@@ -39,8 +39,14 @@ interface Shown {
   readonly until?: string;
   readonly expiresAt?: string;
   readonly outcome?: string;
+  readonly export?: string;
+  readonly to?: string;
+  readonly error?: string;
+  readonly unrecorded?: boolean;
+  readonly means?: string;
   readonly by?: string | readonly string[];
   readonly relations?: readonly string[];
+  readonly masks?: readonly string[];
   readonly touches?: {
     readonly does: readonly string[];
     readonly reads: readonly string[];
@@ -89,6 +95,8 @@ function headline(type: Alert['type'], shown: Shown): string {
   switch (type) {
     case 'review.pending':
       if (shown.kind === 'grant') return `${who} asks for access to ${bold(shown.connection)} for ${time(shown.forMs)}`;
+      if (shown.kind === 'unmask')
+        return `${who} asks for ${masks(shown)} to be lifted ${where} for ${time(shown.forMs)}`;
       return `${who} waits for approval ${where}: ${does}`;
     case 'review.decided':
       return `${shown.state === 'used' ? 'approved' : shown.state}: ${code(shown.review ?? '?')} of ${who} ${where}`;
@@ -99,16 +107,37 @@ function headline(type: Alert['type'], shown: Shown): string {
     case 'grant.started':
       return `${who} has access to ${bold(shown.connection)}`;
     case 'grant.revoked':
+      if (shown.masks !== undefined) return `the lifting of ${masks(shown)} for ${who} ${where} was revoked`;
       return `the access of ${who} to ${bold(shown.connection)} was revoked`;
+    case 'unmask.started':
+      return `:rotating_light: ${masks(shown)} is lifted for ${who} ${where}`;
+    case 'unmask.ended':
+      return `${masks(shown)} applies to ${who} ${where} again`;
     case 'break-glass':
       return `:rotating_light: ${who} broke the glass of ${bold(shown.connection)}: access without approval`;
     case 'recording.failed':
-      return `:rotating_light: the session of ${who} ${where} could not be recorded, and was ended`;
+      return shown.unrecorded === true
+        ? `:rotating_light: the session of ${who} ${where} goes on UNRECORDED`
+        : `:rotating_light: the session of ${who} ${where} could not be recorded, and was ended`;
+    case 'recording.disk':
+      return `the disk of the recordings: ${escaped(shown.means ?? '')}`;
+    case 'recording.store':
+      return `:rotating_light: the object storage ${bold(shown.to)} takes no recordings`;
     case 'budget.reached':
       return `${who} reached a budget ${where}`;
+    case 'retention.waits':
+      return `:rotating_light: ${escaped(shown.message ?? '')}`;
+    case 'log.damaged':
+      return `:rotating_light: the gateway's log was found changed, and another one was begun`;
+    case 'export.failed':
+      return `:rotating_light: the receiver ${bold(shown.export)} takes no events of the record`;
     case 'first-seen':
       return `${who} touches for the first time ${where}: ${escaped(shown.relations?.join(', ') ?? '')}`;
   }
+}
+
+function masks(shown: Shown): string {
+  return `mask ${bold(shown.masks?.join(', '))}`;
 }
 
 function details(shown: Shown): string[] {
@@ -124,6 +153,7 @@ function details(shown: Shown): string[] {
   }
   for (const one of decisions ?? []) say(one.decision, `${one.by}${one.reason === undefined ? '' : `: ${one.reason}`}`);
   say('outcome', outcome);
+  say('error', shown.error);
   say('by', typeof by === 'string' ? by : by?.join(', '));
   say('until', until ?? (kind === undefined || outcome !== undefined ? undefined : expiresAt));
   return lines;

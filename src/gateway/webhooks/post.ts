@@ -13,7 +13,13 @@ import { signatureHeaders } from './signature.ts';
 export type Attempt =
   | { readonly ok: true }
   /** `final`: no use in trying again. */
-  | { readonly ok: false; readonly error: string; readonly final?: boolean; readonly retryAfterMs?: number };
+  | {
+      readonly ok: false;
+      readonly error: string;
+      readonly final?: boolean;
+      readonly retryAfterMs?: number;
+      readonly status?: number;
+    };
 
 export interface PostOptions {
   /** The value of a reference. */
@@ -22,52 +28,93 @@ export interface PostOptions {
   readonly version: string;
 }
 
+/** What is sent, and to whom: references are resolved here. */
+export interface Posted {
+  readonly url: string;
+  readonly caFile?: string | undefined;
+  readonly certFile?: string | undefined;
+  /** A reference to the certificate's private key. */
+  readonly key?: string | undefined;
+  readonly body: string;
+  /** Made with the means to read references. */
+  readonly headers: (resolve: (text: string) => Promise<string>) => Promise<Readonly<Record<string, string>>>;
+}
+
+/** How much of an answer is read where somebody wants it. */
+const ANSWER_BYTES = 64 * 1024;
+
 /** Never rejects. */
-export async function post(
-  { read, clock, version }: PostOptions,
-  webhook: WebhookConfiguration,
-  delivery: Delivery,
+export function post(
+  options: PostOptions,
+  webhook: Pick<WebhookConfiguration, 'url' | 'secret' | 'caFile'>,
+  delivery: Pick<Delivery, 'id' | 'body'>,
   signal: AbortSignal,
+): Promise<Attempt> {
+  const { url, caFile } = webhook;
+  const { body } = delivery;
+  return send(options, { url, caFile, body, headers: signedHeaders(options, webhook, delivery) }, signal);
+}
+
+export function signedHeaders(
+  { clock }: PostOptions,
+  { secret }: Pick<WebhookConfiguration, 'secret'>,
+  { id, body }: Pick<Delivery, 'id' | 'body'>,
+): Posted['headers'] {
+  const timestamp = Math.floor(clock.now() / 1000);
+  return async (resolve) =>
+    signatureHeaders(id, timestamp, body, secret === undefined ? undefined : await resolve(secret));
+}
+
+/** Never rejects. `read`: gets the beginning of an answer that says yes; its word counts. */
+export async function send(
+  { read, version }: PostOptions,
+  posted: Posted,
+  signal: AbortSignal,
+  judge?: (answer: string) => Attempt,
 ): Promise<Attempt> {
   const resolve = async (text: string) => {
     const reference = parseSecretRef(text);
     return reference === undefined ? text : (await read(reference)).trim();
   };
   let url: string;
-  let secret: string | undefined;
+  let headers: Readonly<Record<string, string>>;
+  let key: string | undefined;
   try {
-    url = await resolve(webhook.url);
-    secret = webhook.secret === undefined ? undefined : await resolve(webhook.secret);
+    url = await resolve(posted.url);
+    headers = await posted.headers(resolve);
+    key = posted.key === undefined ? undefined : await resolve(posted.key);
   } catch (error) {
     return { ok: false, error: `its secret cannot be read: ${reasonOf(error)}` };
   }
   if (!allowedUrl(url)) return { ok: false, error: 'its URL is neither https:// nor http:// to this machine itself' };
-  const timestamp = Math.floor(clock.now() / 1000);
   let agent: Agent | undefined;
   try {
     // Its own connection each time: messages are few, and no pool is left behind.
-    const ca = webhook.caFile === undefined ? undefined : readFileSync(webhook.caFile);
-    agent = new Agent({ ...(ca === undefined ? {} : { connect: { ca } }), pipelining: 0 });
-    const { statusCode, headers, body } = await request(url, {
+    const ca = posted.caFile === undefined ? undefined : readFileSync(posted.caFile);
+    const cert = posted.certFile === undefined ? undefined : readFileSync(posted.certFile);
+    agent = new Agent({ connect: { ca, cert, key }, pipelining: 0 });
+    const {
+      statusCode,
+      headers: said,
+      body,
+    } = await request(url, {
       method: 'POST',
-      body: delivery.body,
-      headers: {
-        'content-type': 'application/json',
-        'user-agent': `hoopctl/${version}`,
-        ...signatureHeaders(delivery.id, timestamp, delivery.body, secret),
-      },
+      body: posted.body,
+      headers: { 'content-type': 'application/json', 'user-agent': `hoopctl/${version}`, ...headers },
       dispatcher: agent,
       signal,
     });
-    // What it says is of no interest, and may be without end.
     body.on('error', () => {});
+    const ok = statusCode >= 200 && statusCode < 300;
+    const answer = ok && judge !== undefined ? await beginning(body) : '';
+    // What else it says is of no interest, and may be without end.
     body.destroy();
-    if (statusCode >= 200 && statusCode < 300) return { ok: true };
+    if (ok) return judge === undefined ? { ok: true } : judge(answer);
     const error = `it answered with HTTP status ${statusCode}`;
-    const wait = Number(headers['retry-after']);
-    if (Number.isFinite(wait) && wait > 0) return { ok: false, error, retryAfterMs: wait * 1000 };
+    const wait = Number(said['retry-after']);
+    const more = { status: statusCode, ...(Number.isFinite(wait) && wait > 0 ? { retryAfterMs: wait * 1000 } : {}) };
     // 410 Gone: the receiver wants no more of it (Standard Webhooks, "Operational considerations").
-    return { ok: false, error, ...(statusCode === 410 ? { final: true } : {}) };
+    return { ok: false, error, ...more, ...(statusCode === 410 ? { final: true } : {}) };
   } catch (error) {
     return { ok: false, error: `it cannot be reached: ${reasonOf(error)}` };
   } finally {
@@ -75,8 +122,19 @@ export async function post(
   }
 }
 
+async function beginning(body: AsyncIterable<Buffer>): Promise<string> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of body) {
+    chunks.push(chunk);
+    bytes += chunk.length;
+    if (bytes > ANSWER_BYTES) break;
+  }
+  return Buffer.concat(chunks).toString('utf8');
+}
+
 /** A code where there is one: texts may hold the address. */
-function reasonOf(error: unknown): string {
+export function reasonOf(error: unknown): string {
   const { code, cause, name } = error as NodeJS.ErrnoException & { cause?: NodeJS.ErrnoException };
   if (name === 'TimeoutError') return 'it took too long';
   return String(code ?? cause?.code ?? (error instanceof Error ? error.message : error)).slice(0, 200);

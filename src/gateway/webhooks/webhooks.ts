@@ -9,7 +9,7 @@ import { type Limit, limit } from '../../core/limits.ts';
 import type { Log } from '../../core/log.ts';
 import type { Alert, Alerts } from '../../session/alerts.ts';
 import type { Delivery, DeliveryStore } from '../../session/deliveries.ts';
-import type { AuditLog } from '../../session/recorder/log.ts';
+import type { AuditLog } from '../../session/log/audit.ts';
 import { messageBody } from './messages.ts';
 import type { Attempt } from './post.ts';
 import { type WebhookConfiguration, wants } from './schema.ts';
@@ -26,6 +26,8 @@ export const WEBHOOK_QUEUE: Limit = limit('webhook_queue', 'count', 10_000);
 
 const MAX_PAUSE_MS = 6 * 3_600_000;
 const KEEP_DEAD_MS = 30 * 86_400_000;
+/** How long a message waits for a webhook that only another gateway may know. */
+const KEEP_UNKNOWN_MS = 86_400_000;
 const POLL_MS = 1000;
 /** Messages on their way to one receiver at once: a slow one holds up no other. */
 const AT_ONCE = 4;
@@ -33,6 +35,8 @@ const AT_ONCE = 4;
 export interface WebhooksOptions {
   readonly webhooks: () => readonly WebhookConfiguration[];
   readonly store: DeliveryStore;
+  /** Whether other gateways have the same store, and may know webhooks that this one does not know yet or any more. */
+  readonly shared?: boolean;
   readonly clock: Clock;
   readonly log: Log;
   readonly audit: AuditLog;
@@ -202,13 +206,15 @@ export class Webhooks implements Alerts {
 
   /** At start: messages to webhooks that are no more. */
   #buryUnconfigured(): void {
-    const { store, webhooks, clock } = this.#options;
+    const { store, webhooks, clock, shared } = this.#options;
+    const before = shared === true ? clock.now() - KEEP_UNKNOWN_MS : Number.POSITIVE_INFINITY;
     const names = new Set(webhooks().map(({ name }) => name));
     const error = 'the webhook is not configured any more';
     const bury = async () => {
       for (const { webhook, state } of await store.count()) {
         if (state === 'dead' || names.has(webhook)) continue;
-        for (const { id, attempts } of await store.list({ webhook, state, limit: 100_000 })) {
+        for (const { id, attempts, createdAt } of await store.list({ webhook, state, limit: 100_000 })) {
+          if (createdAt > before) continue;
           await store.failed(id, { state: 'dead', attempts, nextAt: clock.now(), error });
         }
       }

@@ -1,0 +1,107 @@
+// Removing recordings for good, and forbidding it: purges and legal holds. For admins; auditors may look.
+
+import { z } from 'zod';
+import { userError } from '../../core/errors.ts';
+import { displayName } from '../../session/identity/principal.ts';
+import type { Parts } from '../parts.ts';
+import { type Route, route } from './route.ts';
+import { visible } from './sessions.ts';
+import { idParams, iso, okShape, timeShape } from './shapes.ts';
+
+const base = { tag: 'admin', auth: 'admin' } as const;
+const reason = z.string().trim().min(1).max(500);
+const kind = z.enum(['session', 'connection', 'principal']);
+
+const holdShape = z.object({
+  id: z.string(),
+  kind,
+  value: z.string().describe("A session's id, a connection's name, a principal's subject or e-mail address."),
+  reason: z.string(),
+  by: z.string(),
+  at: timeShape,
+  releasedAt: timeShape.optional(),
+  releasedBy: z.string().optional(),
+});
+
+export function custodyRoutes(parts: Parts): Route[] {
+  return [purge(parts), ...holdRoutes(parts)];
+}
+
+function purge(parts: Parts): Route {
+  return route({
+    ...base,
+    method: 'post',
+    path: '/api/v1/sessions/:id/purge',
+    summary: "Removes a session's recording everywhere; the log keeps a tombstone.",
+    params: idParams,
+    body: z.strictObject({
+      reason,
+      only: z.enum(['key']).optional().describe('Of an encrypted one: its key alone.'),
+    }),
+    answer: z.object({
+      purged: z.boolean().describe('False: something is in the way, or another gateway has it; it is tried again.'),
+      why: z.string().optional(),
+    }),
+    async handle(call) {
+      const session = await visible(parts, call);
+      const by = displayName(call.caller.principal);
+      const order = { by, ...call.body };
+      parts.audit.append('admin', { what: 'purge ordered', session: session.id, ...order });
+      await parts.custodian.purge(session, order);
+      const after = await parts.stores.sessions.get(session.id);
+      const why = parts.custodian.waits(session.id);
+      return {
+        purged: ['purged', 'erased'].includes(after?.purge?.state ?? ''),
+        ...(why === undefined ? {} : { why }),
+      };
+    },
+  });
+}
+
+function holdRoutes({ custodian }: Parts): Route[] {
+  const show = (hold: Awaited<ReturnType<typeof custodian.holds>>[number]) => ({
+    ...hold,
+    at: iso(hold.at),
+    releasedAt: iso(hold.releasedAt),
+  });
+  return [
+    route({
+      ...base,
+      auth: 'auditor',
+      method: 'get',
+      path: '/api/v1/admin/holds',
+      summary: 'Legal holds.',
+      query: z.object({ all: z.enum(['true', 'false']).default('false').describe('Those that were released too.') }),
+      answer: z.object({ holds: z.array(holdShape) }),
+      handle: async ({ query }) => ({ holds: (await custodian.holds(query.all === 'true')).map(show) }),
+    }),
+    route({
+      ...base,
+      method: 'post',
+      path: '/api/v1/admin/holds',
+      summary: 'Forbids to remove recordings, those that are still to come too, until it is released.',
+      body: z.strictObject({ kind, value: z.string().min(1).max(500), reason }),
+      answer: z.object({
+        hold: holdShape,
+        late: z.array(z.string()).describe('Sessions whose recordings are being removed already.'),
+      }),
+      async handle({ body, caller }) {
+        const { hold, late } = await custodian.hold({ ...body, by: displayName(caller.principal) });
+        return { hold: show(hold), late };
+      },
+    }),
+    route({
+      ...base,
+      method: 'delete',
+      path: '/api/v1/admin/holds/:id',
+      summary: 'Releases a legal hold.',
+      params: idParams,
+      answer: okShape,
+      async handle({ params, caller }) {
+        const released = await custodian.release(params.id, displayName(caller.principal));
+        if (released === undefined) throw userError('not_found', `there is no hold "${params.id}"`);
+        return { ok: true as const };
+      },
+    }),
+  ];
+}

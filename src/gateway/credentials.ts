@@ -1,0 +1,56 @@
+// Credentials of connections that are not there, found before the first session needs them: the gateway runs all the same,
+// other connections work. Refuses to know: any secret, any protocol.
+
+import { formatPath, type Path } from '../config/problem.ts';
+import type { Log } from '../core/log.ts';
+import type { CredentialResolver, Missing } from '../target/credentials.ts';
+import type { Configuration, Connection } from './configuration.ts';
+
+export interface MissingCredential extends Missing {
+  readonly connection: string;
+  /** Where in the document it is written. */
+  readonly path: Path;
+}
+
+/** Every one, in the order of the document. Never rejects. */
+export async function missingCredentials(
+  { connections }: Pick<Configuration, 'connections'>,
+  resolver: CredentialResolver,
+): Promise<readonly MissingCredential[]> {
+  const written = [...connections.values()].flatMap((connection) => [...credentialsOf(connection)]);
+  const found = await Promise.all(
+    written.map(async ({ value, ...where }) => ({ ...where, missing: await resolver.missing(value) })),
+  );
+  return found.flatMap(({ missing, ...where }) => (missing === undefined ? [] : [{ ...where, ...missing }]));
+}
+
+/** A line of the log for each. Never rejects. */
+export async function warnOfCredentials(
+  configuration: Pick<Configuration, 'connections'>,
+  resolver: CredentialResolver,
+  log: Log,
+): Promise<void> {
+  for (const { connection, path, reference, why, fix } of await missingCredentials(configuration, resolver)) {
+    const message = `a credential is not there: ${reference} ${why}; every session of "${connection}" will fail`;
+    log.warn({ connection, where: formatPath(path), fix }, message);
+  }
+}
+
+interface Written {
+  readonly connection: string;
+  readonly path: Path;
+  readonly value: unknown;
+}
+
+/** Also those of hosts on the way: whatever is called `credentials`, wherever a protocol has it. */
+function* credentialsOf({ name: connection, config }: Connection): Generator<Written> {
+  function* walk(value: unknown, path: Path): Generator<Written> {
+    if (typeof value !== 'object' || value === null) return;
+    for (const [key, inside] of Object.entries(value)) {
+      const here = [...path, Array.isArray(value) ? Number(key) : key];
+      if (path.at(-1) === 'credentials') yield { connection, path: here, value: inside };
+      else yield* walk(inside, here);
+    }
+  }
+  yield* walk(config, ['connections', connection]);
+}

@@ -1,0 +1,90 @@
+// The policy held against what the targets really have: `hoopctl policy check --live`. Connects as the gateway does.
+// Refuses to know: how it is printed.
+
+import { openDocument } from '../config/document.ts';
+import { type Problem, sortProblems } from '../config/problem.ts';
+import { asHoopctlError } from '../core/errors.ts';
+import { limit } from '../core/limits.ts';
+import { silentLog } from '../core/log.ts';
+import type { PolicyDocument } from '../session/policy/schema.ts';
+import { type Surveyed, unmatched } from '../session/policy/unmatched.ts';
+import { CredentialResolver } from '../target/credentials.ts';
+import { createTarget } from '../target/target.ts';
+import { allProtocols, type Configuration, type Connection } from './configuration.ts';
+import { missingCredentials } from './credentials.ts';
+import { documentSchema } from './document.ts';
+
+/** How long reading what one target has may take. */
+export const SURVEY_MS = limit('survey_ms', 'ms', 20_000);
+
+export interface LiveOptions {
+  readonly file: string;
+  readonly directory: string;
+  readonly environment: Readonly<Record<string, string | undefined>>;
+}
+
+export interface LiveCheck {
+  /** The connections whose targets were looked at. */
+  readonly checked: readonly string[];
+  /** Those that have nothing that rules and masks could name. */
+  readonly skipped: readonly string[];
+  /** Targets that could not be looked at and why, at their places. */
+  readonly problems: readonly Problem[];
+  /** Names that no target has; credentials that are not there, of targets that are not looked at. */
+  readonly warnings: readonly Problem[];
+}
+
+/** @param written the text that `configuration` was read from. */
+export async function checkLive(
+  configuration: Configuration,
+  written: string,
+  options: LiveOptions,
+): Promise<LiveCheck> {
+  const document = openDocument(written, options.file).value!;
+  const value = document.check(documentSchema(await allProtocols())).value as PolicyDocument;
+  const resolver = new CredentialResolver({ ...options, log: silentLog });
+  const connections = [...configuration.connections.values()];
+  const able = connections.filter(({ protocol }) => protocol.inventory !== undefined);
+  const missing = await missingCredentials(configuration, resolver);
+  const lacking = new Set(missing.map(({ connection }) => connection));
+  const problems: Problem[] = [];
+  const surveyed: Surveyed[] = [];
+  await Promise.all(
+    able.map(async (connection) => {
+      if (lacking.has(connection.name)) return;
+      try {
+        surveyed.push({ connection, inventory: await survey(connection, resolver) });
+      } catch (thrown) {
+        const { message } = asHoopctlError(thrown);
+        problems.push(
+          document.problem(['connections', connection.name], `has a target that cannot be looked at: ${message}`),
+        );
+      }
+    }),
+  );
+  const names = new Set(able.map(({ name }) => name));
+  const absent: Problem[] = [];
+  // Where nothing can be looked at anyway it is no reason to fail.
+  for (const { connection, path, reference, why } of missing) {
+    const list = names.has(connection) ? problems : absent;
+    list.push(document.problem(path, `is ${reference}, which ${why} here`));
+  }
+  const warnings = unmatched(value, surveyed).map(({ path, message }) => document.problem(path, message));
+  return {
+    checked: surveyed.map(({ connection }) => connection.name).sort(),
+    skipped: connections.filter((one) => !able.includes(one)).map(({ name }) => name),
+    problems: sortProblems(problems),
+    warnings: sortProblems([...absent, ...warnings]),
+  };
+}
+
+async function survey(connection: Connection, resolver: CredentialResolver): Promise<Surveyed['inventory']> {
+  const target = createTarget({
+    address: { connection: connection.name, ...connection.address },
+    config: connection.config,
+    credentials: connection.credentials,
+    resolver,
+    log: silentLog,
+  });
+  return connection.protocol.inventory!(target, AbortSignal.timeout(SURVEY_MS.value));
+}

@@ -1,0 +1,116 @@
+// The search index's own thread: follows the record's files and answers searches, so that neither ever holds up a session.
+// It runs at low priority. Refuses to know: HTTP, who may search.
+
+import { platform, setPriority } from 'node:os';
+import { join } from 'node:path';
+import { parentPort, workerData } from 'node:worker_threads';
+import { asHoopctlError, type HoopctlError } from '../../core/errors.ts';
+import { readEntries } from '../../session/log/reader.ts';
+import { followSource } from '../../session/recorder/follow-source.ts';
+import { Indexer } from '../../session/search/indexer.ts';
+import type { SearchIndex } from '../../session/search/operation.ts';
+import { searchWords as words } from '../../session/search/tokens.ts';
+import { LogFolder } from '../../store/log-directory.ts';
+import { objectsOver } from '../../store/object-port.ts';
+import { recordingStem, segmentsOf } from '../../store/recording-files.ts';
+import { Fts5Index } from '../../store/search/fts5.ts';
+import { ownOpeners } from '../recording-identity.ts';
+import type { SearchAnswer, SearchRequest, SearchWorkerOptions } from './messages.ts';
+
+/** How long after all was read the record is looked at again, ms. */
+const POLL_MS = 500;
+/** After a failure. */
+const RETRY_MS = 10_000;
+const LOW_PRIORITY = 10;
+
+const { data, gateway, shared, objects } = workerData as SearchWorkerOptions;
+const port = parentPort!;
+let stopping = false;
+let wake: (() => void) | undefined;
+
+const index = await openIndex();
+port.on('message', (request: SearchRequest) => void answer(request));
+port.postMessage({ ready: true } satisfies SearchAnswer);
+// On Linux a thread's own: the process keeps its priority.
+if (platform() === 'linux') setPriority(0, LOW_PRIORITY);
+await follow();
+
+async function openIndex(): Promise<SearchIndex> {
+  if (shared === undefined) return Fts5Index.open(join(data, 'index.sqlite'), words);
+  const { PostgresIndex } = await import('../../store/search/postgres.ts');
+  return PostgresIndex.open({ ...shared, gateway, words });
+}
+
+async function follow(): Promise<void> {
+  const recordings = join(data, 'recordings');
+  const log = new LogFolder(join(data, 'log'));
+  const elsewhere = objectsOver(objects);
+  const source = followSource({
+    log: { entries: (from) => readEntries(log, from) },
+    sink: { files: (session) => segmentsOf(join(recordings, recordingStem(session)), elsewhere) },
+    openerFor: ownOpeners(data, elsewhere),
+    grown: (session, { byte }) => plainBytes(join(recordings, recordingStem(session))) > byte,
+  });
+  const indexer = new Indexer(index, source);
+  const next = () =>
+    new Promise<boolean>((resolve) => {
+      setImmediate(() => resolve(!stopping));
+    });
+  while (!stopping) {
+    let pause = POLL_MS;
+    try {
+      await indexer.catchUp(next);
+    } catch (thrown) {
+      port.postMessage({ failed: publicText(thrown) } satisfies SearchAnswer);
+      pause = RETRY_MS;
+    }
+    if (!stopping) await sleep(pause);
+  }
+  await index.close();
+  port.postMessage({ stopped: true } satisfies SearchAnswer);
+  port.close();
+}
+
+/** Bytes that are there uncompressed; without bound where some are not. */
+function plainBytes(stem: string): number {
+  let sum = 0;
+  for (const { plainBytes: bytes } of segmentsOf(stem)) sum += bytes ?? Number.POSITIVE_INFINITY;
+  return sum;
+}
+
+async function answer(request: SearchRequest): Promise<void> {
+  if (request.what === 'stop') {
+    stopping = true;
+    wake?.();
+    return;
+  }
+  try {
+    const result = await answerTo(request);
+    port.postMessage({ id: request.id, result } satisfies SearchAnswer);
+  } catch (thrown) {
+    const { code, message } = asHoopctlError(thrown);
+    port.postMessage({ id: request.id, error: { code, message } } satisfies SearchAnswer);
+  }
+}
+
+async function answerTo(request: Exclude<SearchRequest, { what: 'stop' }>) {
+  if (request.what === 'search') return index.search(request.query);
+  if (request.what === 'forget') return index.forget(request.session);
+  await index.scrub();
+  return 0;
+}
+
+function publicText(thrown: unknown): string {
+  const error: HoopctlError = asHoopctlError(thrown);
+  return error.message;
+}
+
+function sleep(ms: number): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, ms);
+    wake = () => {
+      clearTimeout(timer);
+      resolve();
+    };
+  });
+}
