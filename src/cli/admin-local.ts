@@ -5,21 +5,28 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { systemClock } from '../core/clock.ts';
 import { userError } from '../core/errors.ts';
-import { openStore } from '../store/index.ts';
+import { silentLog } from '../core/log.ts';
+import { openPlace, readPlace } from '../gateway/place.ts';
 import type { Admin } from './administration.ts';
+
+type Environment = Readonly<Record<string, string | undefined>>;
 
 /** The names of the two issuers that the gateway itself is, as its API knows them. */
 const LOCAL = 'local';
 const SERVICE_ACCOUNTS = 'service-accounts';
 
-/** `by`: who sits at this machine. The directory has to be there: a mistyped one would get users nobody ever sees. */
-export async function localAdmin(directory: string, by: string): Promise<Admin> {
-  if (!existsSync(join(directory, 'store.db'))) {
+/**
+ * `by`: who sits at this machine. The directory has to be there: a mistyped one would get users nobody ever sees. `env`:
+ * where a store that is no file is found, as the gateway finds it.
+ */
+export async function localAdmin(directory: string, by: string, env: Environment): Promise<Admin> {
+  const place = readPlace(directory);
+  if (place?.store === undefined && !existsSync(join(directory, 'store.db'))) {
     throw userError('not_found', `'${directory}' is no gateway's data directory`, {
       fix: "give the --data of 'hoopctl serve', and start that once first",
     });
   }
-  const store = await openStore({ directory, clock: systemClock });
+  const store = await openPlace({ data: directory, place, clock: systemClock, log: silentLog, env });
   const note = (action: string, fields: object): Promise<void> =>
     store.outbox.push('admin', { action, by, local: true, ...fields });
   const missing = (what: string, name: string) => userError('not_found', `there is no ${what} '${name}'`);

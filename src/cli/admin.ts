@@ -14,7 +14,7 @@ export const ADMIN_OPTIONS = {
 export async function openAdmin(context: Context, data: string | undefined): Promise<Admin> {
   if (data === undefined) return apiAdmin(await context.api(), context.signal);
   const { localAdmin } = await import('./admin-local.ts');
-  return localAdmin(data, `${context.io.user} on this machine`);
+  return localAdmin(data, `${context.io.user} on this machine`, context.io.env);
 }
 
 function apiAdmin(api: Api, signal: AbortSignal): Admin {

@@ -20,14 +20,26 @@ export interface Api {
   call<T>(path: string, request?: ApiRequest): Promise<T>;
   /** The bytes of the answer as they come. */
   bytes(path: string, request?: ApiRequest): AsyncIterable<Buffer>;
-  /** A JSON Lines answer, object by object, for as long as it lasts. */
-  lines<T>(path: string, request?: ApiRequest): AsyncIterable<T>;
+  /**
+   * A JSON Lines answer, object by object, for as long as it lasts. When the gateway ends it because the token has expired,
+   * it is asked for again with another; `renewed` is called then, and what it gives comes first.
+   */
+  lines<T>(path: string, request?: LinesRequest<T>): AsyncIterable<T>;
+}
+
+export interface LinesRequest<T> extends ApiRequest {
+  renewed?(): Promise<readonly T[]>;
+  /** Called once, when the gateway answers and does not refuse. */
+  answered?(): void;
 }
 
 /** Path below `/api/v1`; each part is encoded: `` route`sessions/${id}/kill` ``. */
 export function route(parts: TemplateStringsArray, ...values: readonly string[]): string {
   return parts.reduce((path, part, i) => path + part + (i < values.length ? encodeURIComponent(values[i]!) : ''), '');
 }
+
+/** How long a live answer that begins anew may take to say its first line. */
+const SETTLE_MS = 500;
 
 export function createApi(access: GatewayAccess): Api {
   const exchange = async (path: string, request: ApiRequest, stream: boolean): Promise<HttpAnswer> => {
@@ -57,8 +69,9 @@ export function createApi(access: GatewayAccess): Api {
     return answer;
   };
 
-  async function* bytes(path: string, request: ApiRequest = {}): AsyncGenerator<Buffer> {
+  async function* bytes(path: string, request: LinesRequest<unknown> = {}): AsyncGenerator<Buffer> {
     const { body } = await exchange(path, request, true);
+    request.answered?.();
     try {
       for await (const chunk of body) yield chunk as Buffer;
     } catch (error) {
@@ -69,7 +82,31 @@ export function createApi(access: GatewayAccess): Api {
     }
   }
 
-  async function* lines<T>(path: string, request: ApiRequest = {}): AsyncGenerator<T> {
+  async function* lines<T>(path: string, request: LinesRequest<T> = {}): AsyncGenerator<T> {
+    for (let again = false; ; again = true) {
+      let end: { code: ErrorCode; message: string } | undefined;
+      const { answered, ...silent } = request;
+      const items = once<{ end?: typeof end } | undefined>(path, again ? silent : request);
+      try {
+        let next = items.next();
+        if (again && request.renewed !== undefined) {
+          // Once the new answer has begun, or says nothing: what changed meanwhile is in one or the other.
+          await Promise.race([next, new Promise((resolve) => setTimeout(resolve, SETTLE_MS))]);
+          yield* await request.renewed();
+        }
+        for (let item = await next; item.done !== true; next = items.next(), item = await next) {
+          if (item.value?.end?.code === undefined) yield item.value as T;
+          else end = item.value?.end;
+        }
+      } finally {
+        await items.return(undefined);
+      }
+      if (end === undefined) return;
+      if (end.code !== 'token_expired') throw userError(end.code, end.message, { fix: "run 'hoopctl status'" });
+    }
+  }
+
+  async function* once<T>(path: string, request: LinesRequest<unknown>): AsyncGenerator<T> {
     const decoder = new TextDecoder();
     let rest = '';
     for await (const chunk of bytes(path, request)) {

@@ -1,6 +1,7 @@
 // The checks of `hoopctl doctor`: each finds something out, none throws. A check that an earlier failure makes pointless
 // is skipped.
 
+import { formatDuration } from '../core/clock.ts';
 import { asHoopctlError } from '../core/errors.ts';
 import type { GatewayFacts } from '../login/discovery.ts';
 import type { Context } from './context.ts';
@@ -13,6 +14,7 @@ import {
   makeAccess,
   type Place,
 } from './gateway.ts';
+import type { ExportsAnswer, MissingCredentials, RecordingStoreItem } from './shapes.ts';
 import { localTime, relativeTime } from './text.ts';
 
 export interface Check {
@@ -27,6 +29,8 @@ const OLDEST_NODE = 24;
 const SKEW_MS = 30_000;
 /** A certificate that ends sooner than this wants attention. */
 const EXPIRY_MS = 14 * 86_400_000;
+/** A receiver of the record that is further behind is worth a word. */
+const EXPORT_LATE_MS = 5 * 60_000;
 
 export async function checks(context: Context): Promise<Check[]> {
   const results: Check[] = [node(context)];
@@ -44,10 +48,16 @@ export async function checks(context: Context): Promise<Check[]> {
     return { found: `${facts.name || 'it'} answers, version ${facts.version}` };
   });
   results.push(reachable);
+  results.push(
+    await whenever(facts === undefined ? undefined : place, 'gateway ready', (known) => ready(context, known)),
+  );
   results.push(await whenever(place, 'certificate', certificate));
   results.push(await whenever(facts, 'clock', clock));
   results.push(await keychain(context));
   results.push(await whenever(facts === undefined ? undefined : place, 'login', (known) => login(context, known)));
+  if (place !== undefined && results.at(-1)?.state === 'ok') {
+    results.push(...(await exports(context, place)), ...(await credentials(context, place)));
+  }
   return results;
 }
 
@@ -76,6 +86,18 @@ function node(context: Context): Check {
     found: `version ${version}`,
     ...(ok ? {} : { fix: `install Node.js ${OLDEST_NODE} or later` }),
   };
+}
+
+async function ready(context: Context, known: Place): Promise<Finding> {
+  const { readiness } = await import('../login/discovery.ts');
+  const said = await readiness(known.url, await findTrust(context, known), context.signal);
+  if (said === undefined) return { state: 'warning', found: 'it does not say' };
+  const { gateway = 'it', otherGateways: others, store, state } = said;
+  const beside = others === undefined ? '' : `, ${others} other ${others === 1 ? 'gateway' : 'gateways'} on its store`;
+  if (said.ready) return { found: `${gateway} takes sessions${beside}` };
+  const found = store === 'ok' ? `${gateway} is ${state}` : `${gateway} cannot reach its store`;
+  const fix = 'new sessions and reviews are refused until it is; its log and "hoopctl serve" say why';
+  return { state: 'failed', found, fix };
 }
 
 async function certificate({ url, known }: Place): Promise<Finding> {
@@ -118,11 +140,59 @@ async function keychain(context: Context): Promise<Check> {
   });
 }
 
-async function login(context: Context, place: Place): Promise<Finding> {
+/** Nothing for whoever may not know, and where there are none. */
+async function exports(context: Context, place: Place): Promise<Check[]> {
+  try {
+    const { api } = await apiOf(context, place);
+    const answer = await api.call<ExportsAnswer>('audit/exports', { signal: context.signal });
+    const checked = answer.exports.map(({ name, state, lagMs, error, to }): Check => {
+      const behind = lagMs < EXPORT_LATE_MS ? '' : `, ${formatDuration(lagMs)} behind`;
+      const late = state === 'failing' ? 'failed' : behind === '' ? 'ok' : 'warning';
+      const fix =
+        late === 'ok'
+          ? {}
+          : { fix: "make the receiver take events again; 'hoopctl audit exports' shows how far it is" };
+      return { check: `export ${name}`, state: late, found: `${to}, ${error ?? state}${behind}`, ...fix };
+    });
+    return answer.recordings === undefined ? checked : [...checked, recordingStore(answer.recordings)];
+  } catch {
+    return [];
+  }
+}
+
+/** Nothing for whoever does not administer the gateway. */
+async function credentials(context: Context, place: Place): Promise<Check[]> {
+  try {
+    const { api } = await apiOf(context, place);
+    const { missing } = await api.call<MissingCredentials>('admin/credentials', { signal: context.signal });
+    const check = 'credentials of connections';
+    if (missing.length === 0) return [{ check, state: 'ok', found: 'all there, as far as that shows without use' }];
+    return missing.map(({ where, reference, why, fix }) => ({
+      ...{ check, state: 'failed', fix },
+      found: `${where} is ${reference}, which ${why}`,
+    }));
+  } catch {
+    return [];
+  }
+}
+
+function recordingStore({ to, state, waiting, lagMs, error }: RecordingStoreItem): Check {
+  const check = 'recordings in object storage';
+  const behind = waiting === 0 ? '' : `, ${waiting} on the disk alone, the oldest for ${formatDuration(lagMs)}`;
+  if (state !== 'failing') return { check, state: 'ok', found: `${to}, ${state}${behind}` };
+  const fix = 'make it answer: recordings stay on the disk as long as that has room';
+  return { check, state: 'failed', found: `${to}, ${error}${behind}`, fix };
+}
+
+async function apiOf(context: Context, place: Place) {
   const trust = await findTrust(context, place);
   const { from, tokens } = await findTokens(context, place, trust);
   const { createApi } = await import('./api.ts');
-  const api = createApi(makeAccess(place.url, trust.ca, tokens, context.globals.agent));
+  return { from, api: createApi(makeAccess(place.url, trust.ca, tokens, context.globals.agent)) };
+}
+
+async function login(context: Context, place: Place): Promise<Finding> {
+  const { from, api } = await apiOf(context, place);
   const me = await api.call<{ principal: { subject: string; email?: string } }>('me', { signal: context.signal });
   return { found: `${me.principal.email ?? me.principal.subject}, by ${from}` };
 }

@@ -5,24 +5,28 @@ import { dirname, resolve } from 'node:path';
 import { userError } from '../core/errors.ts';
 import type { Configuration, ReadResult } from '../gateway/configuration.ts';
 import type { Context } from './context.ts';
+import { fileTrouble } from './files.ts';
 
 /** What is read where no file is named. */
 export const DEFAULT_FILE = 'gateway.yaml';
 
-/** Everything that is in the file, or everything that is wrong with it. Errors: config_unreadable. */
-export async function readDocument(context: Context, file: string): Promise<ReadResult> {
-  const path = resolve(context.io.cwd, file);
-  let text: string;
+/** The text of the file. Errors: config_unreadable. */
+export function readText(context: Context, file: string): string {
   try {
-    text = readFileSync(path, 'utf8');
+    return readFileSync(resolve(context.io.cwd, file), 'utf8');
   } catch (error) {
-    throw userError('config_unreadable', `cannot read '${file}': ${(error as Error).message}`, {
+    throw userError('config_unreadable', `cannot read '${file}': ${fileTrouble(error)}`, {
       fix: "name the gateway's configuration file",
       cause: error,
     });
   }
+}
+
+/** Everything that is in the file, or everything that is wrong with it. Errors: config_unreadable. */
+export async function readDocument(context: Context, file: string): Promise<ReadResult> {
+  const text = readText(context, file);
   const { readConfiguration } = await import('../gateway/configuration.ts');
-  return readConfiguration(text, { file, directory: dirname(path), now: Date.now() });
+  return readConfiguration(text, { file, directory: dirname(resolve(context.io.cwd, file)), now: Date.now() });
 }
 
 /** As `readDocument`; every problem as one error. Errors: config_invalid. */

@@ -1,12 +1,13 @@
-// Exit codes as a table: 0 ok, 1 failed, 2 usage, 3 denied by policy, 4 login needed, 5 approval pending or timed out,
-// 128 + n for signal n.
+// Exit codes as a table, README's: 0 ok, 1 failed, 2 usage, 3 denied by policy, 4 login needed, 5 nobody approved in time,
+// 128 + n for signal n. Those of verbs around a child process are in child.ts.
 
 import { constants } from 'node:os';
 import type { ErrorCode } from '../core/errors.ts';
 
 export const EXIT = { ok: 0, failed: 1, usage: 2, denied: 3, login: 4, approval: 5 } as const;
 
-const BY_ERROR: Partial<Record<ErrorCode, number>> = {
+/** Every other is `failed`. */
+export const EXIT_BY_ERROR: Partial<Record<ErrorCode, number>> = {
   usage: EXIT.usage,
   no_terminal: EXIT.usage,
   denied: EXIT.denied,
@@ -24,7 +25,7 @@ const BY_ERROR: Partial<Record<ErrorCode, number>> = {
 };
 
 export function exitCodeOf(code: ErrorCode): number {
-  return BY_ERROR[code] ?? EXIT.failed;
+  return EXIT_BY_ERROR[code] ?? EXIT.failed;
 }
 
 /** 130 for SIGINT, 143 for SIGTERM, 129 for SIGHUP. */

@@ -6,9 +6,11 @@ import type { ClientEvent } from '../client/events.ts';
 import { PortMemory } from '../client/ports.ts';
 import { userError } from '../core/errors.ts';
 import { newRunId } from '../core/ids.ts';
+import type { GatewayAccess } from '../login/access.ts';
 import { route } from './api.ts';
 import type { Context } from './context.ts';
 import { nearestConnection } from './missing.ts';
+import { Receipts } from './receipts.ts';
 import type { ConnectionDetails } from './shapes.ts';
 
 /** A connection that the user asked for. */
@@ -25,6 +27,8 @@ export interface ReachOptions {
   readonly spares?: number;
   /** What the gateway tells of sessions: every operation, or only what was refused or waits (the default). */
   readonly watch?: 'all' | 'notable';
+  /** A folder for the receipts of the sessions. */
+  readonly receipts?: string | undefined;
   onEvent?(event: ClientEvent): void;
 }
 
@@ -33,6 +37,8 @@ export interface Reached {
   /** The label that all sessions of this run carry: `Hoopctl-Run`. */
   readonly run: string;
   readonly gateway: string;
+  /** After the client is closed: when receipts that are wanted are there. */
+  settled(): Promise<void>;
 }
 
 /** Errors: no_such_connection, grant_needed, access_denied, login_needed, gateway_*, port_taken, not_supported. */
@@ -40,27 +46,38 @@ export async function reach(context: Context, wanted: readonly Wanted[], options
   const api = await context.api();
   const described = await Promise.all(wanted.map(({ name }) => describeOne(context, name)));
   const run = newRunId();
+  const receipts = options.receipts === undefined ? undefined : new Receipts(context, options.receipts);
   const { access } = api;
   const client = await openClient({
     gateway: { url: access.url, ca: access.ca },
-    headers: async ({ renew }) => ({
-      ...(await access.headers({ ...(options.reason ? { reason: options.reason } : {}), renew })),
-      'hoopctl-run': run,
-      'hoopctl-events': options.watch ?? 'notable',
-    }),
+    headers: ({ renew }) =>
+      tunnelHeaders(access, { reason: options.reason, run, renew, watch: options.watch ?? 'notable' }),
     connections: described.map((found, i) => ({
       name: found.name,
       protocol: found.protocol,
       described: found.described,
+      ...(found.recording?.onFailure === 'best-effort' ? { facts: { recording: 'best-effort' } } : {}),
       port: wanted[i]!.port,
     })),
     memory: new PortMemory(join(context.paths.config, 'ports.json'), access.url),
     signal: context.signal,
     ...(options.bind === undefined ? {} : { bind: options.bind }),
     ...(options.spares === undefined ? {} : { spares: options.spares }),
-    ...(options.onEvent === undefined ? {} : { onEvent: options.onEvent }),
+    onEvent: (event) => {
+      receipts?.event(event);
+      options.onEvent?.(event);
+    },
   });
-  return { client, run, gateway: access.url };
+  return { client, run, gateway: access.url, settled: async () => receipts?.settled() };
+}
+
+export async function tunnelHeaders(
+  access: GatewayAccess,
+  asked: { reason: string | undefined; run: string; renew: boolean; watch: 'all' | 'notable' | 'ends' },
+): Promise<Record<string, string>> {
+  const { reason, run, renew, watch } = asked;
+  const headers = await access.headers({ ...(reason ? { reason } : {}), renew });
+  return { ...headers, 'hoopctl-run': run, 'hoopctl-events': watch };
 }
 
 async function describeOne(context: Context, name: string): Promise<ConnectionDetails> {

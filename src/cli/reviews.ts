@@ -75,7 +75,11 @@ export function factsOf(review: ReviewItem, now: number): readonly (readonly [st
     ['groups', review.requester?.groups?.join(', ')],
     ['connection', review.connection],
     ['reason', review.reason],
-    ['access for', review.forMs === undefined ? undefined : formatDuration(review.forMs)],
+    ['lifts', review.masks === undefined ? undefined : `mask ${review.masks.join(', ')}`],
+    [
+      review.masks === undefined ? 'access for' : 'for',
+      review.forMs === undefined ? undefined : formatDuration(review.forMs),
+    ],
     ['rule', review.message === undefined ? review.rule : `${review.rule}: ${review.message}`],
     ['session', review.session],
     ['asked', at(review.createdAt)],

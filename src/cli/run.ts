@@ -15,7 +15,7 @@ import type { Resolved } from './settings.ts';
 const NOTES = `
 Every option can also be set in the environment (--ca-file as HOOPCTL_CA_FILE), in .hoopctl.yaml of the project
 or in your own config.json (settings); the earlier wins. Exit codes: 0 ok, 1 failed, 2 usage, 3 denied by policy, 4 login
-needed, 5 approval pending or timed out, 130 and 143 for signals.`;
+needed, 5 nobody approved in time, 130 and 143 for signals; exec, psql and ssh: the command's own, and 124 to 127.`;
 
 /** The exit code. Never throws. */
 export async function run(io: Io, argv: readonly string[], tree: readonly Node[] = TREE): Promise<number> {

@@ -9,13 +9,30 @@ export interface ConnectionItem {
   readonly access: 'open' | 'grant' | 'granted';
   readonly grantUntil?: string | number;
   readonly described: Readonly<Record<string, string>>;
-  readonly recording?: { readonly rows: number; readonly bytes: number };
+  readonly recording?: {
+    readonly rows: number;
+    readonly bytes: number;
+    readonly durability?: string;
+    readonly onFailure?: string;
+    /** For whom recordings are encrypted. */
+    readonly encrypt?: readonly string[];
+    readonly gatewayReads?: boolean;
+  };
 }
 
 export interface ConnectionDetails extends ConnectionItem {
+  /** The vkey of the gateway's log. */
+  readonly logKey?: string;
   readonly coverage: readonly string[];
   readonly rules: readonly string[];
   readonly masks: readonly string[];
+  /** Masks that a review may lift. */
+  readonly liftable?: readonly {
+    readonly mask: string;
+    readonly maxMs: number;
+    readonly reviewers: readonly string[];
+    readonly count: number;
+  }[];
   readonly capabilities: Readonly<Record<string, boolean>>;
   /** Where access has to be asked for. */
   readonly grant?: {
@@ -27,6 +44,20 @@ export interface ConnectionDetails extends ConnectionItem {
   readonly native?: string;
 }
 
+/** One operation that a search found. */
+export interface FoundItem {
+  readonly session: string;
+  readonly op: number;
+  readonly at: string;
+  readonly principal: string;
+  readonly connection: string;
+  readonly verdict: string;
+  readonly status: string;
+  readonly rows?: number;
+  readonly us?: number;
+  readonly text: string;
+}
+
 export interface SessionItem {
   readonly id: string;
   readonly principal: PrincipalFacts;
@@ -35,6 +66,15 @@ export interface SessionItem {
   readonly client?: string;
   readonly via?: string;
   readonly reason?: string;
+  /** Masks that did not apply to the principal. */
+  readonly exempt?: readonly {
+    readonly mask: string;
+    readonly by: string;
+    readonly grant?: string;
+    readonly until?: string;
+  }[];
+  /** Where it lives or lived, and its recording is. */
+  readonly gateway?: string;
   readonly state: string;
   readonly startedAt: string | number;
   readonly endedAt?: string | number;
@@ -48,6 +88,17 @@ export interface SessionItem {
     readonly lines?: number;
     readonly digest?: string;
     readonly sealed: boolean;
+    readonly bestEffort?: boolean;
+    readonly unrecorded?: boolean;
+    /** For whom, and whether its key is gone: then nobody reads it. */
+    readonly encryption?: { readonly recipients: readonly string[]; readonly erased: boolean };
+    readonly where?: string;
+    readonly purge?: {
+      readonly state: 'ordered' | 'begun' | 'erased' | 'purged';
+      readonly reason: string;
+      readonly by: string;
+      readonly at: string;
+    };
   };
 }
 
@@ -64,6 +115,8 @@ export interface ReviewItem {
   readonly text?: string;
   readonly params?: readonly (string | null)[];
   readonly reason?: string;
+  /** Asked to be lifted. */
+  readonly masks?: readonly string[];
   readonly forMs?: number;
   readonly createdAt: string | number;
   readonly expiresAt?: string | number;
@@ -98,11 +151,53 @@ export interface GrantItem {
     readonly name: string;
   };
   readonly connection: string;
+  /** Lifted, in place of access. */
+  readonly masks?: readonly string[];
   readonly state?: string;
   readonly breakGlass?: true;
   readonly until: string | number;
+  /** Why it was asked for. */
   readonly reason?: string;
+  readonly revokedBy?: string;
+  readonly revokedReason?: string;
   readonly review?: string;
+}
+
+export interface ExportItem {
+  readonly name: string;
+  readonly to: string;
+  readonly state: 'idle' | 'sending' | 'failing';
+  readonly sequence: number;
+  readonly lagMs: number;
+  readonly refused: number;
+  readonly error?: string;
+  readonly failingSince?: string;
+}
+
+/** The object storage of the recordings. */
+export interface RecordingStoreItem {
+  readonly to: string;
+  readonly state: 'idle' | 'sending' | 'failing';
+  readonly waiting: number;
+  readonly lagMs: number;
+  readonly uploaded: number;
+  readonly error?: string;
+}
+
+export interface ExportsAnswer {
+  readonly exports: readonly ExportItem[];
+  readonly recordings?: RecordingStoreItem;
+}
+
+export interface MissingCredentials {
+  readonly missing: readonly {
+    readonly connection: string;
+    /** In the configuration. */
+    readonly where: string;
+    readonly reference: string;
+    readonly why: string;
+    readonly fix: string;
+  }[];
 }
 
 export interface WebhookAnswer {
@@ -130,4 +225,10 @@ export function nameOf(principal: PrincipalFacts | undefined): string {
   if (principal === undefined) return '';
   const who = principal.email ?? principal.subject;
   return principal.actor === undefined ? who : `${who} (agent: ${principal.actor})`;
+}
+
+/** What there is to say of a session that may go on, or went on, where recording fails. */
+export function recordText({ recording }: SessionItem): string | undefined {
+  if (recording?.unrecorded === true) return 'UNRECORDED from some point on (best-effort)';
+  return recording?.bestEffort === true ? 'best-effort' : undefined;
 }

@@ -1,6 +1,8 @@
 // Lines of a recording as a text that a person reads top to bottom: who, when, statement, verdict, what came back.
 // Holds what is shown of one operation until its outcome is known. Refuses to know: where the lines come from.
 
+import { Transcript } from '../session/output/transcript.ts';
+import { decodeBytes } from '../session/recorder/line.ts';
 import type { Line } from '../session/recorder/reader.ts';
 import type { Paint } from './paint.ts';
 import { byteSize, localTime, printable, table } from './text.ts';
@@ -16,6 +18,9 @@ export class Timeline {
   readonly #showRows: boolean;
   readonly #kept = new Map<string, { columns: readonly string[]; rows: string[][] }>();
   readonly #masked = new Map<string, string[]>();
+  readonly #shown = new Map<string, string[]>();
+  /** What is being read of each stream of each operation. */
+  readonly #transcripts = new Map<string, Transcript>();
 
   constructor(options: { paint: Paint; width: number | undefined; rows: boolean }) {
     this.#paint = options.paint;
@@ -33,17 +38,18 @@ export class Timeline {
       case 'review':
         return `${this.#stamp(line)} #${line.op} review ${line.review} ${this.#paint(String(line.state))}${by(line)}\n`;
       case 'masks':
-        this.#masked.set(
-          keyOf(line),
-          (line.columns as Fields[]).map((one) => `${one.column} by ${one.mask}`),
-        );
+        this.#masks(line);
         return '';
+      case 'unmask':
+        return `${this.#stamp(line)} ${this.#paint('error', unmasking(line))}\n`;
       case 'rows':
         this.#keep(line);
         return '';
+      case 'data':
+        return this.#data(line);
       case 'result':
         this.#keep(line);
-        return this.#result(line);
+        return this.#rest(line.op) + this.#result(line);
       case 'note':
         return `${this.#stamp(line)} ${this.#paint('quiet', `note: ${printable(String(line.note))} ${pairs(line.fields)}`)}\n`;
       case 'policy':
@@ -53,6 +59,14 @@ export class Timeline {
       default:
         return '';
     }
+  }
+
+  /** Which columns of a result are masked, and which are shown though a mask is on them. */
+  #masks(line: Line): void {
+    const named = (list: unknown, word: string) =>
+      ((list ?? []) as Fields[]).map((one) => `${one.column}${word} ${one.mask}`);
+    this.#masked.set(keyOf(line), named(line.columns, ' by'));
+    this.#shown.set(keyOf(line), named(line.shown, ' in spite of'));
   }
 
   #stamp(line: Line): string {
@@ -67,6 +81,7 @@ export class Timeline {
       `${line.session}  ${who} on ${line.connection}`,
       `${localTime(line.at)}  from ${line.client}${line.via === undefined ? '' : ` (${line.via})`}`,
       ...(line.reason === undefined ? [] : [`reason: ${line.reason}`]),
+      ...(line.exempt === undefined ? [] : [`masks that do not apply: ${exemptions(line.exempt)}`]),
     ];
     return `${parts.map((part, i) => this.#paint(i === 0 ? 'heading' : '', printable(part))).join('\n')}\n\n`;
   }
@@ -93,12 +108,40 @@ export class Timeline {
     this.#kept.set(key, kept);
   }
 
+  /** What a command or shell wrote, each line under its operation. */
+  #data(line: Line): string {
+    if (!this.#showRows) return '';
+    const { op, stream, withheld } = line;
+    if (withheld === true) return `    < ${this.#paint('quiet', '(typed, and not shown)')}\n`;
+    const bytes = decodeBytes(line);
+    // Keys are not what a terminal shows.
+    if (stream === 'in') return signed('<', `${printable(bytes.toString().replace(/[\r\n]+$/, ''))}\n`);
+    const key = `${op}.${stream}`;
+    const transcript = this.#transcripts.get(key) ?? new Transcript();
+    this.#transcripts.set(key, transcript);
+    return outputLines(stream, transcript.push(bytes));
+  }
+
+  /** The lines of an operation that did not end. */
+  #rest(op: unknown): string {
+    return Object.entries(SIGNS)
+      .map(([stream, sign]) => {
+        const key = `${op}.${stream}`;
+        const rest = this.#transcripts.get(key)?.end() ?? '';
+        this.#transcripts.delete(key);
+        return signed(sign, rest);
+      })
+      .join('');
+  }
+
   #result(line: Line): string {
     const key = keyOf(line);
     const kept = this.#kept.get(key);
-    const masked = this.#masked.get(key);
+    const masked = this.#masked.get(key) ?? [];
+    const shown = this.#shown.get(key) ?? [];
     this.#kept.delete(key);
     this.#masked.delete(key);
+    this.#shown.delete(key);
     const error = line.error as { code: string; message: string } | undefined;
     const facts = [
       error === undefined
@@ -107,7 +150,8 @@ export class Timeline {
       line.rows === undefined ? undefined : `${line.rows} rows`,
       line.bytes === undefined ? undefined : byteSize(Number(line.bytes)),
       line.us === undefined ? undefined : `${(Number(line.us) / 1000).toFixed(1)} ms`,
-      masked === undefined ? undefined : `masked: ${printable(masked.join(', '))}`,
+      masked.length === 0 ? undefined : `masked: ${printable(masked.join(', '))}`,
+      shown.length === 0 ? undefined : this.#paint('error', `shown: ${printable(shown.join(', '))}`),
     ].filter((fact) => fact !== undefined);
     const head = `${this.#stamp(line)} #${line.op} ${this.#paint('quiet', '→')} ${facts.join(', ')}\n`;
     if (kept === undefined || kept.rows.length === 0) return `${head}\n`;
@@ -123,6 +167,30 @@ export class Timeline {
     const counts = `${line.operations ?? 0} operations, ${line.denied ?? 0} denied`;
     return `${this.#stamp(line)} ended: ${printable(String(line.message ?? line.code))} (${line.code}); ${counts}\n`;
   }
+}
+
+/** How lines of a stream are marked. */
+const SIGNS: Readonly<Record<string, string>> = { out: '|', err: '!' };
+
+/** Lines that an operation put out, marked as being of that stream. */
+export function outputLines(stream: unknown, lines: string): string {
+  return signed(SIGNS[String(stream)] ?? '|', lines);
+}
+
+function signed(sign: string, lines: string): string {
+  return lines === '' ? '' : lines.replace(/^(?!$(?![\s\S]))/gm, `    ${sign} `);
+}
+
+/** `pii (unless), card (unmask by g-1)` */
+function exemptions(exempt: unknown): string {
+  const one = ({ mask, by, grant }: Fields) => `${mask} (${by}${grant === undefined ? '' : ` by ${grant}`})`;
+  return (exempt as Fields[]).map(one).join(', ');
+}
+
+function unmasking({ state, masks, grant, until, why }: Line): string {
+  const names = `mask ${printable((masks as string[]).join(', '))}`;
+  if (state === 'on') return `${names} is lifted by ${grant} until ${localTime(String(until))} at most`;
+  return `${names} applies again: ${printable(String(why))}`;
 }
 
 function keyOf(line: Line): string {

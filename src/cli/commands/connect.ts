@@ -5,15 +5,18 @@ import type { ClientEvent } from '../../client/events.ts';
 import { type HealthServer, serveHealth } from '../../client/health.ts';
 import { parseDuration } from '../../core/clock.ts';
 import { userError } from '../../core/errors.ts';
+import { newRunId } from '../../core/ids.ts';
 import { command as define } from '../command.ts';
 import type { Context, SignalReason } from '../context.ts';
 import { exitCodeOfSignal } from '../exit.ts';
 import { clientLine } from '../lines.ts';
-import { assertDistinct, parsePort, parseWanted, reach, type Wanted } from '../reach.ts';
+import { assertDistinct, parsePort, parseWanted, reach, tunnelHeaders, type Wanted } from '../reach.ts';
+import { RECEIPTS_OPTION } from '../receipts.ts';
 
 export const command = define({
   options: {
     reason: { value: 'TEXT', help: 'why, for reviewers and the record' },
+    ...RECEIPTS_OPTION,
     port: { value: 'PORT', help: 'the local port of the one connection; 0: any free one, for all of them' },
     bind: { value: 'ADDRESS', default: '127.0.0.1', help: 'the local address' },
     allowNonLoopback: {
@@ -21,15 +24,18 @@ export const command = define({
       help: 'let --bind name an address that others can reach: whoever does acts as you',
     },
     healthPort: { value: 'PORT', help: 'serve /healthz and /readyz there; 0: any free one' },
+    stdio: { flagOnly: true, help: 'no port: one session on stdin and stdout, e.g. as the ProxyCommand of ssh' },
     drain: { value: 'DURATION', default: '0s', help: 'when ended, let open connections end for this long' },
   },
   arguments: [{ name: 'names', many: true, help: 'NAME or NAME=PORT', complete: 'connections' }],
   notes: `The port of a connection is the same on every run. On a terminal a live view is shown, otherwise lines on stderr;
 --json prints events on stdout, one a line, beginning with one "ready" for each connection. A connection that is
 refused or breaks closes one local socket, never the port; while the gateway is away, new ones wait for ten seconds.
+--stdio opens one session at once, and ends with it.
 Exit codes: 0 ended with q, 130 and 143 ended by SIGINT and SIGTERM, others as of every verb.`,
   signals: 'own',
   run: async (values, context) => {
+    if (values.stdio) return overStdio(context, values.names, values.reason);
     const wanted = withPort(values.names.map(parseWanted), values.port);
     assertDistinct(wanted);
     assertAddress(values.bind, values.allowNonLoopback);
@@ -37,11 +43,12 @@ Exit codes: 0 ended with q, 130 and 143 ended by SIGINT and SIGTERM, others as o
     if (drainMs === undefined) throw userError('usage', `--drain is '${values.drain}', expected a duration such as 5s`);
     const healthPort = values.healthPort === undefined ? undefined : parsePort(values.healthPort, '--health-port');
     const show = await teller(context);
-    const { client, gateway } = await reach(context, wanted, {
+    const { client, gateway, settled } = await reach(context, wanted, {
       reason: values.reason,
       bind: values.bind,
       watch: context.json || live(context) ? 'all' : 'notable',
       onEvent: show,
+      receipts: values.receipts,
     });
     let health: HealthServer | undefined;
     try {
@@ -54,9 +61,30 @@ Exit codes: 0 ended with q, 130 and 143 ended by SIGINT and SIGTERM, others as o
     } finally {
       await client.close(context.signal.aborted ? drainMs : 0);
       await health?.close();
+      await settled();
     }
   },
 });
+
+/** Without asking how the connection is described: whoever starts this knows, and waits. */
+async function overStdio(context: Context, names: readonly string[], reason: string | undefined): Promise<number> {
+  const [connection, ...more] = names;
+  if (connection === undefined || more.length > 0 || connection.includes('=')) {
+    throw userError('usage', `--stdio takes one connection and no port, not '${names.join(' ')}'`);
+  }
+  const { joinStdio } = await import('../../client/stdio.ts');
+  const access = await context.access();
+  const run = newRunId();
+  await joinStdio({
+    gateway: { url: access.url, ca: access.ca },
+    headers: ({ renew }) => tunnelHeaders(access, { reason, run, renew, watch: 'ends' }),
+    connection,
+    stdin: context.io.stdin,
+    stdout: context.io.stdout,
+    signal: context.signal,
+  });
+  return 0;
+}
 
 /** `--port` for one connection, or 0 for all of them. Errors: usage. */
 function withPort(wanted: readonly Wanted[], text: string | undefined): Wanted[] {

@@ -27,17 +27,56 @@ export const command = define({
         ['the gateway can', can.join(', ')],
         ['rules', found.rules.join(', ') || 'none apply to you'],
         ['masks', found.masks.join(', ') || 'none apply to you'],
+        ...(found.liftable ?? []).map((one) => ['may be lifted', liftable(found.name, one)] as const),
         [
           'recorded',
           found.recording && `${found.recording.rows} rows, ${byteSize(found.recording.bytes)} of each result`,
         ],
+        ['before it runs', survives(found)],
+        ['if that fails', failing(found)],
+        ['encrypted', readers(found)],
         ['without hoopctl', found.native],
+        ['log signed with', found.logKey],
       ]);
       const coverage = found.coverage.map((line) => `  ${printable(line)}\n`).join('');
       return coverage === '' ? head : `${head}\nwhat is inspected:\n${coverage}`;
     });
   },
 });
+
+function survives({ recording }: ConnectionDetails): string | undefined {
+  if (recording?.durability === undefined) return undefined;
+  const from = recording.durability === 'synced' ? 'a loss of power' : 'a kill of the gateway';
+  return `a statement is on record, safe from ${from} (${recording.durability})`;
+}
+
+function readers({ recording }: ConnectionDetails): string | undefined {
+  if (recording?.encrypt === undefined) return undefined;
+  const whom = recording.encrypt.join(', ');
+  if (recording.gatewayReads === true) return `for ${whom} and the gateway, whose index and exports have what is said`;
+  return `for ${whom}, nobody else reads what is said`;
+}
+
+function failing({ recording }: ConnectionDetails): string | undefined {
+  switch (recording?.onFailure) {
+    case 'best-effort':
+      return 'the session goes on UNRECORDED (best-effort)';
+    case 'refuse-new':
+      return 'the session ends, and no other begins until recording works again (refuse-new)';
+    case 'end-session':
+      return 'the session ends (end-session)';
+    default:
+      return undefined;
+  }
+}
+
+function liftable(
+  name: string,
+  { mask, maxMs, reviewers, count }: NonNullable<ConnectionDetails['liftable']>[number],
+): string {
+  const who = `${count} of ${reviewers.join(', ')}`;
+  return `${mask}, at most ${formatDuration(maxMs)}, approved by ${who}: hoopctl request ${name} --unmask ${mask}`;
+}
 
 function access({ access, grant, name }: ConnectionDetails): string {
   if (access !== 'grant' || grant === undefined) return access;

@@ -24,6 +24,7 @@ const USE: readonly Node[] = [
   leaf('connect', 'open local ports to connections', () => import('./connect.ts')),
   leaf('exec', 'run a command with connections in its environment', () => import('./exec.ts')),
   leaf('psql', 'run psql on a connection', () => import('./psql.ts')),
+  leaf('ssh', 'run ssh on a connection, or a command there', () => import('./ssh.ts')),
   leaf('request', 'ask for access to a connection for a time', () => import('./request.ts')),
   group('grants', 'list and revoke time-boxed access', [
     leaf('ls', 'list grants', () => import('./grants/ls.ts')),
@@ -36,8 +37,12 @@ const RECORD: readonly Node[] = [
     leaf('ls', 'list sessions', () => import('./sessions/ls.ts')),
     leaf('show', 'show one session', () => import('./sessions/show.ts')),
     leaf('replay', 'show what was asked and answered, in order', () => import('./sessions/replay.ts')),
+    leaf('diff', 'show what two sessions did differently', () => import('./sessions/diff.ts')),
+    leaf('search', 'find operations by words and fields', () => import('./sessions/search.ts')),
     leaf('tail', 'follow sessions as they happen', () => import('./sessions/tail.ts')),
+    leaf('watch', "see a live shell's screen, read-only", () => import('./sessions/watch.ts')),
     leaf('kill', 'end a session at once', () => import('./sessions/kill.ts')),
+    leaf('receipt', 'save the proof of what was recorded of a session', () => import('./sessions/receipt.ts')),
     leaf('export', 'save a recording as it is stored', () => import('./sessions/export.ts')),
   ]),
   group('reviews', 'decide on what waits for approval', [
@@ -47,12 +52,23 @@ const RECORD: readonly Node[] = [
     leaf('deny', 'refuse it', () => import('./reviews/deny.ts')),
     leaf('watch', 'follow reviews as they come and are decided', () => import('./reviews/watch.ts')),
   ]),
-  group('audit', 'check the record', [
+  group('audit', 'check the record and hand it over', [
+    leaf('export', 'copy the record of a span of time, for other systems', () => import('./audit/export.ts')),
+    leaf('exports', 'show where the record is sent to, and how far', () => import('./audit/exports.ts')),
     leaf(
       'verify',
-      'check recordings offline: nothing changed, missing, reordered or cut',
+      'check the record offline: nothing changed, missing, added or reordered',
       () => import('./audit/verify.ts'),
     ),
+    leaf(
+      'checkpoint',
+      'print the signed checkpoint of the log, to keep elsewhere',
+      () => import('./audit/checkpoint.ts'),
+    ),
+    leaf('prove', 'prove that the log has an entry', () => import('./audit/prove.ts')),
+    leaf('reconcile', 'compare the record with what the target says ran', () => import('./audit/reconcile.ts')),
+    leaf('report', 'write a bundle of evidence for an auditor', () => import('./audit/report.ts')),
+    leaf('witness', 'cosign the checkpoint of a log that only grew', () => import('./audit/witness.ts')),
   ]),
 ];
 
@@ -87,6 +103,21 @@ const RUN: readonly Node[] = [
       leaf('add', 'shut a principal out and cut its live sessions', () => import('./admin/revocations-add.ts')),
       leaf('ls', 'list revocations', () => import('./admin/revocations-ls.ts')),
       leaf('rm', 'let a principal in again', () => import('./admin/revocations-rm.ts')),
+    ]),
+    leaf('purge', 'remove a recording everywhere, for good', () => import('./admin/purge.ts')),
+    group('holds', 'recordings that must not be removed', [
+      leaf('add', 'forbid to remove recordings', () => import('./admin/holds-add.ts')),
+      leaf('ls', 'list legal holds', () => import('./admin/holds-ls.ts')),
+      leaf('release', 'let retention apply again', () => import('./admin/holds-release.ts')),
+    ]),
+    group('log', "the gateway's log", [leaf('rotate', 'sign with a new key', () => import('./admin/log-rotate.ts'))]),
+    leaf(
+      'recording-key',
+      'make an age identity that reads encrypted recordings',
+      () => import('./admin/recording-key.ts'),
+    ),
+    group('gateways', 'the gateways that share a store', [
+      leaf('ls', 'list them, and which of them live', () => import('./admin/gateways-ls.ts')),
     ]),
     group('webhooks', 'alerts on their way out', [
       leaf('ls', 'list webhooks and what is not delivered', () => import('./admin/webhooks-ls.ts')),

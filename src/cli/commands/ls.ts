@@ -20,7 +20,7 @@ export const command = define({
         connection.protocol,
         access(connection),
         pairs(connection.labels),
-        Object.values(connection.described).join(' '),
+        [...short(connection), ...bestEffort(connection)].join(' '),
       ]);
       return table(['name', 'protocol', 'access', 'labels', ''], rows, {
         paint: (cell, column) => (column === 2 ? paint(cell.split(' ')[0]!, cell) : cell),
@@ -28,6 +28,16 @@ export const command = define({
     });
   },
 });
+
+/** What fits a line, as a database and a user do; keys of hosts and authorities are for `describe`, which names them. */
+function short({ described }: ConnectionItem): string[] {
+  return Object.values(described).filter((value) => value.length <= 64);
+}
+
+/** Shown wherever it applies: what is done there may be on no record. */
+function bestEffort({ recording }: ConnectionItem): string[] {
+  return recording?.onFailure === 'best-effort' ? ['(recorded best-effort)'] : [];
+}
 
 function access(connection: ConnectionItem): string {
   if (connection.access !== 'granted' || connection.grantUntil === undefined) return connection.access;

@@ -1,6 +1,6 @@
-// `hoopctl request NAME`: ask for time-boxed access to a connection.
+// `hoopctl request NAME`: ask for access to a connection, or for masks to be lifted there, for a time.
 
-import { parseDuration } from '../../core/clock.ts';
+import { formatDuration, parseDuration } from '../../core/clock.ts';
 import { userError } from '../../core/errors.ts';
 import { command as define } from '../command.ts';
 import { nearestConnection } from '../missing.ts';
@@ -10,7 +10,13 @@ import { localTime } from '../text.ts';
 
 export const command = define({
   options: {
-    for: { value: 'DURATION', help: 'how long the access shall last (the gateway may allow less)', default: '1h' },
+    for: { value: 'DURATION', help: 'how long it shall last (the gateway may allow less)', default: '1h' },
+    unmask: {
+      value: 'MASK',
+      many: true,
+      flagOnly: true,
+      help: 'not access: have this mask (or that of a column, customers.ssn) lifted for me; may be repeated',
+    },
     reason: { value: 'TEXT', help: 'why, for the reviewers and the record' },
     wait: { value: 'DURATION', help: 'wait this long for the decision' },
     breakGlass: {
@@ -19,9 +25,10 @@ export const command = define({
     },
   },
   arguments: [{ name: 'name', help: 'the connection', complete: 'connections' }],
-  notes: 'With --wait: exit code 0 when it is approved, 3 when it is denied, 5 when nobody decided in time.',
+  notes:
+    'What was asked for ends when its time is over, or with hoopctl grants revoke.\nWith --wait: exit code 0 when it is approved, 3 when it is denied, 5 when nobody decided in time.',
   run: async (values, context) => {
-    const { name, reason, breakGlass } = values;
+    const { name, reason, breakGlass, unmask } = values;
     if (parseDuration(values.for) === undefined)
       throw userError('usage', `--for is '${values.for}', expected a duration such as 2h`);
     const waitMs = values.wait === undefined ? undefined : parseDuration(values.wait);
@@ -32,11 +39,13 @@ export const command = define({
     if (breakGlass && (reason ?? '').trim() === '') {
       throw userError('usage', '--break-glass needs a reason', { fix: 'add --reason "…"' });
     }
+    if (breakGlass && unmask.length > 0) throw userError('usage', '--unmask and --break-glass exclude each other');
     const body = {
       connection: name,
       for: values.for,
       ...(reason === undefined ? {} : { reason }),
       ...(breakGlass ? { breakGlass } : {}),
+      ...(unmask.length > 0 ? { unmask } : {}),
     };
     const review = await nearestConnection(context, name, () =>
       api.call<ReviewItem>('grants', { method: 'POST', body, reason, signal: context.signal }),
@@ -48,6 +57,11 @@ export const command = define({
       await context.print(review, () => `${grant.id} gives access to ${name} until ${until}\n`);
       return;
     }
+    const askedMs = parseDuration(values.for)!;
+    if (review.forMs !== undefined && review.forMs < askedMs)
+      context.io.say(
+        `asked for ${formatDuration(review.forMs)}, the most that the gateway allows here, not ${values.for}`,
+      );
     const approve = `hoopctl reviews approve ${review.id}`;
     if (waitMs === undefined) {
       await context.print(review, () => `${review.id} waits for a reviewer; they run: ${approve}\n`);

@@ -69,18 +69,23 @@ $XDG_DATA_HOME/hoopctl or ~/.local/share/hoopctl.`,
 
 async function tell(context: Context, gateway: Gateway): Promise<void> {
   const { normaliseFingerprint } = await import('../../login/certificate.ts');
-  const { url, caFile, native, hints } = gateway;
+  const { url, caFile, native, hints, store, id } = gateway;
   // As `login` shows it: the two are compared by eye.
   const fingerprint = normaliseFingerprint(gateway.fingerprint) ?? gateway.fingerprint;
   const listeners = Object.entries(native).map(([name, { host, port }]) => [name, `${host}:${port}`] as const);
-  await context.print({ ready: true, url, fingerprint, caFile, native: Object.fromEntries(listeners), hints }, () => {
-    const lines = facts([
-      ['gateway', url],
-      ...listeners,
-      ['fingerprint', fingerprint],
-      ['CA', caFile],
-      ['log in', `hoopctl login ${url}`],
-    ]);
-    return lines + hints.map((hint) => `${hint}\n`).join('');
-  });
+  await context.print(
+    { ready: true, url, fingerprint, caFile, store, id, native: Object.fromEntries(listeners), hints },
+    () => {
+      const lines = facts([
+        ['gateway', url],
+        ...listeners,
+        ['fingerprint', fingerprint],
+        ['CA', caFile],
+        ['state', store],
+        ['gateway id', id],
+        ['log in', `hoopctl login ${url}`],
+      ]);
+      return lines + hints.map((hint) => `${hint}\n`).join('');
+    },
+  );
 }

@@ -1,6 +1,7 @@
 // `hoopctl status`: the gateways this user knows and the state of each login, without a network.
 
 import { command as define } from '../command.ts';
+import { EXIT } from '../exit.ts';
 import { relativeTime, table } from '../text.ts';
 
 export const command = define({
@@ -66,6 +67,6 @@ export const command = define({
       },
     );
     const usable = explicit !== undefined || rows.some((row) => row.current && row.login === 'ok');
-    return usable ? 0 : 4;
+    return usable ? EXIT.ok : EXIT.login;
   },
 });

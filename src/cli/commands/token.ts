@@ -2,15 +2,19 @@
 
 import { parseDuration } from '../../core/clock.ts';
 import { userError } from '../../core/errors.ts';
+import type { NativeAccess } from '../../protocol/contract.ts';
+import { loadProtocol } from '../../protocol/index.ts';
 import { route } from '../api.ts';
 import { command as define } from '../command.ts';
 import { nearestConnection } from '../missing.ts';
-import { relativeTime } from '../text.ts';
+import { printable, relativeTime } from '../text.ts';
 
 interface Issued {
   readonly token: string;
   readonly expiresAt: string | number;
+  readonly protocol: string;
   readonly user: string;
+  /** host:port. */
   readonly native?: string;
 }
 
@@ -20,7 +24,8 @@ export const command = define({
     reason: { value: 'TEXT', help: 'why, for the record' },
   },
   arguments: [{ name: 'name', help: 'the connection', complete: 'connections' }],
-  notes: `Only the token goes to stdout: PGPASSWORD=$(hoopctl token prod-db) psql "host=gw port=15432 dbname=prod-db user=…".`,
+  notes: `Only the token goes to stdout. What to give beside it, and a command line that does, is told on stderr, as clients of the
+connection's protocol have it.`,
   run: async ({ name, ttl, reason }, context) => {
     if (parseDuration(ttl) === undefined)
       throw userError('usage', `--ttl is '${ttl}', expected a duration such as 15m`);
@@ -34,11 +39,21 @@ export const command = define({
       }),
     );
     if (!context.json) {
+      const access = await nativeAccess(name, issued);
+      const facts = Object.entries(access?.facts ?? {}).map(([what, value]) => `${what} ${value}`);
       const where = issued.native === undefined ? 'the gateway has no native listener for it' : `at ${issued.native}`;
-      context.io.say(
-        `user ${issued.user}, database ${name}, ${where}; expires ${relativeTime(issued.expiresAt, Date.now())}`,
-      );
+      const until = `expires ${relativeTime(issued.expiresAt, Date.now())}`;
+      context.io.say(printable(`${[...facts, where].join(', ')}; ${until}`));
+      if (issued.native !== undefined && access !== undefined)
+        context.io.say(printable(`use it with: ${access.example}`));
     }
     await context.print(issued, () => `${issued.token}\n`);
   },
 });
+
+/** Undefined: the protocol is newer than this hoopctl. */
+async function nativeAccess(connection: string, { protocol, user, native }: Issued): Promise<NativeAccess | undefined> {
+  const { hostname, port } = new URL(`tcp://${native ?? 'localhost:0'}`);
+  const client = { connection, user, host: hostname.replace(/^\[|\]$/g, ''), port: Number(port) };
+  return (await loadProtocol(protocol))?.native(client);
+}

@@ -1,7 +1,7 @@
 // The live view of `hoopctl connect`: connections, what waits for approval, the last operations. Redrawn when something
 // changed, at most five times a second.
 
-import { Box, render, Text, useApp, useInput } from 'ink';
+import { Box, Text, useApp, useInput } from 'ink';
 import { type ReactNode, useEffect, useState } from 'react';
 import type { ClientStatus, ConnectionState, OperationState, ReviewState } from '../../client/status.ts';
 import { formatDuration } from '../../core/clock.ts';
@@ -9,6 +9,7 @@ import type { Context, SignalReason } from '../context.ts';
 import { exitCodeOfSignal } from '../exit.ts';
 import { shownFacts } from '../lines.ts';
 import { byteSize, localTime, oneLine } from '../text.ts';
+import { showScreen } from './screen.tsx';
 
 const REDRAW_MS = 200;
 const OPERATIONS_SHOWN = 8;
@@ -149,13 +150,6 @@ export async function showConnect(context: Context, status: ClientStatus, gatewa
   const done = (result: number) => {
     code = result;
   };
-  const screen = render(<Screen status={status} gateway={gateway} columns={io.columns} signal={signal} done={done} />, {
-    stdin: io.stdin as NodeJS.ReadStream,
-    stdout: io.stdout as NodeJS.WriteStream,
-    stderr: io.stderr as NodeJS.WriteStream,
-    exitOnCtrlC: false,
-    patchConsole: false,
-  });
-  await screen.waitUntilExit();
+  await showScreen(io, <Screen status={status} gateway={gateway} columns={io.columns} signal={signal} done={done} />);
   return code;
 }

@@ -30,11 +30,13 @@ export function asksOf(review: ReviewItem): readonly Ask[] {
   const base = { id: review.id, reasoned: review.reviewers?.reason === 'required' };
   const approve = { ...base, verdict: 'approve' } as const;
   return [
-    { ...approve, key: 'a', label: review.kind === 'grant' ? 'approve' : 'approve once', variant: 'once' },
+    { ...approve, key: 'a', label: review.kind === 'operation' ? 'approve once' : 'approve', variant: 'once' },
     ...(review.shape === undefined
       ? []
       : [{ ...approve, key: 's', label: 'its shape for the session', variant: 'session' as const }]),
-    ...(review.kind === 'grant' ? [] : [{ ...approve, key: 't', label: 'it for a time', variant: 'time' as const }]),
+    ...(review.kind === 'operation'
+      ? [{ ...approve, key: 't', label: 'it for a time', variant: 'time' as const }]
+      : []),
     { ...base, verdict: 'deny', key: 'd', label: 'deny', variant: 'once' },
   ];
 }

@@ -2,7 +2,7 @@
 // for the review that was on the screen when its key was pressed, however the list moves meanwhile; and a statement that
 // does not fit has to be read to its end before it can be approved.
 
-import { Box, render, Text, useApp, useInput } from 'ink';
+import { Box, Text, useApp, useInput } from 'ink';
 import { type ReactNode, useEffect, useReducer, useRef, useState } from 'react';
 import type { Context } from '../context.ts';
 import { exitCodeOfSignal } from '../exit.ts';
@@ -11,6 +11,7 @@ import { factsOf } from '../reviews.ts';
 import { nameOf, type ReviewItem } from '../shapes.ts';
 import { oneLine, relativeTime } from '../text.ts';
 import { type Ask, asksOf, type Decision, Prompt } from './review-prompt.tsx';
+import { showScreen } from './screen.tsx';
 
 const REDRAW_MS = 1000;
 const LIST_SHOWN = 6;
@@ -210,13 +211,6 @@ export async function showReviews(
     };
     return <ReviewsView {...props} columns={io.columns} rows={rows} onQuit={quit} />;
   }
-  const screen = render(<Screen />, {
-    stdin: io.stdin as NodeJS.ReadStream,
-    stdout: io.stdout as NodeJS.WriteStream,
-    stderr: io.stderr as NodeJS.WriteStream,
-    exitOnCtrlC: false,
-    patchConsole: false,
-  });
-  await screen.waitUntilExit();
+  await showScreen(io, <Screen />);
   return promise;
 }

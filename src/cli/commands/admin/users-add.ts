@@ -16,7 +16,8 @@ export const command = define({
     passwordStdin: { help: 'read the password from standard input' },
   },
   arguments: [{ name: 'name', help: 'the login name' }],
-  notes: 'The first administrator: hoopctl admin users add NAME --admin --data DIR',
+  notes: `The first administrator: hoopctl admin users add NAME --admin --data DIR; where the configuration's roles.admin asks for
+others than the group admins, 'hoopctl serve' says how.`,
   run: async ({ name, email, group, admin, passwordStdin, data }, context) => {
     await using door = await openAdmin(context, data);
     const groups = admin ? [...new Set([...group, 'admins'])] : group;

@@ -1,32 +1,36 @@
-// `hoopctl grants ls`: time-boxed access that was approved.
+// `hoopctl grants ls`: time-boxed access, and masks lifted for a time, that were approved.
 
 import { command as define } from '../../command.ts';
-import { rememberNames } from '../../names.ts';
+import { printListing } from '../../listing.ts';
 import type { GrantItem } from '../../shapes.ts';
-import { relativeTime, table } from '../../text.ts';
+import { relativeTime } from '../../text.ts';
 
 export const command = define({
   run: async (_, context) => {
     const api = await context.api();
     const answer = await api.call<{ grants: GrantItem[] }>('grants', { signal: context.signal });
-    rememberNames(
-      context,
-      api.access.url,
-      'grants',
-      answer.grants.map((grant) => grant.id),
-    );
-    const now = Date.now();
-    await context.print(answer, () => {
-      if (answer.grants.length === 0) return 'none\n';
-      const rows = answer.grants.map((grant) => [
+    await printListing(context, answer, {
+      kind: 'grants',
+      gateway: api.access.url,
+      items: answer.grants,
+      headers: ['id', 'who', 'connection', 'what', 'state', 'ends', 'reason'],
+      state: 4,
+      row: (grant, now) => [
         grant.id,
         grant.principal.name,
         grant.connection,
+        grant.masks === undefined ? 'access' : `without ${grant.masks.join(', ')}`,
         grant.breakGlass === true ? `${grant.state} (break-glass)` : (grant.state ?? ''),
         relativeTime(grant.until, now),
-        grant.reason ?? '',
-      ]);
-      return table(['id', 'who', 'connection', 'state', 'ends', 'reason'], rows);
+        reasons(grant),
+      ],
     });
   },
 });
+
+/** Why it was asked for, and who ended it and why. */
+function reasons({ reason = '', revokedBy, revokedReason }: GrantItem): string {
+  if (revokedBy === undefined) return reason;
+  const why = revokedReason === undefined ? '' : `: ${revokedReason}`;
+  return `${reason === '' ? '' : `${reason}; `}revoked by ${revokedBy}${why}`;
+}

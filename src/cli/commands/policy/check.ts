@@ -1,24 +1,60 @@
-// `hoopctl policy check FILE`: every problem at once, as file:line:column. Offline; resolves no credentials.
+// `hoopctl policy check FILE`: every problem at once, as file:line:column. Offline, and resolves no credentials, but with
+// `--live`: then what rules and masks name is looked for in the targets.
 
+import { dirname, resolve } from 'node:path';
 import { command as define } from '../../command.ts';
-import { DEFAULT_FILE, readDocument } from '../../document.ts';
+import type { Context } from '../../context.ts';
+import { DEFAULT_FILE, readDocument, readText } from '../../document.ts';
 import { plural } from '../../text.ts';
 
 export const command = define({
+  options: {
+    live: { help: 'also look for what rules and masks name in the targets, connecting as the gateway does' },
+  },
   arguments: [
     { name: 'file', optional: true, help: `the configuration (default: ${DEFAULT_FILE})`, complete: 'files' },
   ],
   notes: `One problem a line on standard output: file:line:column: what, what was expected. A failing test of the document is
-a problem too, because the gateway would not load it. Exit code 1 when there is any.`,
-  run: async ({ file = DEFAULT_FILE }, context) => {
+a problem too, because the gateway would not load it. With --live a relation, column or function that no target of its
+rule or mask has is a warning, and a target that cannot be looked at a problem; references to credentials are resolved
+here, in this environment, and one that leads to nothing is told. Exit code 1 when there is any problem; warnings alone leave it at 0.`,
+  run: async ({ file = DEFAULT_FILE, live }, context) => {
     const { formatProblems, sortProblems } = await import('../../../config/problem.ts');
     const { configuration, problems: found } = await readDocument(context, file);
-    const problems = sortProblems(found ?? configuration.failures);
-    await context.print({ ok: problems.length === 0, problems }, () => {
-      if (configuration === undefined || problems.length > 0) return `${formatProblems(problems)}\n`;
-      const counts = [plural(configuration.connections.size, 'connection'), plural(configuration.tests.length, 'test')];
-      return `${file} is good: ${counts.join(', ')}\n`;
-    });
+    let problems = sortProblems(found ?? configuration.failures);
+    const looked = live && configuration !== undefined ? await lookedAt(context, file, configuration) : undefined;
+    if (looked !== undefined) problems = sortProblems([...problems, ...looked.problems]);
+    const { warnings = [] } = looked ?? {};
+    const said = { ok: problems.length === 0, problems };
+    await context.print(
+      looked === undefined ? said : { ...said, warnings, checked: looked.checked, skipped: looked.skipped },
+      () => {
+        const warned = warnings.map((one) => ({ ...one, message: `warning: ${one.message}` }));
+        const lines = formatProblems([...problems, ...warned]);
+        if (configuration === undefined || problems.length > 0) return `${lines}\n`;
+        const counts = [
+          plural(configuration.connections.size, 'connection'),
+          plural(configuration.tests.length, 'test'),
+        ];
+        if (looked !== undefined) counts.push(`${plural(looked.checked.length, 'target')} looked at`);
+        if (warnings.length > 0) counts.push(plural(warnings.length, 'warning'));
+        return `${lines === '' ? '' : `${lines}\n`}${file} is good: ${counts.join(', ')}\n`;
+      },
+    );
     return problems.length === 0 ? 0 : 1;
   },
 });
+
+async function lookedAt(
+  context: Context,
+  file: string,
+  configuration: NonNullable<Awaited<ReturnType<typeof readDocument>>['configuration']>,
+) {
+  const { checkLive } = await import('../../../gateway/live.ts');
+  const path = resolve(context.io.cwd, file);
+  return checkLive(configuration, readText(context, file), {
+    file,
+    directory: dirname(path),
+    environment: context.io.env,
+  });
+}

@@ -26,7 +26,8 @@ export const command = define({
   arguments: [{ name: 'statement', help: 'what is asked, - for standard input' }],
   notes: `hoopctl policy explain --as group=agents --as actor=claude --to prod-db "drop table t"
 
-Exit code 0 whatever the verdict is.`,
+Offline: what the statement reaches through views, triggers, functions and the like is in the target's catalogue, which only the
+gateway reads. Exit code 0 whatever the verdict is.`,
   run: async ({ config, as, to, at, reason, statement }, context) => {
     const { explanationLines } = await import('../../../session/policy/explain.ts');
     const { testPrincipal } = await import('../../../session/policy/tests.ts');

@@ -9,7 +9,8 @@ export const command = define({
   arguments: [
     { name: 'file', optional: true, help: `the configuration (default: ${DEFAULT_FILE})`, complete: 'files' },
   ],
-  notes: 'Exit code 1 when a test failed.',
+  notes: `Statements are judged by the names in their text; the gateway also follows them through the target's catalogue (views,
+triggers, functions, …), and may refuse what passes here. Exit code 1 when a test failed.`,
   run: async ({ file = DEFAULT_FILE }, context) => {
     const { tests } = await needDocument(context, file);
     const failed = tests.filter((test) => !test.passed);

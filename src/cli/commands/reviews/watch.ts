@@ -18,8 +18,7 @@ with --json one JSON object a line: the review as it is at that moment.`,
     const api = await context.api();
     if (live(context)) return inbox(context, api);
     if (!context.json) context.io.say('watching for reviews, Ctrl-C to stop');
-    for await (const review of api.lines<ReviewItem>('reviews/watch', { signal: context.signal })) {
-      if (review.id === undefined) continue;
+    for await (const review of follow(api, context.signal)) {
       await context.print(review, () =>
         review.state === 'pending'
           ? `${reviewText(review, Date.now())}approve   hoopctl reviews approve ${review.id}\n\n`
@@ -29,6 +28,21 @@ with --json one JSON object a line: the review as it is at that moment.`,
     return 0;
   },
 });
+
+/** Every change once, also when the stream had to be asked for anew in between. */
+async function* follow(api: Api, signal: AbortSignal): AsyncGenerator<ReviewItem> {
+  const waiting = new Map<string, string>();
+  const renewed = () =>
+    Promise.all([...waiting.keys()].map((id) => api.call<ReviewItem>(route`reviews/${id}`, { signal })));
+  for await (const review of api.lines<ReviewItem>('reviews/watch', { signal, renewed })) {
+    if (review.id === undefined) continue;
+    const text = JSON.stringify(review);
+    if (waiting.get(review.id) === text) continue;
+    if (review.state === 'pending') waiting.set(review.id, text);
+    else waiting.delete(review.id);
+    yield review;
+  }
+}
 
 /** Both ways a terminal that can draw, and nothing asked for another form. */
 function live({ io, json }: Context): boolean {
@@ -47,7 +61,11 @@ async function inbox(context: Context, api: Api): Promise<number> {
     while (!ended.signal.aborted) {
       try {
         box.clear();
-        for await (const review of api.lines<ReviewItem>('reviews/watch', { signal: ended.signal })) {
+        const renewed = async () => {
+          box.clear();
+          return [];
+        };
+        for await (const review of api.lines<ReviewItem>('reviews/watch', { signal: ended.signal, renewed })) {
           trouble = undefined;
           if (review.id !== undefined) box.apply(review);
           changed();

@@ -1,51 +1,102 @@
-// `hoopctl sessions export ID`: the recording byte for byte, so that `audit verify` and anybody's tools can check it.
+// `hoopctl sessions export ID`: the recording byte for byte, so that `audit verify` and anybody's tools can check it; or what
+// is in an encrypted one, for whoever has an identity; or what one of its shells showed, for players of terminals.
 
-import { once } from 'node:events';
-import { createWriteStream } from 'node:fs';
-import { rename } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { userError } from '../../../core/errors.ts';
+import { keyErasedError } from '../../../session/custody/purge.ts';
+import { type Line, sourceOf } from '../../../session/recorder/reader.ts';
 import { route } from '../../api.ts';
 import { command as define } from '../../command.ts';
+import { IDENTITY_OPTION, readerFrom, recordedKey, recordedLines } from '../../encrypted.ts';
+import { operationNumber } from '../../operation.ts';
+import { READING_OPTION, reasoned } from '../../reading.ts';
+import { save } from '../../save.ts';
+import type { SessionItem } from '../../shapes.ts';
 import { byteSize } from '../../text.ts';
 
 export const command = define({
-  options: { output: { value: 'FILE', short: 'o', help: 'where to, - for standard output (default: ID.jsonl)' } },
+  options: {
+    ...IDENTITY_OPTION,
+    format: {
+      value: 'FORMAT',
+      help: 'jsonl; asciicast (version 3), asciicast-v2: what a shell or command showed; text: the same as plain lines',
+      choices: ['jsonl', 'asciicast', 'asciicast-v2', 'text'],
+    },
+    operation: { value: 'N', help: 'of asciicast and text: which operation (default: the first that shows something)' },
+    ...READING_OPTION,
+    output: { value: 'FILE', short: 'o', help: 'where to, - for standard output (default: ID.jsonl)' },
+  },
   arguments: [{ name: 'id', help: 'the session', complete: 'sessions' }],
-  run: async ({ id, output }, context) => {
+  notes: `An encrypted recording is saved as it is stored, to be checked, and its key file beside it, ID.key.age, for age to read. With
+--identity what is in it is saved in the clear, as ID.decrypted.jsonl: to be read, its chain is that of the stored one.`,
+  run: async ({ id, output, identity, format = 'jsonl', operation, reason }, asked) => {
+    const context = reasoned(asked, reason);
     const api = await context.api();
-    const bytes = api.bytes(route`sessions/${id}/recording`, { signal: context.signal });
+    const { signal } = context;
+    const { recording } = await api.call<SessionItem>(route`sessions/${id}`, { signal });
+    const encryption = recording?.encryption;
+    if (encryption?.erased === true) context.io.say(keyErasedError(id, recording?.purge).message);
+    const reader = encryption === undefined ? undefined : readerFrom(identity, context);
+    // The id came from the command line: a file name of it must stay in this folder.
+    const name = id.replace(/[^\w.-]/g, '_');
+    if (format !== 'jsonl') {
+      const shown = shownBy(recordedLines(api, id, { reader, signal }), format, operation);
+      if (output === '-') {
+        for await (const chunk of shown) await context.io.write(chunk);
+        return;
+      }
+      const file = output ?? `${name}.${format === 'text' ? 'txt' : 'cast'}`;
+      const size = await save(file, shown);
+      await context.print({ session: id, file, bytes: size }, () => `${file} (${byteSize(size)})\n`);
+      return;
+    }
+    const bytes =
+      reader === undefined
+        ? api.bytes(route`sessions/${id}/recording`, { signal })
+        : asText(recordedLines(api, id, { reader, signal }));
     if (output === '-') {
       for await (const chunk of bytes) await context.io.write(chunk);
       return;
     }
-    // The id came from the command line: a file name of it must stay in this folder.
-    const path = output ?? `${id.replace(/[^\w.-]/g, '_')}.jsonl`;
+    const path = output ?? `${name}${reader === undefined ? '' : '.decrypted'}.jsonl`;
     const size = await save(path, bytes);
-    await context.print({ session: id, file: path, bytes: size }, () => `${path} (${byteSize(size)})\n`);
+    const files = [path];
+    if (encryption?.erased === false && reader === undefined) {
+      files.push(join(dirname(path), `${name}.key.age`));
+      await save(files[1]!, sourceOf(await recordedKey(api, id, signal)));
+    }
+    const [file, key] = files;
+    const answer = { session: id, file, bytes: size, ...(key === undefined ? {} : { key }) };
+    await context.print(answer, () => `${file} (${byteSize(size)})\n${key === undefined ? '' : `${key}\n`}`);
   },
 });
 
-/** Written aside and renamed when whole: half a recording would look like a tampered one. */
-async function save(path: string, bytes: AsyncIterable<Buffer>): Promise<number> {
-  const aside = `${path}.part`;
-  let size = 0;
-  // Before the file is made: a refusal must not leave one behind.
-  const iterator = bytes[Symbol.asyncIterator]();
-  let next = await iterator.next();
-  const file = createWriteStream(aside, { mode: 0o600 });
-  try {
-    for (; !next.done; next = await iterator.next()) {
-      size += next.value.length;
-      if (!file.write(next.value)) await once(file, 'drain');
-    }
-    file.end();
-    await once(file, 'close');
-    await rename(aside, path);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).syscall === undefined) throw error;
-    throw userError('conflict', `cannot write '${path}': ${(error as Error).message}`, { cause: error });
-  } finally {
-    file.destroy();
+async function* asText(pieces: AsyncIterable<readonly Line[]>): AsyncGenerator<string> {
+  for await (const lines of pieces) yield lines.map((line) => `${JSON.stringify(line)}\n`).join('');
+}
+
+/** What an operation showed, as a recording of a terminal or as plain text. */
+async function* shownBy(
+  pieces: AsyncIterable<readonly Line[]>,
+  format: string,
+  operation: string | undefined,
+): AsyncGenerator<string> {
+  const only = operationNumber(operation);
+  const made =
+    format === 'text'
+      ? new (await import('../../../session/output/shown.ts')).ShownText(only)
+      : new (await import('../../../session/export/asciicast.ts')).Cast({
+          version: format === 'asciicast' ? 3 : 2,
+          ...(only === undefined ? {} : { operation: only }),
+        });
+  for await (const lines of pieces) {
+    const text = lines.map((line) => made.line(line)).join('');
+    if (text !== '') yield text;
   }
-  return size;
+  if (!made.found) {
+    const what = only === undefined ? 'nothing in this recording' : `operation ${only}`;
+    throw userError('not_found', `${what} showed anything: there is nothing to export`, {
+      fix: 'see its operations: hoopctl sessions replay ID',
+    });
+  }
 }

@@ -1,10 +1,9 @@
 // `hoopctl sessions ls`: sessions that are, and that were.
 
 import { command as define } from '../../command.ts';
-import { rememberNames } from '../../names.ts';
-import { painter } from '../../paint.ts';
-import { nameOf, type SessionItem } from '../../shapes.ts';
-import { relativeTime, table } from '../../text.ts';
+import { printListing } from '../../listing.ts';
+import { nameOf, recordText, type SessionItem } from '../../shapes.ts';
+import { relativeTime } from '../../text.ts';
 
 export const command = define({
   options: {
@@ -22,17 +21,13 @@ export const command = define({
     const api = await context.api();
     const query = { state: state === 'all' ? undefined : state, connection, principal, limit };
     const answer = await api.call<{ sessions: SessionItem[] }>('sessions', { query, signal: context.signal });
-    rememberNames(
-      context,
-      api.access.url,
-      'sessions',
-      answer.sessions.map((session) => session.id),
-    );
-    const paint = await painter(context.io);
-    const now = Date.now();
-    await context.print(answer, () => {
-      if (answer.sessions.length === 0) return 'none\n';
-      const rows = answer.sessions.map((session) => [
+    await printListing(context, answer, {
+      kind: 'sessions',
+      gateway: api.access.url,
+      items: answer.sessions,
+      headers: ['id', 'state', 'who', 'connection', 'began', 'ops', 'denied', ''],
+      state: 1,
+      row: (session, now) => [
         session.id,
         session.state,
         nameOf(session.principal),
@@ -40,12 +35,8 @@ export const command = define({
         relativeTime(session.startedAt, now),
         String(session.operations ?? ''),
         String(session.denied ?? ''),
-        session.end?.message ?? session.reason ?? '',
-      ]);
-      return table(['id', 'state', 'who', 'connection', 'began', 'ops', 'denied', ''], rows, {
-        ...(context.io.terminal.stdout ? { width: context.io.columns } : {}),
-        paint: (cell, column) => (column === 1 ? paint(cell, cell) : cell),
-      });
+        [recordText(session), session.end?.message ?? session.reason].filter((one) => one !== undefined).join('; '),
+      ],
     });
   },
 });

@@ -2,7 +2,7 @@
 
 import { route } from '../../api.ts';
 import { command as define } from '../../command.ts';
-import { nameOf, type SessionItem } from '../../shapes.ts';
+import { nameOf, recordText, type SessionItem } from '../../shapes.ts';
 import { byteSize, facts, localTime } from '../../text.ts';
 
 export const command = define({
@@ -20,9 +20,11 @@ export const command = define({
         ['groups', session.principal?.groups?.join(', ')],
         ['connection', session.connection],
         ['protocol', session.protocol],
+        ['gateway', session.gateway],
         ['from', session.client],
         ['via', session.via],
         ['reason', session.reason],
+        ['unmasked', session.exempt?.map(exemptText).join('; ')],
         ['began', localTime(session.startedAt)],
         ['ended', session.endedAt === undefined ? undefined : localTime(session.endedAt)],
         ['why', session.end === undefined ? undefined : `${session.end.message} (${session.end.code})`],
@@ -31,13 +33,34 @@ export const command = define({
         ['sent', bytes(session.fromClient)],
         ['received', bytes(session.toClient)],
         ['recording', recording(session)],
+        ['recorded', recordText(session)],
+        ['encrypted', encryptedText(session)],
       ]),
     );
   },
 });
 
+function exemptText({ mask, by, grant, until }: NonNullable<SessionItem['exempt']>[number]): string {
+  if (by === 'unless' || until === undefined) return `${mask} (does not apply to them)`;
+  return `${mask} (lifted by ${grant} until ${localTime(until)} at most)`;
+}
+
 function recording({ recording: kept }: SessionItem): string | undefined {
   if (kept === undefined) return undefined;
+  const { purge } = kept;
+  if (purge !== undefined) {
+    const state = { ordered: 'to be purged', begun: 'being purged', erased: 'its key is gone', purged: 'purged' }[
+      purge.state
+    ];
+    return `${state}, ordered ${localTime(purge.at)} by ${purge.by}: ${purge.reason}`;
+  }
+  const where = { both: ', on disk and in object storage', object: ', in object storage' }[kept.where ?? ''] ?? '';
   const lines = kept.lines === undefined ? '' : `${kept.lines} lines, `;
-  return `${lines}${byteSize(kept.bytes)}, ${kept.sealed ? `sealed as ${kept.digest}` : 'not sealed yet'}`;
+  return `${lines}${byteSize(kept.bytes)}, ${kept.sealed ? `sealed as ${kept.digest}` : 'not sealed yet'}${where}`;
+}
+
+function encryptedText({ recording: kept }: SessionItem): string | undefined {
+  if (kept?.encryption === undefined) return undefined;
+  const { recipients, erased } = kept.encryption;
+  return `for ${recipients.join(', ')}${erased ? '; its key was erased: nobody can read what was said' : ''}`;
 }

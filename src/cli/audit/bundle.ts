@@ -1,0 +1,50 @@
+// Writes a bundle of evidence into a directory, which is there only when it is whole. Refuses to know: where the pieces are from.
+
+import { existsSync, mkdirSync, readdirSync, renameSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { userError } from '../../core/errors.ts';
+import { copyLog } from '../../session/log/copy.ts';
+import type { LogSource } from '../../session/log/tiles.ts';
+import { recordingStem } from '../../store/recording-files.ts';
+import { save } from '../save.ts';
+
+export interface BundlePieces {
+  /** By name, for its highest level. */
+  readonly files: ReadonlyMap<string, string>;
+  readonly sessions: readonly string[];
+  /** With the entry that vouches for the files under its checkpoint. */
+  readonly log: LogSource;
+  recording(session: string): AsyncIterable<Uint8Array>;
+}
+
+/** Errors: usage. */
+export function assertNew(directory: string): void {
+  if (existsSync(directory) && readdirSync(directory).length > 0) {
+    throw userError('usage', `'${directory}' is there already`, { fix: 'name another directory with -o' });
+  }
+}
+
+/** Errors: those of the pieces and of the file system; what was written until then is removed. */
+export async function writeBundle(directory: string, pieces: BundlePieces): Promise<void> {
+  const aside = `${directory}.part`;
+  rmSync(aside, { recursive: true, force: true });
+  const put = (name: string, bytes: string | Uint8Array) => {
+    const path = join(aside, name);
+    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+    writeFileSync(path, bytes, { mode: 0o600 });
+  };
+  try {
+    for (const [name, text] of pieces.files) put(name, text);
+    for await (const { path, bytes } of copyLog(pieces.log)) put(join('log', path), bytes);
+    for (const session of pieces.sessions) {
+      const path = join(aside, 'recordings', `${recordingStem(session)}.jsonl`);
+      mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+      await save(path, pieces.recording(session));
+    }
+    if (existsSync(directory)) rmdirSync(directory);
+    renameSync(aside, directory);
+  } catch (thrown) {
+    rmSync(aside, { recursive: true, force: true });
+    throw thrown;
+  }
+}

@@ -1,0 +1,82 @@
+// The two sides of `audit reconcile`: what the record says of connections, from the gateway or its data directory, and where
+// the target's own account comes from. Refuses to know: how they are compared, which connections (reached.ts).
+
+import { createReadStream, statSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { resolve } from 'node:path';
+import { userError } from '../../core/errors.ts';
+import type { Span } from '../../session/export/between.ts';
+import { copyOf } from '../../session/export/stream.ts';
+import type { CopiedEvent } from '../../session/reconcile/sent.ts';
+import type { ObjectReader } from '../../store/elsewhere.ts';
+import type { Context } from '../context.ts';
+import { Openers, readerFrom } from '../encrypted.ts';
+import { reasoned } from '../reading.ts';
+import { localKeys, localRecord } from '../record-local.ts';
+import { remoteKeys, remoteRecord } from '../record-remote.ts';
+import { objectsIn } from './objects.ts';
+
+/** What is looked at of a copy. */
+const KINDS = ['session.intent', 'session.review', 'session.result', 'session.seal'];
+
+export interface CopyWanted {
+  readonly connections: readonly string[];
+  /** A data directory; undefined: the gateway. */
+  readonly data: string | undefined;
+  readonly reason: string | undefined;
+  /** For recordings that are encrypted. */
+  readonly identity: string | undefined;
+  /** With a data directory: the configuration with the object storage of its recordings. */
+  readonly config: string | undefined;
+}
+
+/** The connections' operations, their reviews and results. That they were read is on record. */
+export async function* copiedEvents(
+  context: Context,
+  { data, connections, reason, identity, config }: CopyWanted,
+  span: Span,
+): AsyncGenerator<CopiedEvent> {
+  const iso = (ms: number) => new Date(ms).toISOString();
+  const connection = connections.join(',');
+  const api = reasoned(context, reason);
+  const reader = readerFrom(identity, context);
+  if (data === undefined && reader === undefined) {
+    const query = { since: iso(span.since), until: iso(span.until), kinds: KINDS.join(','), connection };
+    yield* (await api.api()).lines<CopiedEvent>('audit/export', { query, signal: context.signal });
+    return;
+  }
+  const directory = data === undefined ? undefined : resolve(context.io.cwd, data);
+  const objects = directory === undefined || config === undefined ? undefined : await objectsIn(context, config);
+  const keys = directory === undefined ? await remoteKeys(api) : localKeys(directory, objects);
+  const openers = reader && new Openers(reader, keys);
+  const note = { what: 'reconciled', connection, reason, since: iso(span.since), until: iso(span.until) };
+  const { source, product } =
+    directory === undefined
+      ? await remoteRecord(api, openers!)
+      : await localSide(directory, context, note, { openers, objects });
+  const selection = { kinds: KINDS, labels: {}, connections };
+  const copy = copyOf({ source, span, selection, rows: false, format: 'jsonl', product, hostname: hostname() });
+  for await (const piece of copy) {
+    for (const line of piece.split('\n')) if (line !== '') yield JSON.parse(line) as CopiedEvent;
+  }
+}
+
+async function localSide(
+  directory: string,
+  { io }: Context,
+  note: Readonly<Record<string, unknown>>,
+  from: { readonly openers: Openers | undefined; readonly objects: ObjectReader | undefined },
+) {
+  const { source, datastore } = await localRecord(directory, io, note, from);
+  return { source, product: { version: io.version, gateway: undefined, datastore } };
+}
+
+/** Errors: usage. */
+export function logBytes(context: Context, file: string): AsyncIterable<Uint8Array> {
+  if (file === '-') return context.io.stdin as AsyncIterable<Uint8Array>;
+  const path = resolve(context.io.cwd, file);
+  if (statSync(path, { throwIfNoEntry: false })?.isFile() !== true) {
+    throw userError('usage', `there is no file '${file}'`);
+  }
+  return createReadStream(path);
+}

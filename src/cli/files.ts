@@ -1,0 +1,29 @@
+// Files of the user's that are never half there. Refuses to know: what is in them.
+
+import { renameSync, writeFileSync } from 'node:fs';
+import { userError } from '../core/errors.ts';
+
+const TROUBLES: Readonly<Record<string, string>> = {
+  ENOENT: 'there is no such file',
+  EACCES: 'permission denied',
+  EEXIST: 'it is there already',
+  EISDIR: 'it is a directory',
+  ENOTDIR: 'a part of its path is no directory',
+};
+
+/** Why a file could not be read or written, for the person who named it: the path is told already, once. */
+export function fileTrouble(error: unknown): string {
+  const { code, message } = error as NodeJS.ErrnoException;
+  return (code === undefined ? undefined : TROUBLES[code]) ?? message;
+}
+
+/** Private; whoever reads it now gets the old or the new. Errors: conflict. */
+export function writeWhole(path: string, text: string): void {
+  const aside = `${path}.part`;
+  try {
+    writeFileSync(aside, text, { mode: 0o600 });
+    renameSync(aside, path);
+  } catch (error) {
+    throw userError('conflict', `cannot write '${path}': ${fileTrouble(error)}`, { cause: error });
+  }
+}

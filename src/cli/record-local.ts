@@ -1,0 +1,56 @@
+// The record of a data directory, read by its files, without a gateway. That it was read is left for the gateway's log.
+
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { systemClock } from '../core/clock.ts';
+import { userError } from '../core/errors.ts';
+import { silentLog } from '../core/log.ts';
+import { datastores } from '../gateway/exports/compose.ts';
+import { openPlace, readPlace } from '../gateway/place.ts';
+import type { Product } from '../session/export/event.ts';
+import { readEntries } from '../session/log/reader.ts';
+import { followSource, type LogFollowing } from '../session/recorder/follow-source.ts';
+import type { ObjectReader } from '../store/elsewhere.ts';
+import { LogFolder } from '../store/log-directory.ts';
+import { recordingStem, segmentsOf, storedKey } from '../store/recording-files.ts';
+import type { Openers } from './encrypted.ts';
+import type { Io } from './io.ts';
+
+/** The key files of a data directory. `objects`: reads those that are in object storage. */
+export function localKeys(
+  directory: string,
+  objects?: ObjectReader,
+): (session: string) => Promise<Uint8Array | undefined> {
+  return (session) => storedKey(join(directory, 'recordings', recordingStem(session)), objects);
+}
+
+/**
+ * `note`: what the log shall say. A directory without a store is somebody's copy: there is no log to say it in. `openers`: of
+ * encrypted recordings. `objects`: reads what is in object storage; without it a recording there is an error.
+ */
+export async function localRecord(
+  directory: string,
+  { user, env }: Pick<Io, 'user' | 'env'>,
+  note: Readonly<Record<string, unknown>>,
+  { openers, objects }: { readonly openers?: Openers | undefined; readonly objects?: ObjectReader | undefined } = {},
+): Promise<{ readonly source: LogFollowing; readonly datastore: Product['datastore'] }> {
+  if (!existsSync(join(directory, 'log'))) {
+    throw userError('not_found', `'${directory}' is no gateway's data directory: it has no log`, {
+      fix: "give the --data of 'hoopctl serve'",
+    });
+  }
+  const place = readPlace(directory);
+  if (place?.store !== undefined || existsSync(join(directory, 'store.db'))) {
+    const store = await openPlace({ data: directory, place, clock: systemClock, log: silentLog, env });
+    await store.outbox.push('export', { ...note, by: user, local: true });
+    await store.close();
+  }
+  const folder = new LogFolder(join(directory, 'log'));
+  const log = { entries: (from: number) => readEntries(folder, from) };
+  const stem = (session: string) => join(directory, 'recordings', recordingStem(session));
+  const sink = { files: (session: string) => segmentsOf(stem(session), objects) };
+  const openerFor = openers === undefined ? {} : { openerFor: (session: string) => openers.of(session) };
+  const source = followSource({ log, sink, ...openerFor });
+  const names = await datastores();
+  return { source, datastore: (protocol) => names.includes(protocol) };
+}

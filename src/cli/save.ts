@@ -1,0 +1,32 @@
+// A stream into a file that is there only when it is whole. Refuses to know: what it is.
+
+import { once } from 'node:events';
+import { createWriteStream } from 'node:fs';
+import { rename } from 'node:fs/promises';
+import { userError } from '../core/errors.ts';
+import { fileTrouble } from './files.ts';
+
+/** Written aside and renamed when whole: half a recording would look like a tampered one. */
+export async function save(path: string, bytes: AsyncIterable<string | Uint8Array>): Promise<number> {
+  const aside = `${path}.part`;
+  let size = 0;
+  // Before the file is made: a refusal must not leave one behind.
+  const iterator = bytes[Symbol.asyncIterator]();
+  let next = await iterator.next();
+  const file = createWriteStream(aside, { mode: 0o600 });
+  try {
+    for (; !next.done; next = await iterator.next()) {
+      size += typeof next.value === 'string' ? Buffer.byteLength(next.value) : next.value.length;
+      if (!file.write(next.value)) await once(file, 'drain');
+    }
+    file.end();
+    await once(file, 'close');
+    await rename(aside, path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).syscall === undefined) throw error;
+    throw userError('conflict', `cannot write '${path}': ${fileTrouble(error)}`, { cause: error });
+  } finally {
+    file.destroy();
+  }
+  return size;
+}
