@@ -37,6 +37,20 @@ ensure_toolchain() {
   PATH="$bin:$PATH"
 }
 
+# ssh2's ciphers in C, built for the Node that runs us: npm builds them for its own. Without a compiler SSH runs on ciphers in
+# JavaScript, several times slower, and says so.
+build_native_ciphers() {
+  local architecture version headers=$cache/headers
+  command -v g++ >/dev/null && command -v make >/dev/null && command -v python3 >/dev/null || return 0
+  architecture=$(node -p process.arch)
+  version=$("$top/node_modules/node/bin/node" -p 'process.versions.node')
+  say "ssh2's native ciphers"
+  quietly npm install --prefix "$headers" --no-save --no-audit --no-fund "node-linux-$architecture@$version" &&
+    (cd "$top" && PATH="$top/node_modules/.bin:$PATH" \
+      quietly npm rebuild ssh2 cpu-features "--nodedir=$headers/node_modules/node-linux-$architecture") ||
+    complain "ssh2's native ciphers were not built: SSH is slower"
+}
+
 # Installs from the lock file when node_modules is missing or older than it, and puts its Node 24 first on PATH.
 ensure_dependencies() {
   local stamp=$top/node_modules/.package-lock.json
@@ -44,6 +58,7 @@ ensure_dependencies() {
     command -v npm >/dev/null || { complain "npm is missing: install Node.js with npm (any version from 18 on)"; return 1; }
     (ensure_toolchain && cd "$top" && say "npm ci" && quietly npm ci --no-audit --no-fund) || { complain "npm ci failed"; return 1; }
     touch "$stamp"
+    build_native_ciphers
   fi
   if [ ! -x "$top/node_modules/node/bin/node" ]; then
     complain "node_modules has no Node 24: npm must be allowed to run the install script of \"node\" (allowScripts in package.json)"
@@ -84,7 +99,31 @@ bzip2 /usr/bin/bzip2
 jq /usr/bin/jq
 zstd /usr/bin/zstd
 curl /usr/bin/curl
+rsyslog /usr/sbin/rsyslogd
+rsyslog-gnutls /var/lib/dpkg/info/rsyslog-gnutls.list
+sqlite3 /usr/bin/sqlite3
+python3-protobuf /usr/lib/python3/dist-packages/google/protobuf/json_format.py
+protobuf-compiler /usr/bin/protoc
 strace /usr/bin/strace
+python3-cryptography /usr/lib/python3/dist-packages/cryptography/__init__.py
+age /usr/bin/age
+python3-botocore /usr/lib/python3/dist-packages/botocore/__init__.py
+golang-go /usr/bin/go
+ansible-core /usr/bin/ansible-playbook
+golang-golang-x-mod-dev /usr/share/gocode/src/golang.org/x/mod/sumdb/tlog/tlog.go
+openssh-server /usr/sbin/sshd
+openssh-client /usr/bin/ssh
+asciinema /usr/bin/asciinema
+less /usr/bin/less
+vim /usr/bin/vim
+rsync /usr/bin/rsync
+zsh /usr/bin/zsh
+netcat-openbsd /bin/nc.openbsd
+python3-paramiko /usr/lib/python3/dist-packages/paramiko/__init__.py
+git /usr/bin/git
+xvfb /usr/bin/Xvfb
+xauth /usr/bin/xauth
+x11-utils /usr/bin/xdpyinfo
 LIST
 }
 
@@ -125,15 +164,23 @@ ensure_packages() {
   [ $status -eq 0 ] && [ -z "$(missing_packages)" ]
 }
 
-# PostgreSQL's own regression tests: from the Debian source package into .cache/pg_regress/{regress,lib}.
-# Needs no root: a private list of sources, and the server's headers unpacked beside it instead of installed.
-ensure_regression_tests() {
-  local home=$cache/pg_regress
-  [ -e "$home/complete" ] && return 0
-  command -v apt-get >/dev/null && command -v gcc >/dev/null && [ -e /usr/lib/postgresql/15/bin/postgres ] || return 1
-  say "PostgreSQL's regression tests (source package)"
+# OpenTelemetry's own protobuf definitions (test/data) as Python into .cache/otlp: what a receiver of logs has to understand.
+ensure_otlp_definitions() {
+  local home=$cache/otlp source=$top/test/data/opentelemetry-proto-1.11.0
+  [ -e "$home/complete" ] && [ ! "$source" -nt "$home/complete" ] && return 0
+  command -v protoc >/dev/null || return 1
   rm -rf "$home"
-  mkdir -p "$home/apt/lists/partial" "$home/apt/archives/partial" "$home/lib"
+  mkdir -p "$home"
+  (cd "$source" && find . -name '*.proto' -exec protoc -I . --python_out "$home" {} +) || return 1
+  touch "$home/complete"
+}
+
+# debian_source HOME PACKAGE: empties HOME and downloads the source package into HOME/apt. Needs no root: a private list of
+# sources. A mirror may lack the source of the newest version: then the one before is as good.
+debian_source() {
+  local home=$1 package=$2
+  rm -rf "$home"
+  mkdir -p "$home/apt/lists/partial" "$home/apt/archives/partial"
   apt-get indextargets --format 'deb-src $(REPO_URI) $(RELEASE) $(COMPONENT)' 'Created-By: Packages' 'Origin: Debian' |
     sort -u >"$home/apt/sources.list"
   (
@@ -141,12 +188,26 @@ ensure_regression_tests() {
     local private=(-o "Dir::Etc::sourcelist=$home/apt/sources.list" -o Dir::Etc::sourceparts=-
       -o "Dir::State::lists=$home/apt/lists" -o "Dir::Cache=$home/apt" -o APT::Sandbox::User=root)
     quietly apt-get -q "${private[@]}" update || exit 1
-    # A mirror may lack the source of the newest version: then the one before is as good, the tests are the same.
-    local version found=no
-    for version in $(apt-cache "${private[@]}" showsrc postgresql-15 | awk '/^Version:/ {print $2}' | sort -ruV); do
-      apt-get -q "${private[@]}" source --download-only "postgresql-15=$version" >/dev/null 2>&1 && found=yes && break
+    local version
+    for version in $(apt-cache "${private[@]}" showsrc "$package" | awk '/^Version:/ {print $2}' | sort -ruV); do
+      apt-get -q "${private[@]}" source --download-only "$package=$version" >/dev/null 2>&1 && exit 0
     done
-    [ "$found" = yes ] || { complain "no mirror has the source package postgresql-15"; exit 1; }
+    complain "no mirror has the source package $package"
+    exit 1
+  )
+}
+
+# PostgreSQL's own regression tests: from the Debian source package into .cache/pg_regress/{regress,lib}.
+# Needs no root: the server's headers are unpacked beside it instead of installed.
+ensure_regression_tests() {
+  local home=$cache/pg_regress
+  [ -e "$home/complete" ] && return 0
+  command -v apt-get >/dev/null && command -v gcc >/dev/null && [ -e /usr/lib/postgresql/15/bin/postgres ] || return 1
+  say "PostgreSQL's regression tests (source package)"
+  debian_source "$home" postgresql-15 || return 1
+  mkdir -p "$home/lib"
+  (
+    cd "$home/apt" || exit 1
     quietly apt-get -q -o APT::Sandbox::User=root download postgresql-server-dev-15 &&
       dpkg-deb -x postgresql-server-dev-15_*.deb headers &&
       tar -xf postgresql-15_*.orig.tar.* --wildcards --strip-components=3 -C "$home" '*/src/test/regress'
@@ -156,4 +217,15 @@ ensure_regression_tests() {
   cp /usr/lib/postgresql/15/lib/{refint,autoinc}.so "$home/lib/" || return 1
   rm -rf "$home/apt"
   touch "$home/complete"
+}
+
+# OpenSSH's own regression scripts: from the Debian source package into .cache/openssh/regress. Needs no root.
+ensure_openssh_tests() {
+  local home=$cache/openssh
+  [ -e "$home/regress/test-exec.sh" ] && return 0
+  command -v apt-get >/dev/null || return 1
+  say "OpenSSH's regression tests (source package)"
+  debian_source "$home" openssh || return 1
+  tar -xf "$home"/apt/openssh_*.orig.tar.gz --wildcards --strip-components=1 -C "$home" '*/regress' || return 1
+  rm -rf "$home/apt"
 }

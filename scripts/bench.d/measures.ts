@@ -3,7 +3,7 @@
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { cleanEnvironment, PROGRAM, startGateway } from '../../test/support/gateway.ts';
-import { memoryKb, pathWithNode, runOk, sleep } from '../../test/support/process.ts';
+import { cpuMs, memoryKb, pathWithNode, runOk, sleep } from '../../test/support/process.ts';
 import { WireClient } from '../../test/support/wire.ts';
 import { median } from './numbers.ts';
 import { startSilentServer } from './silent-server.ts';
@@ -17,6 +17,14 @@ export async function selectOnly(stage: Stage, path: Path, clients: number, seco
   const tps = stdout.match(/tps = ([\d.]+) \(without initial connection time\)/);
   if (tps === null) throw new Error(`pgbench printed no tps:\n${stdout}`);
   return Number(tps[1]);
+}
+
+/** CPU time of the gateway for one transaction of `pgbench -S`, in microseconds. */
+export async function selectCpu(stage: Stage, path: Path, clients: number, seconds: number): Promise<number> {
+  const { pid } = stage.gateway.process;
+  const before = cpuMs(pid);
+  const tps = await selectOnly(stage, path, clients, seconds);
+  return ((cpuMs(pid) - before) * 1000) / (tps * seconds);
 }
 
 /** Seconds of a million-row SELECT up to its ReadyForQuery, by a client that only counts. */

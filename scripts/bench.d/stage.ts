@@ -45,7 +45,7 @@ function configuration(server: Postgres): Record<string, unknown> {
   };
 }
 
-async function fill(server: Postgres): Promise<void> {
+export async function fill(server: Postgres): Promise<void> {
   const env = { ...process.env, PGPASSWORD: server.password };
   const at = ['-h', server.host, '-p', String(server.port), '-U', server.user];
   await runOk(`${server.binaries}/pgbench`, ['-i', '-q', '-s', '10', ...at, 'bench'], { env, timeout: 300_000 });
@@ -82,7 +82,7 @@ function plain(host: string, port: number, user: string, password: string, datab
 }
 
 /** The native listener: a fresh token before each measurement, because it lives for minutes only. */
-function native(gateway: Gateway, client: Client, connection: string): Path {
+export function native(gateway: Gateway, client: Client, connection: string): Path {
   const fresh = async () =>
     plain(
       '127.0.0.1',
