@@ -35,7 +35,7 @@ async function offered(words: string[], directory = home()): Promise<string[]> {
 describe('completion', () => {
   it.each([
     [['lo'], ['login', 'logout']],
-    [['sessions', 'r'], ['replay']],
+    [['sessions', 'rep'], ['replay']],
     [
       ['admin', 'users', ''],
       ['add', 'ls', 'password', 'groups', 'rm'],

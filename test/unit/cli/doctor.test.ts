@@ -27,6 +27,7 @@ describe('doctor', () => {
         { check: 'node', state: 'ok', found: `version ${process.versions.node}` },
         { check: 'gateway known', state: 'ok', found: gateway.url },
         { check: 'gateway reachable', state: 'ok', found: 'test answers, version 1' },
+        { check: 'gateway ready', state: 'warning', found: 'it does not say' },
         { check: 'certificate', state: 'warning', found: 'none: plain http on this machine' },
         { check: 'clock', state: 'ok', found: expect.stringContaining("of the gateway's") },
         { check: 'keychain', state: 'ok', found: 'a file, as HOOPCTL_KEYCHAIN says' },
@@ -51,12 +52,39 @@ describe('doctor', () => {
   it('tells a clock that is wrong, and a token that is refused', async () => {
     await using gateway = await scriptedGateway({
       skewMs: -3_600_000,
-      routes: { '/api/v1/me': () => [401, { error: { code: 'token_expired', message: 'over' } }] },
+      routes: {
+        '/api/v1/me': () => [401, { error: { code: 'token_expired', message: 'over' } }],
+        '/readyz': () => [503, { ready: false, state: 'running', store: 'failed', gateway: 'gw-1' }],
+      },
     });
     const token = unsigned({ iss: gateway.url, aud: 'gateway' });
     const { states, of } = await examined({ env: { HOOPCTL_GATEWAY: gateway.url, HOOPCTL_TOKEN: token } });
     expect(states).toMatchObject({ 'gateway reachable': 'ok', clock: 'failed', login: 'failed' });
+    expect(of('gateway ready')).toMatchObject({ state: 'failed', found: 'gw-1 cannot reach its store' });
     expect(of('clock').found).toMatch(/^3(599|600|601) s ahead of the gateway's$/);
+  });
+
+  it('tells an admin which credentials the gateway cannot find', async () => {
+    const missing = [
+      {
+        ...{ connection: 'db', where: 'connections.db.credentials.password', reference: 'env:PW', why: 'is not set' },
+        fix: 'set it',
+      },
+    ];
+    const me = { 'GET me': { principal: { subject: 'u1' }, roles: ['admin'] } };
+    await using gateway = await fakeGateway({ ...me, 'GET admin/credentials': { missing } });
+    await using whole = await fakeGateway({ ...me, 'GET admin/credentials': { missing: [] } });
+    const at = ({ url, token }: { url: string; token: string }) =>
+      examined({ env: { HOOPCTL_GATEWAY: url, HOOPCTL_TOKEN: token } });
+    const { code, of } = await at(gateway);
+    expect(code).toBe(1);
+    expect(of('credentials of connections')).toEqual({
+      check: 'credentials of connections',
+      state: 'failed',
+      found: 'connections.db.credentials.password is env:PW, which is not set',
+      fix: 'set it',
+    });
+    expect((await at(whole)).states).toMatchObject({ 'credentials of connections': 'ok' });
   });
 
   it('prints each check with its state and what to do next', async () => {

@@ -9,8 +9,11 @@ import { hoopctl } from './memory-io.ts';
 const folder = temporaryDirectory('replay');
 const principal = { kind: 'person', subject: 'u1', issuer: 'corp', email: null, groups: ['dba'], claims: {} };
 
-function recording(name: string, texts: readonly string[]): string {
-  const at = '2026-01-05T09:00:00.000Z';
+const start = Date.now() - 3_600_000;
+const time = (seconds: number) => new Date(start + seconds * 1000).toISOString();
+
+function recording(name: string, texts: readonly string[], more: readonly object[] = []): string {
+  const at = time(0);
   const lines = [
     { seq: 0, at, kind: 'open', session: name, principal, connection: 'prod-db', prev: '0'.repeat(64) },
     ...texts.map((text, i) => ({
@@ -22,6 +25,7 @@ function recording(name: string, texts: readonly string[]): string {
       verdict: 'allow',
       prev: '0'.repeat(64),
     })),
+    ...more,
   ];
   const directory = join(folder, 'recordings/2026/01/05');
   mkdirSync(directory, { recursive: true });
@@ -44,7 +48,7 @@ rules:
   - { name: no-drop, when: { does: [drop] }, then: deny }
   - { name: ask, when: { does: [delete] }, then: review, reviewers: { groups: [dba] } }
 masks:
-  - { name: pii, columns: [customers.ssn] }
+  - { name: pii, columns: [customers.ssn], detect: [email] }
 `,
 );
 
@@ -61,10 +65,85 @@ it('tells what would have been refused, held and masked, and nothing of what sta
       { op: 3, now: 'review', rule: 'ask' },
     ],
     masked: [{ op: 4, masks: ['pii'] }],
+    unjudged: { detectors: ['pii'], distinct: [] },
   });
   const words = await hoopctl(['policy', 'replay', document, '--data', folder]);
   expect(words.out).toMatch(/allow → deny .*drop table t {2}\(no-drop\)/);
-  expect(words.out).toMatch(/4 statements: 2 decided otherwise, 1 with masked columns\n$/);
+  expect(words.out).toMatch(
+    /4 statements: 2 decided otherwise, 1 with masked columns\nnot judged: .*detectors of mask pii/,
+  );
+});
+
+it('counts budgets by what came of each statement, over all sessions of a day, and says what it cannot know', async () => {
+  const one = (op: number, at: number, rows: number) => [
+    { kind: 'intent', at: time(at), op, text: 'select * from t', verdict: 'allow' },
+    {
+      kind: 'result',
+      at: time(at + 1),
+      op,
+      part: 0,
+      status: 'ok',
+      tag: `SELECT ${rows}`,
+      rows,
+      bytes: rows * 10,
+      us: 2e6,
+    },
+  ];
+  const data = temporaryDirectory('replay-budgets');
+  const open = (session: string) => ({ kind: 'open', at: time(0), session, principal, connection: 'prod-db' });
+  const files = {
+    's-1': [open('s-1'), ...one(1, 1, 40), ...one(2, 5, 40), ...one(3, 9, 1)],
+    's-2': [open('s-2'), ...one(1, 3, 10)],
+    // Judged by what it reached, which its text does not say.
+    's-3': [
+      open('s-3'),
+      {
+        ...one(1, 10, 0)[0]!,
+        text: 'select * from v',
+        parts: [{ does: ['select'], read: ['v', 'public.secret'], through: { 'public.secret': ['view public.v'] } }],
+      },
+    ],
+    's-4': [
+      open('s-4'),
+      { kind: 'intent', at: '2020-01-01T00:00:00.000Z', op: 1, text: 'drop table t', verdict: 'allow' },
+    ],
+  };
+  for (const [name, lines] of Object.entries(files)) {
+    writeFileSync(
+      join(data, `${name}.jsonl`),
+      lines.map((line, seq) => `${JSON.stringify({ seq, ...line, prev: '0'.repeat(64) })}\n`).join(''),
+    );
+  }
+  const file = join(data, 'new.yaml');
+  const rule = (name: string, budget: string) =>
+    `  - { name: ${name}, when: { does: [select], relations: [t], budget: ${budget} }, then: deny }\n`;
+  writeFileSync(
+    file,
+    `connections:
+  prod-db:
+    protocol: postgres
+    target: { host: 127.0.0.1, database: app, tls: disable }
+    credentials: { user: app, password: env:PW }
+access:
+  - { who: { groups: [dba] }, to: { names: [prod-db] } }
+rules:
+${rule('rows', '{ rows: 60, per: day }')}${rule('values', '{ distinct: { column: t.id, max: 5 }, per: session }')}
+  - { name: secret, when: { relations: [public.secret] }, then: deny }
+`,
+  );
+  const { out } = await hoopctl(['policy', 'replay', file, '--data', data, '--json']);
+  expect(JSON.parse(out)).toMatchObject({
+    operations: 5,
+    differ: [
+      { session: 's-1', op: 2, now: 'allow', cut: { rule: 'rows', bound: '60 rows' } },
+      { session: 's-1', op: 3, now: 'deny', rule: 'rows' },
+      { session: 's-3', op: 1, now: 'deny', rule: 'secret' },
+    ],
+    unjudged: { detectors: [], distinct: ['values'] },
+  });
+  const words = await hoopctl(['policy', 'replay', file, '--data', data]);
+  expect(words.out).toMatch(/allow → allow, cut after 60 rows by rows .*#2/);
+  expect(words.out).toMatch(/not judged: how many distinct values rule values/);
 });
 
 it('says what is wrong with what it is asked', async () => {

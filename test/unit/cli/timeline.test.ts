@@ -16,6 +16,23 @@ function shown(lines: readonly Record<string, unknown>[], rows = true): string {
 }
 
 describe('a recording as text', () => {
+  it('tells which masks were lifted, and what was shown because of that', () => {
+    const text = shown([
+      {
+        ...{ kind: 'open', session: 's-1', principal: { subject: 'u' }, connection: 'db', client: 'c' },
+        exempt: [{ mask: 'card', by: 'unless' }],
+      },
+      { kind: 'unmask', state: 'on', masks: ['pii'], grant: 'g-1', until: at },
+      { kind: 'masks', op: 1, part: 0, columns: [], shown: [{ index: 0, column: 'ssn', mask: 'pii', by: 'unmask' }] },
+      { kind: 'result', op: 1, part: 0, status: 'ok', tag: 'SELECT 1', rows: 1 },
+      { kind: 'unmask', state: 'off', masks: ['pii'], grant: 'g-1', until: at, why: 'revoked by bob' },
+    ]);
+    expect(text).toContain('masks that do not apply: card (unless)\n');
+    expect(text).toContain('TIME mask pii is lifted by g-1 until DAY at most\n');
+    expect(text).toContain('→ SELECT 1, 1 rows, shown: ssn in spite of pii\n');
+    expect(text).toContain('TIME mask pii applies again: revoked by bob\n');
+  });
+
   it('says who, what, the verdict, what came of it and what was in it', () => {
     expect(
       shown([

@@ -60,6 +60,16 @@ async function both(answers: Answers, ...argv: string[]) {
 }
 
 describe('ls', () => {
+  it('has a line for a connection, without the keys of its host', async () => {
+    const key = `ssh-ed25519 ${'A'.repeat(68)}`;
+    const described = { user: 'deploy', 'host-key': key };
+    const connections = [{ name: 'web-1', protocol: 'ssh', labels: { env: 'prod' }, access: 'open', described }];
+    await using gateway = await fakeGateway({ 'GET connections': { connections } });
+    const { out } = await gateway.run(['ls']);
+    expect(out).toMatch(/^web-1 +ssh +open +env=prod +deploy$/m);
+    expect(out).not.toContain('AAAA');
+  });
+
   it('lists what I may reach', async () => {
     const answer = { connections: [connection, { ...connection, name: 'x', access: 'grant', labels: {} }] };
     const { text, json, asked } = await both({ 'GET connections': answer }, 'ls');
@@ -131,7 +141,7 @@ describe('whoami', () => {
 
 describe('token', () => {
   it('prints nothing but the token on stdout', async () => {
-    const issued = { token: 'secret', expiresAt: past, user: 'alice', native: 'gw:15432' };
+    const issued = { token: 'secret', expiresAt: past, protocol: 'postgres', user: 'alice', native: 'gw:15432' };
     const { text, json, asked } = await both(
       { 'POST connections/prod-db/token': issued },
       'token',
@@ -145,6 +155,31 @@ describe('token', () => {
     expect(text.err).toContain('user alice, database prod-db, at gw:15432');
     expect(json.value).toEqual(issued);
     expect(asked[0]).toMatchObject({ body: { ttl: '5m' }, headers: { 'hoopctl-reason': 'why%3F' } });
+  });
+
+  it.each([
+    [
+      'postgres',
+      "o'brien",
+      'gw:15432',
+      "user o'brien, database web-1, at gw:15432",
+      `psql -h gw -p 15432 -U 'o'\\''brien' web-1`,
+    ],
+    ['ssh', 'alice', '[::1]:2222', 'user web-1, at [::1]:2222', 'use it with: ssh -p 2222 web-1@::1'],
+  ])('says what to connect with, as clients of %s have it', async (protocol, user, native, facts, example) => {
+    const issued = { token: 'secret', expiresAt: past, protocol, user, native };
+    await using gateway = await fakeGateway({ 'POST connections/web-1/token': issued });
+    const { err } = await gateway.run(['token', 'web-1']);
+    expect(err).toContain(`${facts}; expires`);
+    expect(err).toContain(example);
+  });
+
+  it('says where to go in no words of a protocol that it does not know, or where there is no listener', async () => {
+    const issued = { token: 'secret', expiresAt: past, protocol: 'newer', user: 'alice', native: 'gw:1' };
+    const none = { ...issued, protocol: 'ssh', native: undefined };
+    await using gateway = await fakeGateway({ 'POST connections/a/token': issued, 'POST connections/b/token': none });
+    expect((await gateway.run(['token', 'a'])).err).toMatch(/^at gw:1; expires [^\n]+\n$/);
+    expect((await gateway.run(['token', 'b'])).err).toMatch(/^user b, the gateway has no native listener[^\n]+\n$/);
   });
 
   it('refuses what is no duration before asking anybody', async () => {
@@ -224,10 +259,22 @@ describe('sessions', () => {
     expect((await gateway.run(['sessions', 'tail', 's-1', '--json'])).out).toBe(lines);
   });
 
+  it('tail of all says so when it may, and not before it is refused', async () => {
+    await using gateway = await fakeGateway({ 'GET sessions/tail': '' });
+    expect((await gateway.run(['sessions', 'tail'])).err).toBe('watching all sessions, Ctrl-C to stop\n');
+    const refusal = { error: { code: 'forbidden', message: 'auditors only' } };
+    await using other = await fakeGateway({ 'GET sessions/tail': [403, refusal] });
+    const { code, err } = await other.run(['sessions', 'tail']);
+    expect([code, err]).toEqual([3, 'hoopctl: auditors only\n']);
+  });
+
   it('export writes the bytes as they are, or none', async () => {
     const folder = temporaryDirectory('export');
     const bytes = '{"seq":0}\n{"seq":1}\n';
-    await using gateway = await fakeGateway({ 'GET sessions/s-1/recording': bytes });
+    await using gateway = await fakeGateway({
+      'GET sessions/s-1': { id: 's-1', recording: { bytes: 20, sealed: true } },
+      'GET sessions/s-1/recording': bytes,
+    });
     const file = join(folder, 'r.jsonl');
     expect(await gateway.run(['sessions', 'export', 's-1', '-o', file])).toEqual({
       code: 0,
@@ -306,6 +353,14 @@ describe('request', () => {
     expect(gateway.asked[0]!.body).toEqual({ connection: 'prod-db', for: '2h', reason: 'order 12' });
   });
 
+  it('says when less was asked for than was said, and only then', async () => {
+    await using gateway = await fakeGateway({ 'POST grants': { ...asked['POST grants'], forMs: 7_200_000 } });
+    expect((await gateway.run(['request', 'prod-db', '--for', '9h'])).err).toBe(
+      'asked for 2h, the most that the gateway allows here, not 9h\n',
+    );
+    expect((await gateway.run(['request', 'prod-db', '--for', '2h'])).err).toBe('');
+  });
+
   it.each([
     ['approved', 0],
     ['denied', 3],
@@ -333,7 +388,7 @@ describe('grants', () => {
       until: past,
     };
     await using gateway = await fakeGateway({ 'GET grants': { grants: [grant] }, 'POST grants/g-1/revoke': grant });
-    expect((await gateway.run(['grants', 'ls'])).out).toMatch(/^g-1 +alice +prod-db +active /m);
+    expect((await gateway.run(['grants', 'ls'])).out).toMatch(/^g-1 +alice +prod-db +access +active /m);
     expect((await gateway.run(['grants', 'revoke', 'g-1'])).out).toBe('g-1 revoked\n');
   });
 });

@@ -19,6 +19,8 @@ async function problems(text: string): Promise<string[]> {
 
 const CONNECTION = '{ protocol: lines, target: { host: h, port: 1 }, credentials: { user: u } }';
 
+const connection = (more: string) => `{ ${CONNECTION.slice(2, -2)}, ${more} }`;
+
 describe('a configuration', () => {
   it('may be empty: everything has a default', async () => {
     const { configuration } = await read('');
@@ -47,7 +49,7 @@ stop: { grace: 1m30s }
     expect(configuration!.identity.issuers[0]).toMatchObject({ groups: 'groups' });
     expect(configuration!.identity.workloads[0]!.when).toEqual({ ref: ['refs/heads/main'] });
     expect(configuration!.connections.get('db')).toMatchObject({
-      recording: { rows: 5, bytes: 65_536 },
+      recording: { rows: 5, bytes: 65_536, durability: 'buffered', onFailure: 'end-session' },
       maxAgeMs: 7_200_000,
       address: { host: 'h', port: 1 },
       credentials: { user: 'u', password: 'env:PW' },
@@ -56,6 +58,68 @@ stop: { grace: 1m30s }
     expect(configuration!.stopGraceMs).toBe(90_000);
     expect(configuration!.limit(limit('sessions', 'count', 10))).toMatchObject({ value: 3 });
     expect(configuration!.limit(limit('other', 'count', 10))).toMatchObject({ value: 10 });
+  });
+
+  it('says how each connection is recorded: its own word, the first default with its labels, the built-in', async () => {
+    const { configuration } = await read(`
+connections:
+  a: ${connection('labels: { env: prod, tier: gold }, recording: { rows: 7 }')}
+  b: ${connection('labels: { env: prod }, recording: { durability: buffered, onFailure: best-effort }')}
+  c: ${connection('recording: best-effort')}
+  d: ${CONNECTION}
+recordings:
+  compress: false
+  defaults:
+    - { labels: { env: prod, tier: gold }, onFailure: refuse-new }
+    - { labels: { env: prod }, durability: synced, onFailure: end-session, rows: 3 }
+`);
+    const recorded = (name: string) => configuration!.connections.get(name)!.recording;
+    const { rows, bytes } = recorded('d');
+    expect(recorded('a')).toEqual({ rows: 7, bytes, durability: 'synced', onFailure: 'refuse-new', encrypt: null });
+    expect(recorded('b')).toEqual({ rows: 3, bytes, durability: 'buffered', onFailure: 'best-effort', encrypt: null });
+    expect(recorded('c')).toEqual({ rows, bytes, durability: 'buffered', onFailure: 'best-effort', encrypt: null });
+    expect(recorded('d')).toEqual({
+      ...{ rows: 1000, bytes: 1_048_576, durability: 'buffered', onFailure: 'end-session', encrypt: null },
+    });
+    expect(configuration!.compress).toBe(false);
+    expect(await problems(`connections: { a: ${connection('recording: { durability: maybe }')} }`)).toHaveLength(1);
+    expect(await problems(`connections: { a: ${connection('recording: none')} }`)).toHaveLength(1);
+  });
+
+  it('encrypts recordings for whom the connection or its labels say', async () => {
+    const [one, other] = [
+      'age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p',
+      'age1lggyhqrw2nlhcxprm67z43rta597azn8gknawjehu9d9dl0jq3yqqvfafg',
+    ];
+    const { configuration } = await read(`
+connections:
+  a: ${connection('labels: { env: prod }')}
+  b: ${connection(`labels: { env: prod }, recording: { encrypt: { recipients: [${other}, ${one}] } }`)}
+  c: ${connection('labels: { env: prod }, recording: { encrypt: off }')}
+  d: ${CONNECTION}
+recordings:
+  defaults: [{ labels: { env: prod }, encrypt: { recipients: [${one}] } }]
+`);
+    const encrypted = (name: string) =>
+      configuration!.connections.get(name)!.recording.encrypt?.recipients.map(({ text }) => text);
+    expect(['a', 'b', 'c', 'd'].map(encrypted)).toEqual([[one], [other, one], undefined, undefined]);
+    expect(configuration!.connections.get('a')!.recording.encrypt?.gatewayReads).toBe(false);
+    const refused = async (written: string) => {
+      const found = await problems(`connections:\n  a: ${connection(`recording: { encrypt: ${written} }`)}`);
+      return found.join('\n');
+    };
+    const wrong = await refused(`{ recipients: [${one.replace(/p$/, 'q')}] }`);
+    expect(wrong).toContain('recipients[0] is "age1ql3z7');
+    expect(wrong).toContain('expected a recipient whose checksum holds');
+    expect(wrong).toMatch(/^2: /);
+    const secret = 'AGE-SECRET-KEY-1GFPYYSJZGFPYYSJZGFPYYSJZGFPYYSJZGFPYYSJZGFPYYSJZGFPQ4EGAEX';
+    const leaked = await refused(`{ recipients: [${secret}] }`);
+    expect(leaked).toContain('"AGE-SECRET-KEY-1…", which is secret: expected its recipient');
+    expect(leaked).not.toContain(secret.slice(0, 20));
+    expect(await refused('{ recipients: [] }')).toContain('expected at least 1 item');
+    expect(await refused('{}')).toContain('"recipients" is missing');
+    expect(await refused('on')).toContain('"off"');
+    expect(await refused('{ recipients: [ssh-ed25519 AAAA] }')).toContain('SSH keys');
   });
 
   it('tells every problem at once, of shape and of sense', async () => {
@@ -72,6 +136,59 @@ tls: { cert: missing.pem, key: missing-key.pem }
     expect(found.map((line) => line.split(':')[0])).toEqual(['2', '2', '3', '5', '6', '7', '7', '8', '9', '9']);
     expect(found.join('\n')).not.toContain('hunter2');
     expect(found[3]).toContain('"explode" is in the vocabulary of none');
+  });
+
+  it('tells what is wrong with the rest of what is wrong already', async () => {
+    const found = await problems(`connections:
+  prod: { protocol: lines, target: { host: h, port: 1 }, credentials: { user: u, password: "env:PW" } }
+  other: { protocol: lnes, target: { host: h, port: 1 }, credentials: { user: u, password: "env:PW" } }
+access: [ { who: { groups: [a] }, to: { names: [prod] } } ]
+rules:
+  - { name: a, to: { names: [prod] }, when: { does: [explode], bogus: 1 }, then: deny }
+  - { name: b, to: { names: [prod] }, when: { does: [explode], time: { zone: Mars, days: [mon] } }, wait: soon, then: deny }
+  - { name: a, to: { names: [other] }, when: { does: [whatever] }, then: deny }
+  - { name: c, to: { names: [othr] }, then: deny }
+`);
+    const at = (line: number, what: string) => expect.stringMatching(new RegExp(`^${line}: .*${what}`));
+    expect(found).toEqual([
+      at(3, '"lnes"'),
+      at(6, '"explode" is in the vocabulary of none'),
+      at(6, 'bogus'),
+      at(7, '"explode" is in the vocabulary of none'),
+      at(7, 'zone'),
+      at(7, 'wait'),
+      at(8, 'name "a" is already'),
+      at(8, '"whatever" is in the vocabulary of none'),
+      at(9, 'did you mean "other"'),
+    ]);
+  });
+
+  it.each([
+    ['is a mistake for one', 'lnes'],
+    ['is none', 'telepathy'],
+    ['is left out', undefined],
+  ])('tells what else is wrong where a protocol %s', async (_, protocol) => {
+    const found = await problems(`connections:
+  odd:
+    ${protocol === undefined ? '' : `protocol: ${protocol}`}
+    target: { host: h, port: x }
+    credentials: { user: u, password: hunter2 }
+    lables: { env: prod }
+    recording: { rows: -1 }
+  prod: ${CONNECTION.replace('port: 1', 'port: y')}
+rules:
+  - { name: everywhere, when: { does: [explode] }, then: deny }
+  - { name: there, to: { names: [odd] }, when: { does: [drop] }, then: deny }`);
+    expect(found.map((line) => line.split(':')[0])).toEqual([
+      protocol === undefined ? '4' : '3',
+      '4',
+      '5',
+      '6',
+      '7',
+      '8',
+      '10',
+    ]);
+    expect(found.join('\n')).not.toContain('hunter2');
   });
 
   it('does not let a secret be written out, whatever its field is called', async () => {

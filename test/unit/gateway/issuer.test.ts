@@ -4,7 +4,7 @@ import { createServer, type Server } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createLocalJWKSet, jwtVerify } from 'jose';
+import { createLocalJWKSet, decodeProtectedHeader, jwtVerify } from 'jose';
 import * as client from 'openid-client';
 import { Agent, fetch } from 'undici';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
@@ -39,7 +39,7 @@ beforeAll(async () => {
   const authority = await createAuthority(new Date());
   const certificate = await issueServerCertificate(authority, ['localhost', '127.0.0.1'], new Date());
   ca = authority.certificate;
-  keys = await KeyFile.open(directory, 'issuer', systemClock);
+  keys = await KeyFile.open(directory, 'issuer', { clock: systemClock });
   server = createServer({ cert: certificate.certificate, key: certificate.key });
   server.on('request', (request, response) => issuer.handle(request, response));
   server.listen(0, '127.0.0.1');
@@ -120,6 +120,23 @@ describe('the embedded issuer', () => {
     await expect(client.refreshTokenGrant(config, renewed.refresh_token!)).rejects.toMatchObject({
       error: 'invalid_grant',
     });
+  });
+
+  it('goes on with a login while another key takes over, signs with that one, and publishes both', async () => {
+    const before = keys.current().kid;
+    const device = await begin();
+    const browser = browse();
+    const confirm = await browser.submit(await browser.get(device.verification_uri), { user_code: device.user_code });
+    await keys.rotate();
+    const login = await browser.submit(confirm, {});
+    await browser.submit(login, { login: 'alice', password: 'correct horse battery' });
+    const { id_token } = await client.pollDeviceAuthorizationGrant(config, device);
+    expect(decodeProtectedHeader(id_token!).kid).toBe(keys.current().kid);
+    const published = (await (await fetch(`${issuer.issuer}/jwks`, { dispatcher: agent })).json()) as {
+      keys: { kid: string }[];
+    };
+    expect(published.keys.map(({ kid }) => kid)).toEqual([before, keys.current().kid]);
+    expect(JSON.stringify(published)).not.toContain('"d"');
   });
 
   it('tells the terminal when the user refuses it', async () => {

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { readdirSync, statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -6,6 +6,7 @@ import { systemClock } from '../../../src/core/clock.ts';
 import { startGateway } from '../../../src/gateway/start.ts';
 import { openStore } from '../../../src/store/index.ts';
 import { House, until } from '../../support/gateway-house.ts';
+import { logEntries } from '../../support/log.ts';
 
 const houses: House[] = [];
 afterEach(async () => {
@@ -136,6 +137,50 @@ describe('a stop', () => {
   });
 });
 
+describe('a credential that is not there', () => {
+  const connections = (house: House, password: string) => ({
+    db: {
+      protocol: 'lines',
+      target: { host: '127.0.0.1', port: house.targetPort },
+      credentials: { user: 'u', password },
+    },
+  });
+
+  it('is warned of at start and at each reload, and told to admins by its reference', async () => {
+    const house = await open({ roles: { admin: { groups: ['dba'] } } });
+    expect(logged(house, 'a credential is not there')).toEqual([]);
+    const more = { access: ALL, rules: [], roles: { admin: { groups: ['dba'] } } };
+    house.configure({ ...more, connections: connections(house, 'env:NOT_SET') });
+    await until(() => logged(house, 'a credential is not there').length > 0);
+    expect(logged(house, 'a credential is not there')[0]).toMatchObject({
+      level: 'warn',
+      message: 'a credential is not there: env:NOT_SET is not set; every session of "db" will fail',
+      fields: { connection: 'db', where: 'connections.db.credentials.password' },
+    });
+    house.configure({ ...more, connections: connections(house, 'file:missing.txt') });
+    await until(() => logged(house, 'file:missing.txt cannot be read (ENOENT)').length > 0);
+    await house.gateway.close();
+    house.log.length = 0;
+    await house.start();
+    expect(logged(house, 'file:missing.txt cannot be read (ENOENT)')).toHaveLength(1);
+    const told = await house.call(await house.person('dana', ['dba']), 'GET', '/api/v1/admin/credentials');
+    expect(told.body.missing).toEqual([
+      {
+        connection: 'db',
+        where: 'connections.db.credentials.password',
+        reference: 'file:missing.txt',
+        why: 'cannot be read (ENOENT)',
+        fix: expect.any(String),
+      },
+    ]);
+    const others = await house.call(await house.person('alice', ['dev']), 'GET', '/api/v1/admin/credentials');
+    expect(others.status).toBe(403);
+    writeFileSync(join(house.directory, 'missing.txt'), 'secret', { mode: 0o600 });
+    const mended = await house.call(await house.person('dana', ['dba']), 'GET', '/api/v1/admin/credentials');
+    expect(mended.body).toEqual({ missing: [] });
+  });
+});
+
 describe('a start', () => {
   it('without a configuration tells how to make the first administrator, who can then log in', async () => {
     const house = new House();
@@ -151,6 +196,24 @@ describe('a start', () => {
     await house.gateway.close({ graceMs: 0 });
     await house.start({ config: undefined, listen: '127.0.0.1:0' } as never);
     expect(house.gateway.hints).toEqual([]);
+  });
+
+  it.each([
+    [{ groups: ['dba-*', 'platform team'] }, "add NAME --group 'platform team' --data"],
+    [{ groups: ['dba-*'] }, /add NAME --group GROUP --data .*, where roles\.admin asks for GROUP like dba-\*$/],
+    [{ subjects: ['root'] }, 'add root --data'],
+    [
+      { emails: ['Alice@example.com'], groups: ['ops'], kinds: ['person'] },
+      'add NAME --group ops --email Alice@example.com --data',
+    ],
+    [{ claims: { team: 'x' } }, /roles\.admin asks for; add others: hoopctl admin users add NAME --data/],
+  ])('with roles %j tells what makes somebody an admin by them', async (admin, told) => {
+    const house = new House();
+    house.issuer = { url: 'http://127.0.0.1:1', stop() {} } as never;
+    house.configure({ identity: {}, roles: { admin } });
+    await house.start();
+    houses.push(house);
+    expect(house.gateway.hints.join()).toMatch(told);
   });
 
   it('on data that another gateway uses is refused, and harms neither', async () => {
@@ -214,17 +277,14 @@ describe('a start', () => {
       expect([name, statSync(join(house.data, 'keys', name)).mode & 0o077]).toEqual([name, 0]);
     }
     expect(statSync(house.data).mode & 0o077).toBe(0);
-    expect(readdirSync(join(house.data, 'keys')).sort()).toEqual([
-      'cookies.json',
-      'issuer.json',
-      'mask.key',
-      'tokens.json',
-    ]);
+    // What the log signed last is there once it has.
+    const kept = readdirSync(join(house.data, 'keys')).filter((name) => name !== 'log-signed.json');
+    expect(kept.sort()).toEqual(['cookies.json', 'issuer.json', 'log.json', 'mask.key', 'tokens.json']);
   });
 });
 
 describe('the gateway’s log', () => {
-  it('has logins, access and stops, in an unbroken chain', async () => {
+  it('has logins, access and stops, in order', async () => {
     const house = await open({ access: ALL });
     const alice = await house.person('alice', ['dev']);
     const client = await house.tunnel(alice, 'prod-db');
@@ -233,21 +293,36 @@ describe('the gateway’s log', () => {
     client.end();
     await house.exchange(await house.issuer.token({ sub: 'x', aud: 'other' }));
     await house.gateway.close();
-    const [segment] = readdirSync(join(house.data, 'log'));
-    const lines = readFileSync(join(house.data, 'log', segment!), 'utf8')
-      .trim()
-      .split('\n');
-    const kinds = lines.map((line) => JSON.parse(line) as { kind: string; ok?: boolean });
-    expect(kinds.map((one) => one.kind).sort()).toEqual([
+    const entries = await logEntries(house.data);
+    expect(entries.map((one) => one.kind).sort()).toEqual([
       'access',
+      'log',
       'login',
       'login',
-      'open',
+      'policy',
       'recording',
       'start',
       'stop',
     ]);
-    expect(kinds.filter((one) => one.kind === 'login').map((one) => one.ok)).toEqual([true, false]);
-    expect(lines.join()).not.toContain(alice);
+    expect(entries.filter((one) => one.kind === 'login').map((one) => one.fields.ok)).toEqual([true, false]);
+    expect(JSON.stringify(entries)).not.toContain(alice);
+  });
+});
+
+describe('signing keys', () => {
+  it('take over from one another while the gateway runs; tokens of before go on', async () => {
+    const house = await open({ limits: { signing_key_ms: 500 } });
+    const alice = await house.person('alice', ['dev']);
+    const kids = async () => {
+      const { body } = await house.call(undefined, 'GET', '/oidc/jwks');
+      const { keys } = JSON.parse(body) as { keys: { kid: string }[] };
+      return keys.map(({ kid }) => kid);
+    };
+    const [first] = await kids();
+    await until(async () => (await kids()).length > 1);
+    expect(await kids()).toContain(first);
+    await until(() => logged(house, 'a new key signs from now on').some(({ fields }) => fields.keys === 'tokens'));
+    const bob = await house.person('bob', ['dev']);
+    for (const token of [alice, bob]) expect((await house.call(token, 'GET', '/api/v1/me')).status).toBe(200);
   });
 });

@@ -16,8 +16,10 @@ async function open(limits: Record<string, number>): Promise<House> {
   return house;
 }
 
-async function stranger(house: House): Promise<{ socket: Socket; closed: Promise<unknown> }> {
-  const { host, port } = house.gateway.native.lines!;
+async function stranger(
+  house: House,
+  { host, port } = house.gateway.native.lines!,
+): Promise<{ socket: Socket; closed: Promise<unknown> }> {
   const socket = connect({ host, port });
   sockets.push(socket);
   socket.on('error', () => {});
@@ -36,7 +38,7 @@ describe('native clients that have not said who they are', () => {
   });
 
   it('that do are not cut by it', async () => {
-    const house = await open({ handshake_ms: 150 });
+    const house = await open({ handshake_ms: 1500 });
     const alice = await house.person('alice', ['dev']);
     const { token, user } = (await house.call(alice, 'POST', '/api/v1/connections/prod-db/token', {})).body;
     const client = await house.native(user, 'prod-db', token);
@@ -108,5 +110,62 @@ describe('tunnels in reserve', () => {
         () => false,
       ),
     );
+  });
+});
+
+describe('clients of the HTTPS listener that have not said who they are', () => {
+  it('are counted: when one comes too many, the one that is unknown for longest goes, and nobody who is known', async () => {
+    const house = await open({ unauthenticated_connections: 3 });
+    const alice = await house.person('alice', ['dev']);
+    const known = await house.tunnel(alice, 'prod-db');
+    known.say('say one');
+    expect(await known.line()).toBe('say one');
+    const idle = [];
+    for (let i = 0; i < 8; i++) idle.push(await stranger(house, house.gateway.address));
+    await Promise.all(idle.slice(0, 5).map(({ closed }) => closed));
+    known.say('say two');
+    expect(await known.line()).toBe('say two');
+    expect((await house.call(undefined, 'GET', '/healthz')).status).toBe(200);
+    expect(house.log.filter(({ message }) => message.includes('turned away'))).toHaveLength(1);
+    known.end();
+  });
+});
+
+describe('/metrics', () => {
+  const scrape = (house: House, headers: Record<string, string> = {}) =>
+    house.call(undefined, 'GET', '/metrics', undefined, headers).then(({ status }) => status);
+
+  it('are for this machine, and for admins and auditors from anywhere', async () => {
+    const house = await House.open({ roles: { auditor: { groups: ['audit'] } } });
+    houses.push(house);
+    expect(await scrape(house)).toBe(200);
+    const elsewhere = { 'x-forwarded-for': '203.0.113.9' };
+    expect(await scrape(house, elsewhere)).toBe(401);
+    const bearer = async (name: string, group: string) => `Bearer ${await house.person(name, [group])}`;
+    expect(await scrape(house, { ...elsewhere, authorization: await bearer('alice', 'dev') })).toBe(403);
+    expect(await scrape(house, { ...elsewhere, authorization: await bearer('eve', 'audit') })).toBe(200);
+  });
+
+  it('are for whoever has their token, or for all, where the configuration says so', async () => {
+    const house = await House.open({ metrics: { token: 'env:TARGET_PASSWORD' } });
+    houses.push(house);
+    expect(await scrape(house)).toBe(401);
+    expect(await scrape(house, { authorization: 'Bearer hunter3' })).toBe(401);
+    expect(await scrape(house, { authorization: 'Bearer hunter2' })).toBe(200);
+    house.configure({ metrics: { open: true } });
+    await house.gateway.reload();
+    expect(await scrape(house, { 'x-forwarded-for': '203.0.113.9' })).toBe(200);
+  });
+});
+
+describe('logins', () => {
+  it('can be begun so often a minute by one address, and their pages looked at', async () => {
+    const house = await open({ logins_per_minute: 2 });
+    const begin = () => house.form('/oidc/device/auth', { client_id: 'hoopctl', scope: 'openid' });
+    expect([(await begin()).status, (await begin()).status]).toEqual([200, 200]);
+    const refused = await begin();
+    expect(refused).toMatchObject({ status: 429, body: { error: 'slow_down' } });
+    const page = async () => (await house.call(undefined, 'GET', '/oidc/device')).status;
+    expect([await page(), await page(), await page()]).toEqual([200, 200, 429]);
   });
 });

@@ -42,6 +42,7 @@ beforeAll(async () => {
       authenticate: async () => ({ caller: undefined, roles: [] }),
       address: () => 'test:0',
       stopping: stopping.signal,
+      watchCaller: () => () => {},
       bodyLimit: () => limit('request_bytes', 'bytes', 100),
     },
   );

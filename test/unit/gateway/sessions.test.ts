@@ -207,6 +207,34 @@ describe('reviews and grants through the API', () => {
   });
 });
 
+describe('an answer that goes on', () => {
+  const last = async (lines: AsyncGenerator<Record<string, unknown>>) => {
+    const all: Record<string, unknown>[] = [];
+    for await (const line of lines) all.push(line);
+    return all.at(-1);
+  };
+
+  it('ends with the token that let its reader in, and with a revocation, and says so', async () => {
+    const short = await House.open({ limits: { access_token_ms: 1500 }, roles: { auditor: { groups: ['audit'] } } });
+    const token = await short.person('eve', ['dba', 'audit']);
+    const signal = new AbortController().signal;
+    const ends = ['/api/v1/reviews/watch', '/api/v1/sessions/tail'].map((path) =>
+      last(short.stream(token, path, signal)),
+    );
+    expect(await Promise.all(ends)).toEqual([
+      { end: { code: 'token_expired', message: expect.any(String) } },
+      { end: { code: 'token_expired', message: expect.any(String) } },
+    ]);
+    await short.close();
+    const frank = await house.person('frank', ['dba']);
+    const watching = last(house.stream(frank, '/api/v1/reviews/watch', signal));
+    const admin = await house.person('root', ['admins']);
+    const revoked = { issuer: 'corp', subject: 'frank' };
+    expect((await house.call(admin, 'POST', '/api/v1/admin/revocations', revoked)).status).toBeLessThan(300);
+    expect(await watching).toMatchObject({ end: { code: 'principal_revoked' } });
+  });
+});
+
 describe('the native listener', () => {
   async function password(token: string, connection = 'prod-db') {
     return (await house.call(token, 'POST', `/api/v1/connections/${connection}/token`, { ttl: '1m' })).body;

@@ -7,7 +7,8 @@ import { type Import, imports, sourceFiles } from './source.ts';
 function zone(file: string): string {
   const [, folder, part, rest] = file.split('/') as [string, string, string?, string?];
   if (folder !== 'protocol') return folder;
-  if (part === 'contract.ts') return 'contract';
+  if (['contract.ts', 'facts.ts', 'local.ts', 'proof.ts', 'told.ts', 'values.ts', 'vocabulary.ts'].includes(part!))
+    return 'contract';
   if (part === 'index.ts') return 'registry';
   return rest === undefined ? 'protocol' : `protocol/${part}`;
 }

@@ -1,6 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { newSessionId } from '../../../src/core/ids.ts';
+import { readRecording } from '../../../src/session/recorder/stored.ts';
 import { verify } from '../../../src/session/recorder/verify.ts';
 import { recover } from '../../../src/session/recovery.ts';
 import type { GatewaySession } from '../../../src/session/session.ts';
@@ -57,7 +58,7 @@ it('seals what a dead gateway left, marks it in the store, puts it into the log,
       [damaged.id, 'quarantined'],
     ]),
   );
-  const sealed = await verify(world.store.recordings.read(open.id), { session: open.id });
+  const sealed = await verify(readRecording(world.store.recordings, open.id), { session: open.id });
   expect(sealed).toMatchObject({ ok: true, interrupted: 'the gateway stopped without sealing it' });
   const { digest } = sealed;
   expect(await world.store.sessions.get(open.id)).toMatchObject({ state: 'interrupted', sealed: true, digest });

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Decision, Hold, Refusal, Verdict } from '../../../src/protocol/contract.ts';
 import type { SessionEvent } from '../../../src/session/events.ts';
+import { readRecording } from '../../../src/session/recorder/stored.ts';
 import { verify } from '../../../src/session/recorder/verify.ts';
 import type { GatewaySession } from '../../../src/session/session.ts';
 import { turn } from './recorder/fixtures.ts';
@@ -265,7 +266,7 @@ describe('when the record cannot be written', () => {
     expect(world.entries.filter((entry) => entry.kind === 'failure')).toMatchObject([
       { fields: { what: 'recording failed', session: session.id, message: expect.stringContaining(code) } },
     ]);
-    expect(await verify(world.store.recordings.read(session.id))).toMatchObject({ ok: true, sealed: true });
+    expect(await verify(readRecording(world.store.recordings, session.id))).toMatchObject({ ok: true, sealed: true });
     expect((await world.lines(session.id)).at(-1)).toMatchObject({ interrupted: expect.any(String) });
   });
 
@@ -306,7 +307,7 @@ describe('the end', () => {
     session.end(bye);
     session.end({ code: 'internal', message: 'second' });
     await session.closed;
-    const found = await verify(world.store.recordings.read(session.id), { session: session.id });
+    const found = await verify(readRecording(world.store.recordings, session.id), { session: session.id });
     expect(found.ok).toBe(true);
     const { digest, lines, bytes } = found;
     expect(await world.store.sessions.get(session.id)).toMatchObject({

@@ -37,6 +37,23 @@ async function approved(session: GatewaySession, operation: Operation, variant: 
 
 const verdict = (session: GatewaySession, operation: Operation) => session.decide(operation).decision.verdict;
 
+describe('an approval of what is executed by name', () => {
+  const executing = (executes: string): Operation => ({ ...query('review execute p'), executes });
+
+  it('shows the text that was prepared, and is for that text', async () => {
+    const session = world.session();
+    const held = hold(session, executing('prepare p as delete from t'));
+    const review = await world.approvals.get(held.review);
+    expect(review.text).toBe('review execute p\n/* executes: */ prepare p as delete from t');
+    held.cancel('enough');
+    await held.settled;
+    await approved(session, executing('prepare p as delete from t'), FOR_15M);
+    expect(verdict(session, executing('prepare p as delete from t'))).toBe('allow');
+    expect(verdict(session, executing('prepare p as delete from other'))).toBe('hold');
+    expect(verdict(session, query('review execute p'))).toBe('hold');
+  });
+});
+
 describe('an approval for the session', () => {
   it('covers the shape with other constants, and names the review in the record', async () => {
     const session = world.session();

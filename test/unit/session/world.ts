@@ -10,10 +10,11 @@ import { Approvals } from '../../../src/session/approvals/approvals.ts';
 import { Grants } from '../../../src/session/approvals/grants.ts';
 import { SessionEvents } from '../../../src/session/events.ts';
 import type { Principal } from '../../../src/session/identity/principal.ts';
+import type { AuditKind, AuditLog } from '../../../src/session/log/audit.ts';
 import type { Access, Policy, PolicyVerdict, SessionPolicy } from '../../../src/session/policy/types.ts';
-import type { AuditKind, AuditLog } from '../../../src/session/recorder/log.ts';
 import { readLines } from '../../../src/session/recorder/reader.ts';
 import { Recorder } from '../../../src/session/recorder/recorder.ts';
+import { readRecording } from '../../../src/session/recorder/stored.ts';
 import { SessionRegistry } from '../../../src/session/registry.ts';
 import { createSession, type GatewaySession, type SessionOptions } from '../../../src/session/session.ts';
 import { openStore, type Store } from '../../../src/store/index.ts';
@@ -62,8 +63,12 @@ export class FakePolicy implements Policy {
   session(): SessionPolicy {
     return {
       ruled: this.ruled,
+      reaching: false,
       masking: { columns: false, values: false },
+      covering: undefined,
       decide: (_parts, text) => this.#decide(text),
+      output: () => ({ finder: undefined, watches: [] }),
+      outputVerdict: () => ({ verdict: 'allow', matched: [] }),
       masks: (columns) => {
         if (this.masksFail) throw new Error('the secret of masking');
         return columns.map((column) =>
@@ -138,6 +143,7 @@ export class World {
       clock,
       log,
       pollMs: this.pollMs,
+      inUse: () => this.registry.grants(),
       revoked: (grant) => this.registry.killGrant(grant.id, 'the grant was revoked'),
     });
     this.recorder = new Recorder({ sink: this.store.recordings, now: () => clock.now(), version: 'test' });
@@ -167,7 +173,7 @@ export class World {
 
   async lines(session: string): Promise<Record<string, unknown>[]> {
     const lines: Record<string, unknown>[] = [];
-    for await (const line of readLines(this.store.recordings.read(session))) lines.push(line);
+    for await (const line of readLines(readRecording(this.store.recordings, session))) lines.push(line);
     return lines;
   }
 

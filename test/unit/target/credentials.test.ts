@@ -51,11 +51,38 @@ describe('credentials by reference', () => {
       .resolve('prod-db', { password: 'env:PROD_PW' })
       .catch((thrown) => thrown);
     expect(error).toMatchObject({
+      // Who runs the gateway can mend it: no fault of the program, no stack.
+      fault: 'user',
       code: 'credentials_unavailable',
-      message: 'cannot resolve credential "password" of "prod-db"',
+      message: 'the gateway cannot get credential "password" of "prod-db"',
+      fix: expect.stringContaining('administrator'),
     });
     expect(JSON.stringify(error)).not.toContain('PROD_PW');
     expect(logged.join()).toContain('env:PROD_PW');
+  });
+
+  it('knows what is missing without reading or running anything', async () => {
+    const path = join(directory, 'there');
+    const mark = join(directory, 'ran');
+    await writeFile(path, 'secret', { mode: 0o600 });
+    const credentials = resolver({ PW: 'x', EMPTY: '' });
+    const why = async (written: unknown) => (await credentials.missing(written))?.why;
+    for (const there of [
+      'literal',
+      7,
+      undefined,
+      'env:PW',
+      `file:${path}`,
+      `exec:touch ${mark}`,
+      'exec:/no/such/program',
+    ]) {
+      expect(await why(there)).toBeUndefined();
+    }
+    await expect(readFile(mark)).rejects.toThrow();
+    expect(await credentials.missing('env:PROD_PW')).toMatchObject({ reference: 'env:PROD_PW', why: 'is not set' });
+    expect(await why('env:EMPTY')).toBe('is not set');
+    expect(await why({ from: 'file', path: `${path}-not` })).toBe('cannot be read (ENOENT)');
+    expect(logged).toEqual([]);
   });
 
   it('keeps what a failing command printed out of errors and log', async () => {

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import type { Detector } from '../../../../src/session/masking/detectors/detector.ts';
 import { DETECTORS, type DetectorName } from '../../../../src/session/masking/detectors/index.ts';
 import { Scanner } from '../../../../src/session/masking/scanner.ts';
 
@@ -141,13 +142,20 @@ table('ip', [
   '::',
 ]);
 
-const header = Buffer.from('{"alg":"HS256","typ":"JWT"}').toString('base64url');
-const payload = Buffer.from('{"sub":"alice"}').toString('base64url');
+const inBase64 = (text: string) => Buffer.from(text).toString('base64url');
+const header = inBase64('{"alg":"HS256","typ":"JWT"}');
+const payload = inBase64('{"sub":"alice"}');
 table('jwt', [
   `[${header}.${payload}.c2lnbmF0dXJl]`,
   `Bearer [${header}.${payload}.c2ln-YX_R1cmU], then`,
   `[${header}.${payload}.]`,
   `token=[${header}.a.b.c.d].`,
+  // The shortest; a name that is escaped; blanks behind; a name that is none of the header's.
+  `[${inBase64('{"alg":0}')}.a.b]`,
+  `[${inBase64('{"\\u0061lg":"none"}')}.a.]`,
+  `[${inBase64('{"alg":"none"}\r\n ')}.a.b]`,
+  `${inBase64('{"typ":"algebra"}')}.a.b`,
+  `${inBase64('{"alg": }')}.a.b`,
   'eyJ',
   'eyJhbGciOiJIUzI1NiJ9',
   'eyJub3QganNvbg.eyJub3QganNvbg.x',
@@ -209,6 +217,20 @@ test('inside a token that was found none is looked for', () => {
   ]);
 });
 
+test('a name before a run that is longer than any key asks once for all of it', () => {
+  let asked = 0;
+  const find: Detector['find'] = (codes, at, end) => {
+    asked++;
+    return DETECTORS['cloud-key'].find(codes, at, end);
+  };
+  const scanner = new Scanner([{ detector: { ...DETECTORS['cloud-key'], find }, tag: 1 }]);
+  const run = 64 * 1024 + 4;
+  expect(scanner.scan('sig='.repeat(50_000))).toEqual(
+    [0, run, 2 * run, 3 * run].map((at) => ({ start: at + 4, end: Math.min(at + run, 200_000), tag: 1 })),
+  );
+  expect(asked).toBe(4);
+});
+
 test('a text made of triggers is scanned in linear time', () => {
   const names = Object.keys(DETECTORS) as DetectorName[];
   for (const unit of [
@@ -237,9 +259,9 @@ test('a text made of triggers is scanned in linear time', () => {
     const text = unit.repeat(Math.ceil(40_000 / unit.length));
     const counting = new Scanner(
       names.map((name) => {
-        const find = (whole: string, at: number) => {
+        const find: Detector['find'] = (codes, at, end) => {
           steps++;
-          return DETECTORS[name].find(whole, at);
+          return DETECTORS[name].find(codes, at, end);
         };
         return { detector: { ...DETECTORS[name], find }, tag: name };
       }),

@@ -1,11 +1,14 @@
+import fc from 'fast-check';
 import { RE2JS } from 're2js';
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
+import { MASK_ROOM } from '../../../../src/protocol/contract.ts';
 import { type Action, applyAction, compareActions, reveals } from '../../../../src/session/masking/actions.ts';
 import { DETECTORS, type DetectorName } from '../../../../src/session/masking/detectors/index.ts';
 import { columnMask, detectorMask } from '../../../../src/session/masking/mask.ts';
+import { effort } from '../../../support/property.ts';
 
 const key = Buffer.alloc(32, 7);
-const apply = (action: Action, value: string) => applyAction(action, key)(value);
+const apply = (action: Action, value: string) => applyAction(action, key).text(value);
 
 test.each<[Action, string, string | null]>([
   [{ kind: 'null' }, 'secret', null],
@@ -44,7 +47,7 @@ test('a hash is keyed, deterministic and of the length asked for', () => {
   expect(apply({ kind: 'hash', length: 16 }, 'alice')).toBe(one);
   expect(apply({ kind: 'hash', length: 51 }, 'alice')).toMatch(new RegExp(`^${one}[0-9a-z]{35}$`));
   expect(apply({ kind: 'hash', length: 16 }, 'alicf')).not.toBe(one);
-  expect(applyAction({ kind: 'hash', length: 16 }, Buffer.alloc(32, 8))('alice')).not.toBe(one);
+  expect(applyAction({ kind: 'hash', length: 16 }, Buffer.alloc(32, 8)).text('alice')).not.toBe(one);
 });
 
 test('digits keeps the format and nothing else, the same each time', () => {
@@ -136,4 +139,79 @@ test('a pattern that would backtrack for ever is matched in linear time', () => 
 test('a column mask changes every value', () => {
   const mask = columnMask('pii', 'column', { kind: 'full' }, key);
   expect([mask.name, mask.by, mask.text('x'), mask.text('')]).toEqual(['pii', 'column', '***', '***']);
+});
+
+describe('an action on bytes', () => {
+  const ACTIONS: Action[] = [
+    { kind: 'partial', first: 0, last: 4 },
+    { kind: 'partial', first: 2, last: 1 },
+    { kind: 'hash', length: 16 },
+    { kind: 'hash', length: 51 },
+    { kind: 'digits' },
+    { kind: 'email' },
+    { kind: 'generalise' },
+    { kind: 'generalise', step: 250, date: 'hour' },
+    { kind: 'full' },
+    { kind: 'fixed', text: 'REDACTED' },
+  ];
+  const pieces = fc.oneof(
+    fc.string({ unit: 'grapheme', maxLength: 120 }),
+    fc.array(fc.constantFrom('a', 'Z', '7', '0', '.', '-', '@', 'ö', '👍', ' ', 'example', 'com', 'x@y', '_'), {
+      maxLength: 90,
+    }),
+    // A number, a moment, an address, each now and then with something wrong in it.
+    fc.tuple(fc.constantFrom('', '', '-'), fc.nat(), fc.constantFrom('', '', '.', '.0', '.25', 'x')),
+    fc.tuple(
+      fc.constantFrom('2024-05-17', '2024-05-17', '12024-05-17', '2024-5-17'),
+      fc.constantFrom('', ' 12:33', 'T12:33:44', ' 01:02:03.5', ' 1:02'),
+      fc.constantFrom('', '', 'Z', '+02', '-05:30', '+0530', '+5'),
+    ),
+    fc.tuple(
+      fc.constantFrom('bob', 'a.b', 'x_1+y', '.a', 'ö', '"a b"'),
+      fc.constantFrom('@', '@', '@', '@@', ''),
+      fc.constantFrom('example.com', 'a-b.co.uk', 'x.y.z1', 'a-.com', 'xn--a.xn--b', 'localhost', 'a..com', 'a.c'),
+    ),
+  );
+
+  test.each(ACTIONS)('gives what it gives on text, or leaves it to it: %j', (action) => {
+    const { text, bytes } = applyAction(action, key);
+    let written = 0;
+    fc.assert(
+      fc.property(pieces, (parts) => {
+        const value = [...parts].join('');
+        const from = Buffer.from(`<${value}>`);
+        const out = Buffer.alloc(from.length + 3 + MASK_ROOM);
+        const length = bytes!(from, 1, from.length - 1, out, 5);
+        if (length < 0) return;
+        written++;
+        expect(out.toString('utf8', 5, 5 + length)).toBe(text(value));
+      }),
+      effort({ seed: 20261120, numRuns: 2000 }),
+    );
+    expect(written).toBeGreaterThan(20);
+  });
+
+  test.each([
+    ['0', '0'],
+    ['0047', '40'],
+    ['-0.5', '0'],
+    ['-0047.5', '-40'],
+    ['2024-05-17T12:33Z', '2024-01-01T00:00:00Z'],
+    ['2024-05-17 12:33:44.123456+05:30', '2024-01-01 00:00:00+05:30'],
+    ['12024-05-17', '12024-01-01'],
+    ['2024-05-17 12:33:44.', '***'],
+    ['2024-05-1', '***'],
+    ['2024-05-17 12', '***'],
+    ['2024-05-17 12:33+5', '***'],
+    ['2024-05-17 12:33+0530x', '***'],
+    ['1.', '***'],
+    ['.5', '***'],
+    ['-', '***'],
+    ['', '***'],
+    ['1e5', '***'],
+    ['1'.repeat(41), '***'],
+    [`${'9'.repeat(40)}.5`, `9${'0'.repeat(39)}`],
+  ])('makes coarser: %s', (value, expected) => {
+    expect(apply({ kind: 'generalise' }, value)).toBe(expected);
+  });
 });

@@ -23,6 +23,25 @@ test('a document that can be enforced has no problems', () => {
 
 test.each<[string, object, string[]]>([
   [
+    'classes that are none, and a class in a class',
+    {
+      classes: { pii: ['customers.ssn', 'ssn'], more: ['class:pii'] },
+      rules: [{ ...deny, when: { columns: ['class:pii', 'class:piy'] } }],
+      masks: [{ name: 'm', columns: ['class:other'] }],
+    },
+    [
+      'classes.pii.1: "ssn" is not well formed, expected table.column or schema.table.column',
+      'classes.more.0: "class:pii" is a class, expected table.column or schema.table.column',
+      'masks.0.columns.0: there is no class "other", expected one of classes',
+      'rules.0.when.columns.1: there is no class "piy", expected a class of classes, did you mean "class:pii"?',
+    ],
+  ],
+  [
+    'a safe aggregate of no column',
+    { masks: [{ name: 'm', detect: ['ip'], safe: ['count'] }] },
+    ['masks.0.safe: has no effect without columns, expected columns beside it'],
+  ],
+  [
     'a selection of nothing',
     { rules: [{ ...deny, to: { names: ['prod-bd'] } }] },
     ['rules.0.to: selects no connection, expected at least one of "prod-db", "stage-db", did you mean "prod-db"?'],
@@ -49,7 +68,7 @@ test.each<[string, object, string[]]>([
   [
     'names used twice',
     {
-      rules: [deny, { ...review }],
+      rules: [deny, { ...review, when: { does: ['drop'] } }],
       masks: [
         { name: 'm', detect: ['ip'] },
         { name: 'm', detect: ['ip'] },
@@ -80,8 +99,8 @@ test.each<[string, object, string[]]>([
     {
       rules: [
         { ...review, then: 'deny', wait: '1m', reason: 'required' },
-        { name: 'a', then: 'allow', message: 'x' },
-        { name: 'b', then: 'review' },
+        { name: 'a', when: { does: ['drop'] }, then: 'allow', message: 'x' },
+        { name: 'b', when: { does: ['call'] }, then: 'review' },
       ],
     },
     [
@@ -98,6 +117,64 @@ test.each<[string, object, string[]]>([
     [
       'rules.0.who.kinds: can never hold together with actors: whoever has an actor is an agent, expected agent among kinds',
     ],
+  ],
+  [
+    'an allow and a deny of exactly the same, in any order of words',
+    {
+      rules: [
+        { name: 'yes', when: { does: ['drop', 'truncate'] }, then: 'allow' },
+        { name: 'no', when: { does: ['truncate', 'drop'] }, then: 'deny' },
+        { ...review, name: 'look', when: { does: ['drop', 'truncate'] } },
+        { name: 'told', when: { does: ['drop', 'truncate'] }, then: 'allow', alert: 'first-seen' },
+      ],
+    },
+    [
+      'rules.0.then: can never count: rule "no" has the same conditions and says deny, expected one of the two',
+      'rules.2.then: can never count: rule "no" has the same conditions and says deny, expected one of the two',
+    ],
+  ],
+  [
+    'conditions that exclude each other',
+    {
+      rules: [
+        { ...review, name: 'a', when: { reasonMissing: true }, reason: 'required' },
+        { name: 'c', when: { relations: ['orders'], columns: ['customers.id'] }, then: 'allow' },
+        { name: 'd', when: { budget: { rows: 1, per: 'day' } }, then: 'allow' },
+        { ...deny, name: 'e', when: { budget: { distinct: { column: 'id', max: 1 }, per: 'day' } } },
+      ],
+    },
+    [
+      'rules.2.when.budget: has no effect with then: allow, expected then: deny or review',
+      'rules.3.when.budget.distinct.0: "id" is not well formed, expected table.column or schema.table.column, names with dots in double quotes',
+      'rules.0.when.reasonMissing: can never be reviewed: reason: required refuses every session that has none, expected then: deny',
+      'rules.1.when.columns: can never hold together with relations: none of the columns is of any of the relations',
+    ],
+  ],
+  [
+    'a mask that spares everybody who has access',
+    {
+      access: [
+        { who: { groups: ['dba'] }, to: { names: ['prod-db'] } },
+        { who: { groups: ['privacy'], kinds: ['person'] }, to: { names: ['*'] } },
+      ],
+      masks: [
+        { name: 'a', columns: ['t.c'], unless: { groups: ['dba', 'privacy'] } },
+        { name: 'b', columns: ['t.c'], unless: { subjects: ['*'] } },
+        { name: 'c', columns: ['t.c'], unless: { groups: ['privacy'] } },
+        { name: 'd', columns: ['t.c'], unless: { groups: ['privacy'] }, to: { names: ['stage-db'] } },
+      ],
+    },
+    [0, 1, 3].map((i) => `masks.${i}.unless: exempts everybody who has access there, so that the mask can never apply`),
+  ],
+  [
+    'access that another line gives already',
+    {
+      access: [
+        { who: { groups: ['a'] }, to: { names: ['prod-db'] }, grant: { max: '1h', reviewers: { groups: ['b'] } } },
+        { who: { groups: ['a'] }, to: { names: ['prod-db'] } },
+      ],
+    },
+    ['access.0: has no effect: access[1] gives the same people open access there'],
   ],
   [
     'names that are not well formed',
@@ -145,6 +222,14 @@ test.each<[string, object, string[]]>([
     { rules: [review] },
     [
       'rules.0.then: cannot apply to "pipe": review needs a protocol that can hold an operation, expected a narrower "to"',
+    ],
+  ],
+  [
+    'a budget of what comes back',
+    { rules: [{ ...deny, when: { budget: { rows: 5, statements: 5, per: 'day' } } }] },
+    [
+      'rules.0.then: cannot apply to "pipe": deny needs a protocol that can refuse one operation, expected a narrower "to"',
+      'rules.0.when.budget: cannot apply to "pipe": a budget needs a protocol that counts results, expected a narrower "to"',
     ],
   ],
   [

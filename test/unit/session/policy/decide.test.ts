@@ -377,3 +377,21 @@ test('equal facts share one verdict, which nobody can change', () => {
 test('a connection that the document does not know has no policy', () => {
   expect(() => policyOf({}).session(alice, { name: 'other', labels: {} }, {})).toThrow('other');
 });
+
+test('a budget counts what a cursor gives as what it was opened for; other rules had their say then', () => {
+  const rules = [
+    { name: 'cap', then: 'deny', when: { relations: ['t'], budget: { rows: 5, per: 'session' } } },
+    { name: 'other', then: 'deny', when: { relations: ['u'], budget: { rows: 5, per: 'session' } } },
+    { name: 'look', then: 'review', when: { relations: ['t'] }, reviewers: { groups: ['dba'] } },
+  ];
+  const session = policyOf({ rules }).session(alice, prod, {});
+  const drawing = (draws: Facts['draws']) => {
+    const parts = [facts('select', { ...(draws === undefined ? {} : { draws }) })];
+    const say = (exhausted: boolean) => session.decide(parts, 'fetch', 0, () => exhausted);
+    return [say(false).charges?.map(({ rule }) => rule), say(false).verdict, say(true).rule];
+  };
+  expect(drawing(undefined)).toEqual([undefined, 'allow', undefined]);
+  expect(drawing([facts('select', { relations: reads('t') })])).toEqual([['cap'], 'allow', 'cap']);
+  expect(drawing([facts('select', { relations: reads('v') })])).toEqual([undefined, 'allow', undefined]);
+  expect(drawing('unknown')).toEqual([['cap', 'other'], 'allow', 'cap']);
+});

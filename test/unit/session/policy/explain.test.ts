@@ -85,6 +85,7 @@ test('an explanation has every rule with what held and what did not', () => {
     ],
     parts: input.parts,
     timed: false,
+    reaching: false,
   } satisfies Explanation);
   expect(JSON.parse(JSON.stringify(explanation))).toEqual(explanation);
 });
@@ -128,4 +129,14 @@ test('whether the hour decides is told', () => {
     true,
     false,
   ]);
+});
+
+test('that the catalogue was not asked is told where it would matter', () => {
+  const last = (when: object, parts = [facts('select', { relations: reads('v(id)') })]) =>
+    explanationLines(policyOf({ rules: [{ name: 'r', when, then: 'deny' }] }).explain({ ...input, parts })).at(-1);
+  for (const when of [{ relations: ['t'] }, { columns: ['t.a'] }, { functions: ['f'] }]) {
+    expect(last(when)).toContain('by the names in the text alone');
+  }
+  expect(last({ does: ['drop'] })).not.toContain('by the names in the text alone');
+  expect(last({ relations: ['v'] })).not.toContain('by the names in the text alone');
 });

@@ -14,7 +14,7 @@ export const vocabulary: Vocabulary = {
   dangerous: { functions: ['pg_read_file', 'dblink*', 'admin.wipe'], does: ['copy-program'], objects: ['extension'] },
 };
 
-const everything: Capabilities = { mask: true, hold: true, notify: true, refuse: true, inspect: true };
+const everything: Capabilities = { mask: true, hold: true, notify: true, refuse: true, inspect: true, meter: true };
 
 export const prod: PolicyConnection = {
   name: 'prod-db',

@@ -4,11 +4,12 @@ import { detectorSchema, policySchema, whenSchema } from '../../../../src/sessio
 
 test('an empty document is a policy that gives nothing', () => {
   expect(policySchema.parse({})).toEqual({
+    classes: {},
     access: [],
     rules: [],
     masks: [],
     tests: [],
-    roles: { admin: { groups: ['admins'] }, auditor: { groups: ['auditors'] } },
+    roles: { admin: { groups: ['admins'] }, auditor: [{ who: { groups: ['auditors'] } }] },
   });
 });
 
@@ -27,7 +28,7 @@ test('what is left out is filled in', () => {
       { name: 'm', columns: ['t.c'], as: 'full' },
       { name: 'n', columns: ['t.c'], as: { partial: { first: 0, last: 2 } } },
     ],
-    { admin: { emails: ['root@example.com'] }, auditor: { groups: ['auditors'] } },
+    { admin: { emails: ['root@example.com'] }, auditor: [{ who: { groups: ['auditors'] } }] },
   ]);
 });
 

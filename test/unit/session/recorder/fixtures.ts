@@ -1,10 +1,12 @@
 // Recordings in memory and a failing disk, for the tests of the recorder.
 
 import type { Facts, Operation } from '../../../../src/protocol/contract.ts';
-import type { RecorderFiles } from '../../../../src/session/recorder/files.ts';
+import type { DiskFiles } from '../../../../src/session/recorder/files.ts';
+import type { LineCipher } from '../../../../src/session/recorder/line.ts';
 import { DEFAULT_ROW_LIMITS, type Header, Recording } from '../../../../src/session/recorder/recording.ts';
 import { FlushScheduler } from '../../../../src/session/recorder/scheduler.ts';
-import type { RecordingTarget } from '../../../../src/session/recorder/sink.ts';
+import type { SegmentedTarget } from '../../../../src/session/recorder/sink.ts';
+import type { Durability } from '../../../../src/session/recorder/writer.ts';
 
 export const T0 = Date.UTC(2026, 10, 20, 7, 0, 0);
 
@@ -34,19 +36,46 @@ export function statement(text: string, params?: readonly (string | null)[]): Op
 }
 
 /** A target in memory. */
-export class MemoryTarget implements RecordingTarget {
+export class MemoryTarget implements SegmentedTarget {
   readonly name = 'memory';
   readonly writes: Buffer[] = [];
   state: 'open' | 'finished' | 'abandoned' = 'open';
   /** Thrown by the next writes. */
   failure: Error | undefined;
+  slow = false;
+  maxSegment = Number.POSITIVE_INFINITY;
+  onLost: ((error: Error) => void) | undefined;
+  /** Bytes before each `next`. */
+  readonly cuts: number[] = [];
+  /** Appends wait for this. */
+  gate: Promise<void> | undefined;
+  readonly appended: { bytes: number; durable: boolean | undefined }[] = [];
 
   write(bytes: Uint8Array): void {
     if (this.failure !== undefined) throw this.failure;
     this.writes.push(Buffer.from(bytes));
   }
 
-  async sync(): Promise<void> {}
+  get segment(): number {
+    return this.cuts.length + 1;
+  }
+
+  get segmentBytes(): number {
+    return this.bytes.length - (this.cuts.at(-1) ?? 0);
+  }
+
+  async append(bytes: Uint8Array, durable: boolean | undefined): Promise<void> {
+    const copy = Buffer.from(bytes);
+    await (this.gate ?? turn());
+    this.write(copy);
+    this.appended.push({ bytes: copy.length, durable });
+  }
+
+  next(): void {
+    this.cuts.push(this.bytes.length);
+  }
+
+  restore(): void {}
 
   async finish(): Promise<void> {
     this.state = 'finished';
@@ -79,17 +108,26 @@ export interface Made {
   readonly faults: Error[];
 }
 
-export function makeRecording(limits = DEFAULT_ROW_LIMITS): Made {
+export function makeRecording(
+  limits = DEFAULT_ROW_LIMITS,
+  how: { durability?: Durability; bestEffort?: boolean; maxSegment?: number; cipher?: LineCipher } = {},
+): Made {
   const target = new MemoryTarget();
+  if (how.maxSegment !== undefined) target.maxSegment = how.maxSegment;
   const failures: Error[] = [];
   const faults: Error[] = [];
   let now = T0;
   const recording = new Recording({
     target,
+    session: header.session,
+    durability: how.durability ?? 'buffered',
+    bestEffort: how.bestEffort ?? false,
+    limit: (bound) => bound,
     scheduler: new FlushScheduler(),
     now: () => now++,
     ticks: () => now,
     limits,
+    ...(how.cipher === undefined ? {} : { cipher: how.cipher }),
     failed: (error) => failures.push(error),
     faulted: (error) => faults.push(error),
   });
@@ -110,16 +148,20 @@ export async function sampleRecording(): Promise<Buffer> {
 }
 
 /** The file calls of a disk that fails as told. */
-export class FaultyFiles implements RecorderFiles {
-  readonly inner: RecorderFiles;
+export class FaultyFiles implements DiskFiles {
+  readonly inner: DiskFiles;
   /** Bytes that may still be written before ENOSPC; undefined: no bound. */
   room: number | undefined;
   /** At most so many bytes a write. */
   most: number | undefined;
-  failing: { call: keyof RecorderFiles; code: string } | undefined;
+  failing: { call: keyof DiskFiles; code: string } | undefined;
+  /** What the file system seems to have. */
+  seen: { free: number; total: number } | undefined;
+  /** Every open file has been removed. */
+  removed = false;
   readonly calls: string[] = [];
 
-  constructor(inner: RecorderFiles) {
+  constructor(inner: DiskFiles) {
     this.inner = inner;
   }
 
@@ -149,12 +191,34 @@ export class FaultyFiles implements RecorderFiles {
     return this.inner.sync(fd);
   }
 
+  datasync(fd: number): void {
+    this.#enter('datasync');
+    this.inner.datasync(fd);
+  }
+
+  syncDirectory(path: string): void {
+    this.#enter('syncDirectory');
+    this.inner.syncDirectory(path);
+  }
+
+  read(fd: number, into: Uint8Array, at: number): number {
+    return this.inner.read(fd, into, at);
+  }
+
+  links(fd: number): number {
+    return this.removed ? 0 : this.inner.links(fd);
+  }
+
+  space(path: string): { free: number; total: number } {
+    return this.seen ?? this.inner.space(path);
+  }
+
   close(fd: number): void {
     this.#enter('close');
     this.inner.close(fd);
   }
 
-  #enter(call: keyof RecorderFiles): void {
+  #enter(call: keyof DiskFiles): void {
     this.calls.push(call);
     if (this.failing?.call === call) throw failure(this.failing.code);
   }

@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { readLines } from '../../../../src/session/recorder/reader.ts';
 import { salvage } from '../../../../src/session/recorder/salvage.ts';
+import { readRecording } from '../../../../src/session/recorder/stored.ts';
 import { verify } from '../../../../src/session/recorder/verify.ts';
 import { RecordingDirectory } from '../../../../src/store/recordings.ts';
 
@@ -37,13 +38,14 @@ it('everything that was forwarded before a SIGKILL is in a recording that verifi
     const directory = join(root, String(round));
     const forwarded = await killedAfter(directory, 1 + Math.floor(Math.random() * 3000));
     const sink = new RecordingDirectory(directory);
-    const salvaged = await salvage(sink, { now: Date.now, reason: 'killed' });
+    const salvaged = await salvage(sink, await sink.unfinished(), { now: Date.now, reason: 'killed' });
     expect(salvaged.filter((one) => one.outcome !== 'sealed')).toEqual([]);
     const recorded = new Map<string, Set<unknown>>();
     for (const { session } of salvaged) {
-      expect((await verify(sink.read(session), { session })).problems).toEqual([]);
+      expect((await verify(readRecording(sink, session), { session })).problems).toEqual([]);
       const intents = new Set<unknown>();
-      for await (const line of readLines(sink.read(session))) if (line.kind === 'intent') intents.add(line.op);
+      for await (const line of readLines(readRecording(sink, session)))
+        if (line.kind === 'intent') intents.add(line.op);
       recorded.set(session, intents);
     }
     const missing = forwarded.filter(([session, op]) => !recorded.get(session)?.has(op));

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { Chain, GENESIS } from '../../../../src/session/recorder/line.ts';
 import { LineSplitter, sourceOf } from '../../../../src/session/recorder/reader.ts';
-import { type ProblemKind, verify } from '../../../../src/session/recorder/verify.ts';
-import { header, sampleRecording } from './fixtures.ts';
+import { ChainChecker, type ProblemKind, verify } from '../../../../src/session/recorder/verify.ts';
+import { header, makeRecording, sampleRecording, statement } from './fixtures.ts';
 
 const linesOf = (bytes: Buffer): string[] => bytes.toString('utf8').split('\n').slice(0, -1);
 const join = (lines: string[]): string => lines.map((line) => `${line}\n`).join('');
@@ -115,6 +115,18 @@ describe('verify', () => {
     const found = await verify(sourceOf(`${open}{"seq":3,"at`), { open: true });
     expect(found).toMatchObject({ ok: true, sealed: false, lines: 3, wholeBytes: Buffer.byteLength(open) });
     expect(found.state.seq).toBe(3);
+  });
+
+  it('counts the files that it is made of', async () => {
+    const { recording, target } = makeRecording(undefined, { maxSegment: 2000 });
+    recording.begin(header);
+    for (let op = 1; op <= 40; op++) recording.intent(op, statement(`select ${op}`), { verdict: 'allow' });
+    await recording.end({ code: 'client_closed', message: '' });
+    const checker = new ChainChecker();
+    for (const raw of new LineSplitter().push(target.bytes)) checker.line(raw);
+    expect(checker.problems).toEqual([]);
+    expect(checker.segments).toBe(target.segment);
+    expect(target.segment).toBeGreaterThan(2);
   });
 
   it('does not take a line whose own prev hides before its end', async () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { back, front, Talk, turn } from '../../../../conformance/postgres/kit.ts';
+import { back, front, MASKED, Talk, turn } from '../../../../conformance/postgres/kit.ts';
 
 const deny = ({ text }: { text: string }) => (text.includes('drop') ? 'no-drop' : undefined);
 const REFUSED = 'ErrorResponse ERROR 42501 refused by rule "no-drop" D=session s-test H=use a migration';
@@ -97,19 +97,56 @@ describe('a statement that cannot be read', () => {
     expect(new Talk().client(front.query('bad sql'))).toEqual(['Query bad sql']);
   });
 
-  it('is refused with a syntax error and its position where rules apply, noted and not decided', () => {
-    const talk = new Talk({ session: { ruled: true } });
-    expect(talk.client(front.query('bad sql'))).toEqual(['Query REFUSED BY HOOPCTL']);
-    expect(talk.target(syntaxError, back.ready())[0]).toMatch(
-      /^ErrorResponse ERROR 42601 syntax error at or near "bad" .* P=1$/,
-    );
-    expect(talk.session.operations).toEqual([]);
-    expect(talk.session.notes).toMatchObject([{ kind: 'unreadable', fields: { text: 'bad sql' } }]);
+  const raw = back.error('42601', 'syntax error at or near "bad"', { D: 'a detail', P: '1', F: 'scan.l' });
+  const TRIED = ['Parse bad sql', 'Close S', 'Parse REFUSED BY HOOPCTL', 'Sync'];
+
+  it('is told as the server itself tells it, noted and not decided', () => {
+    for (const session of [{ ruled: true }, MASKED]) {
+      const talk = new Talk({ session });
+      expect(talk.client(front.query('bad sql'))).toEqual(TRIED);
+      expect(talk.target(raw, back.ready())).toEqual([
+        'ErrorResponse ERROR 42601 syntax error at or near "bad" D=a detail P=1 F=scan.l',
+        'ReadyForQuery I',
+      ]);
+      expect(talk.session.operations).toEqual([]);
+      expect(talk.session.notes).toMatchObject([{ kind: 'unreadable', fields: { text: 'bad sql' } }]);
+      expect(talk.client(front.query('select 1'))).toEqual(['Query select 1']);
+    }
   });
 
-  it('is refused at Parse too', () => {
+  it('is taken back and refused where the server can read it', () => {
     const talk = new Talk({ session: { ruled: true } });
-    expect(talk.client(front.extended('bad sql'))[0]).toBe('Parse REFUSED BY HOOPCTL');
+    talk.client(front.query('bad sql'));
+    expect(talk.target(back.parsed(), back.closed(), syntaxError, back.ready())).toEqual([
+      expect.stringMatching(
+        /^ErrorResponse ERROR 42601 syntax error at or near "bad" D=the gateway has to read .* P=1$/,
+      ),
+      'ReadyForQuery I',
+    ]);
+  });
+
+  it('is refused where the server can read it and finds something else wrong with it', () => {
+    const talk = new Talk({ session: { ruled: true } });
+    talk.client(front.query('bad sql'));
+    const missing = back.error('42P01', 'relation "t" does not exist', { F: 'parse_relation.c' });
+    expect(talk.target(missing)[0]).toMatch(/^ErrorResponse ERROR 42601 .* D=the gateway has to read/);
+  });
+
+  it('is tried at Parse too, and what is behind it is ignored as the server ignores it', () => {
+    const talk = new Talk({ session: { ruled: true } });
+    expect(talk.client(front.extended('bad sql'))).toEqual(TRIED);
+    expect(talk.target(raw, back.ready())).toHaveLength(2);
+    const other = new Talk({ session: { ruled: true } });
+    other.client(Buffer.concat([front.parse('s', 'bad sql'), front.sync()]));
+    expect(other.target(back.parsed(), back.closed(), syntaxError, back.ready())).toHaveLength(2);
+    expect(other.client(front.bind('', 's'))).toEqual(['Bind']);
+  });
+
+  it('lets nothing else pass for an answer', () => {
+    const talk = new Talk({ session: { ruled: true } });
+    talk.client(front.query('bad sql'));
+    talk.target(back.closed());
+    expect(talk.machine.ended?.code).toBe('protocol_violation');
   });
 });
 

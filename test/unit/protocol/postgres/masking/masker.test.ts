@@ -122,6 +122,16 @@ describe('DataRow', () => {
     expect(row(['{"a":4111}'], [field(114)], [digits])).toEqual(['"{\\"a\\":****}"']);
   });
 
+  test('a type that is learned between two rows of a result is text from then on', () => {
+    const registry = new TypeRegistry();
+    const own = createMasker(registry);
+    const fields = [field(90_003)];
+    const masked = () => valuesOf(own.dataRow(dataRow(['a']), fields, [STARS]));
+    expect(masked()).toEqual([null]);
+    registry.learn([90_003]);
+    expect(masked()).toEqual(['***']);
+  });
+
   test('lengths of the type are kept', () => {
     expect(
       row(['abcde', 'abcde', 'abcde'], [field(1043, 0, 6), field(1042, 0, 9), field(1043)], [STARS, STARS, STARS]),
@@ -134,8 +144,73 @@ describe('DataRow', () => {
     expect(row(['ssn'], [field(25)], [odd])).toEqual([null]);
   });
 
+  test('a mask on bytes is put as the same mask on text', () => {
+    const text = (value: string) => `#${value}`.slice(0, 20);
+    const slow: Mask = { name: 'hashed', by: 'column', text };
+    let asked = 0;
+    const quick: Mask = {
+      ...slow,
+      bytes(value, from, to, out, at) {
+        asked++;
+        const source = Buffer.from(value.subarray(from, to)).toString();
+        if (source.includes('!')) throw new Error('no');
+        if (/[^ -~]/.test(source)) return -1;
+        return (out as Buffer).write(text(source), at, 'latin1');
+      },
+    };
+    const oids = fc.constantFrom(25, 1043, 1042, 19, 90_001, 114, 3802, 23);
+    const column = fc.tuple(oids, fc.constantFrom(0, 1) as fc.Arbitrary<0 | 1>, fc.constantFrom(-1, 4, 5, 9, 40));
+    const value = fc.option(fc.string({ unit: fc.constantFrom('a', 'B', '1', ' ', 'é', '!', '👍'), maxLength: 40 }));
+    fc.assert(
+      fc.property(fc.array(fc.tuple(column, value), { maxLength: 6 }), (cells) => {
+        const fields = cells.map(([[oid, format, typmod]]) => field(oid, format, typmod));
+        const message = dataRow(cells.map(([, one]) => one));
+        const by = (mask: Mask) =>
+          masker.dataRow(
+            message,
+            fields,
+            fields.map((_, i) => (i % 3 === 2 ? null : mask)),
+          );
+        expect(by(quick).toString('hex')).toBe(by(slow).toString('hex'));
+      }),
+      effort({ seed: 20261121, numRuns: 500 }),
+    );
+    expect(asked).toBeGreaterThan(100);
+  });
+
+  test('a detector is not asked for the text of what is clean, and a doubt is no certainty', () => {
+    const seen: string[] = [];
+    const mask: Mask = {
+      ...seeing(seen, 'detector', (value) => value.replaceAll('secret', '######')),
+      clean(value, from, to) {
+        const text = Buffer.from(value.subarray(from, to)).toString();
+        if (text.includes('!')) throw new Error('no');
+        return text.startsWith('clean');
+      },
+    };
+    expect(
+      row(
+        ['clean', 'secret', 'secret!', 'clean'],
+        [field(25), field(25), field(1009), field(23, 0)],
+        [mask, mask, mask, mask],
+      ),
+    ).toEqual(['clean', '######', null, 'clean']);
+    expect(seen).toEqual(['secret', 'secret!']);
+  });
+
   test('a detector on a type that holds no text makes what it finds NULL, and leaves the rest', () => {
     expect(row(['{secret,b}', '{a,b}'], [field(1009), field(1009)], [FINDS, FINDS])).toEqual([null, '{a,b}']);
+  });
+
+  test('what is escaped there, however often, is found, and a run of backslashes is read once', () => {
+    const many = '\\'.repeat(400_000);
+    const values = ['{"\\\\u0073ecret"}', `{"${many}u0073\\\\\\u0065cret"}`, `{"${many}x"}`, `{"${many}u0073ecre"}`];
+    const found = row(
+      values,
+      values.map(() => field(1009)),
+      values.map(() => FINDS),
+    );
+    expect(found.map((value) => value === null)).toEqual([true, true, false, false]);
   });
 
   test('values beyond ASCII', () => {
@@ -175,7 +250,7 @@ describe('DataRow', () => {
       const fields = [field(20, 1), field(1700, 1), field(1700, 1), field(23, 1), field(21, 1)];
       const message = dataRow(values);
       expect(masker.dataRow(message, fields, [watch, watch, watch, watch, watch])).toBe(message);
-      expect(seen).toEqual(['4111111111111111', '4111111111111111', '-12.2500', '5', '5']);
+      expect(seen).toEqual(['4111111111111111', '4111111111111111', '-12.25', '5', '5']);
       expect(row([Buffer.from('\0\0\0\x01secret\0')], [field(1009, 1)], [FINDS])).toEqual([null]);
     });
   });

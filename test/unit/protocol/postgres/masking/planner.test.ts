@@ -314,6 +314,16 @@ describe('what is moved to where it is not masked', () => {
     ['insert into archive (what) values (peek(1))', ['?']],
     ["select set_config('a.b', peek(1), false)", ['?']],
     ['create table x as select peek(1)', ['?']],
+    ['create view v as select ssn from customers', ['customers.ssn ~']],
+    ['create view v as select peek(1)', ['?', '?']],
+    ['create schema s create view v as select ssn from customers', ['customers.ssn ~']],
+    ['alter table customers rename ssn to x', ['customers.ssn ~']],
+    ['create view v as select name, visits + 1 as n from customers', ['customers.name customers.visits ~']],
+    ['alter table archive rename to customers', ['archive.id archive.what ~']],
+    ['alter table customers rename nothing to x', ['*secret*']],
+    ['alter table archive set schema elsewhere', ['archive.id archive.what ~']],
+    ['drop type mood cascade', ['?']],
+    ['drop owned by current_user', ['?']],
   ])('%s', async (sql, expected) => {
     expect(await moved(sql)).toEqual(expected);
   });
@@ -329,7 +339,8 @@ describe('what is moved to where it is not masked', () => {
     ["delete from customers where ssn = 'x'"],
     ['explain update customers set note = ssn'],
     ['create index on customers (lower(ssn))'],
-    ['create view v as select ssn from customers'],
+    ['drop table customers'],
+    ['alter table customers rename constraint a to b'],
     ['refresh materialized view mat_view'],
     ['copy customers to stdout'],
     ['copy customers from stdin'],

@@ -4,7 +4,7 @@ import pg from 'pg';
 import type { ResultColumn } from '../../../../../src/protocol/contract.ts';
 import type { Analyser, CatalogueSource, Field, PlanContext } from '../../../../../src/protocol/postgres/analysis.ts';
 import { CATALOGUE_TIMES, type CatalogueTimes } from '../../../../../src/protocol/postgres/catalogue/catalogue.ts';
-import { Catalogues } from '../../../../../src/protocol/postgres/masking/planner.ts';
+import { Catalogues } from '../../../../../src/protocol/postgres/masking/catalogues.ts';
 import { TypeRegistry } from '../../../../../src/protocol/postgres/masking/types.ts';
 import { createAnalyser } from '../../../../../src/protocol/postgres/sql/analyser.ts';
 import type { Postgres } from '../../../../support/postgres.ts';

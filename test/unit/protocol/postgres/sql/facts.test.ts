@@ -113,10 +113,13 @@ describe('what a statement does', () => {
     ['grant select on t to r', ['grant']],
     ['revoke a from b', ['revoke']],
     ['alter default privileges grant select on tables to r', ['alter', 'grant']],
-    ["create function f() returns int language sql security definer as 'select 1'", ['create', 'create-definer']],
-    ["create function f() returns int language sql security invoker as 'select 1'", ['create']],
+    [
+      "create function f() returns int language sql security definer as 'select 1'",
+      ['create', 'create-definer', 'select'],
+    ],
+    ["create function f() returns int language sql security invoker as 'select 1'", ['create', 'select']],
     ['alter function f() security definer', ['alter', 'create-definer']],
-    ['create rule r as on insert to t do instead delete from u', ['create']],
+    ['create rule r as on insert to t do instead delete from u', ['create', 'delete']],
     ['create schema s create table t (a int)', ['create']],
   ])('%s', (sql, does) => {
     expect([...facts(sql).does].sort()).toEqual(does);

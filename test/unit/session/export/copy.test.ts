@@ -1,0 +1,82 @@
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { type CopyFormat, copyOf } from '../../../../src/session/export/stream.ts';
+import { RECORD_TIME, type Written, writeRecord } from '../../../support/record.ts';
+
+let record: Written;
+let now = RECORD_TIME;
+const HOUR = 3_600_000;
+
+beforeEach(async () => {
+  now = RECORD_TIME;
+  record = await writeRecord(() => now);
+});
+afterEach(() => record.close());
+
+const product = { version: '1', gateway: undefined, datastore: () => true };
+
+async function copy(from: number, to: number, format: CopyFormat = 'jsonl', more: object = {}): Promise<string> {
+  const span = { since: RECORD_TIME + from * HOUR, until: RECORD_TIME + to * HOUR };
+  const options = { span, selection: { kinds: [], labels: {}, ...more }, rows: false, format, product, hostname: 'gw' };
+  let text = '';
+  for await (const piece of copyOf({ source: record.source(), ...options })) text += piece;
+  return text;
+}
+
+const kinds = (text: string) =>
+  text
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line) as { kind: string; sequence: number; session?: { connection: string } })
+    .map(({ kind }) => kind);
+
+it('has what happened in the span, and nothing else: sessions that began before it and go on after it too', async () => {
+  const old = record.session();
+  old.say('select 1');
+  await old.end();
+  now += HOUR;
+  const long = record.session();
+  long.say('select 2');
+  await long.written();
+  now += HOUR;
+  record.log.append('login', { ok: true });
+  long.say('select 3');
+  now += HOUR;
+  long.say('select 4');
+  await long.end();
+  expect(kinds(await copy(2, 3))).toEqual(['log.login', 'session.intent']);
+  expect(kinds(await copy(0, 1))).toEqual([
+    ...['log.log', 'log.access', 'session.open', 'session.intent', 'session.end', 'session.seal', 'log.recording'],
+  ]);
+  expect(kinds(await copy(3, 4))).toEqual(['session.intent', 'session.end', 'session.seal', 'log.recording']);
+  expect(await copy(4, 5)).toBe('');
+  // Who and where are known though the first line is not in it.
+  expect(JSON.parse((await copy(2, 3)).split('\n')[1]!).session).toMatchObject({ connection: 'prod-db' });
+});
+
+it('takes only what names a connection, a session, somebody', async () => {
+  const one = record.session();
+  one.say('select 1');
+  await one.written();
+  record.log.append('admin', { what: 'user added', by: 'root@example.com' });
+  expect(kinds(await copy(0, 1, 'jsonl', { principal: 'root@example.com' }))).toEqual(['log.admin']);
+  expect(kinds(await copy(0, 1, 'jsonl', { principal: 'alice' }))).toEqual([
+    'log.access',
+    'session.open',
+    'session.intent',
+  ]);
+  expect(kinds(await copy(0, 1, 'jsonl', { session: one.id }))).toHaveLength(3);
+  expect(await copy(0, 1, 'jsonl', { connections: ['other'] })).toBe('');
+  expect(kinds(await copy(0, 1, 'jsonl', { connections: ['other', 'prod-db'] }))).toHaveLength(3);
+});
+
+it('writes every format in lines, OTLP one request a line', async () => {
+  const one = record.session();
+  for (let i = 0; i < 600; i++) one.say('a\nb');
+  await one.written();
+  const lines = async (format: CopyFormat) => (await copy(0, 1, format)).trimEnd().split('\n');
+  for (const format of ['jsonl', 'ocsf', 'cef', 'syslog'] as const) expect(await lines(format)).toHaveLength(603);
+  expect((await lines('syslog'))[0]).toMatch(/^<\d+>1 2026-/);
+  const requests = (await lines('otlp')).map((line) => JSON.parse(line));
+  expect(requests.map(({ resourceLogs }) => resourceLogs[0].scopeLogs[0].logRecords.length)).toEqual([500, 103]);
+  expect(await copy(0, 1, 'csv')).toMatch(/^"sequence","id",.*\r\n1,"log:0",/);
+});

@@ -1,0 +1,54 @@
+import { describe, expect, it } from 'vitest';
+import { Findings } from '../../../../src/session/log/check/findings.ts';
+import { Ledger } from '../../../../src/session/log/check/ledger.ts';
+import { sourceOf } from '../../../../src/session/recorder/reader.ts';
+import { verify } from '../../../../src/session/recorder/verify.ts';
+import { header, sampleRecording } from '../recorder/fixtures.ts';
+
+const { session } = header;
+const AT = '2026-11-20T08:00:00.000Z';
+
+async function found(
+  key: boolean | undefined,
+  { purge, named = 'all', open = false }: { purge?: object; named?: 'all' | 'some'; open?: boolean } = {},
+) {
+  const bytes = await sampleRecording();
+  const result = await verify(sourceOf(open ? bytes.subarray(0, bytes.indexOf('{"seq":2')) : bytes));
+  const ledger = new Ledger();
+  if (!open) ledger.entry({ at: AT, kind: 'recording', fields: { session, digest: result.digest } }, 'entry 1');
+  if (purge !== undefined) ledger.entry({ at: AT, kind: 'purge', fields: { session, ...purge } }, 'entry 2');
+  const findings = new Findings();
+  const here = { open: new Set(open ? [session] : []), has: () => false, named };
+  const one = { path: 'a.jsonl', session, result, ...(key === undefined ? {} : { key }) };
+  ledger.checkItself(findings);
+  ledger.compare([one], here, findings);
+  return { codes: findings.problems.map(({ code }) => code), notes: findings.notes.join('\n') };
+}
+
+describe('the key of an encrypted recording, against the log', () => {
+  const purge = { what: 'key', reason: 'ninety days', by: 'retention' };
+
+  it('may be gone by the log’s word, which is a note; the recording is to stay', async () => {
+    const { codes, notes } = await found(false, { purge });
+    const told = `the key of ${session} was erased at ${AT} (entry 2): ninety days, by retention`;
+    expect([codes, notes]).toEqual([[], told]);
+  });
+
+  it('may not be gone without it, nor be there in spite of it', async () => {
+    expect(await found(false)).toMatchObject({ codes: ['key_missing'] });
+    expect(await found(true, { purge })).toMatchObject({ codes: ['recording_not_purged'] });
+    expect(await found(true)).toEqual({ codes: [], notes: '' });
+  });
+
+  it('is no matter of recordings that are not encrypted, are being written, or were handed over without', async () => {
+    expect(await found(undefined)).toEqual({ codes: [], notes: '' });
+    expect(await found(false, { open: true })).toMatchObject({ codes: [] });
+    expect(await found(false, { named: 'some' })).toEqual({ codes: [], notes: '' });
+  });
+
+  it('does not stand for the whole: that was purged, and is here', async () => {
+    expect(await found(true, { purge: { ...purge, what: undefined } })).toMatchObject({
+      codes: ['recording_not_purged'],
+    });
+  });
+});

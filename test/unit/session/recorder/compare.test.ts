@@ -1,0 +1,81 @@
+// What two runs did differently: alignment by shape, and what counts as a difference.
+
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { compareRuns, same } from '../../../../src/session/recorder/compare.ts';
+import type { ReplayedOperation } from '../../../../src/session/recorder/replay.ts';
+
+const operation = (text: string, op: number, more: Partial<ReplayedOperation> = {}): ReplayedOperation => ({
+  op,
+  at: '2026-11-20T08:00:00.000Z',
+  how: 'query',
+  text,
+  params: undefined,
+  does: [],
+  verdict: 'allow',
+  rule: undefined,
+  review: undefined,
+  message: undefined,
+  parts: [],
+  ...more,
+});
+const run = (texts: readonly string[]) => texts.map((text, i) => operation(text, i + 1));
+const signs = (before: readonly string[], after: readonly string[]) =>
+  compareRuns(run(before), run(after)).map((step) => {
+    if (step.in !== 'both') return `${step.in === 'before' ? '-' : '+'}${step.operation.text}`;
+    return `${step.differences.length === 0 ? '=' : '~'}${step.after.text}`;
+  });
+
+describe('two runs', () => {
+  it('are the same when their texts are, but for blanks', () => {
+    expect(same(compareRuns(run(['select 1', 'b']), run(['select   1', 'b'])))).toBe(true);
+    expect(signs(['a', 'b'], ['a', 'b'])).toEqual(['=a', '=b']);
+    expect(same(compareRuns(run(['a', 'b']), run(['a', 'b'])))).toBe(true);
+    expect(same(compareRuns([], []))).toBe(true);
+  });
+
+  it('show what only one has, and another constant as a difference', () => {
+    expect(signs(['a', 'b', 'c'], ['a', 'c', 'd'])).toEqual(['=a', '-b', '=c', '+d']);
+    expect(signs(["x = 'one' and y = 1", 'z'], ["x = 'two' and y = 2", 'z'])).toEqual(["~x = 'two' and y = 2", '=z']);
+  });
+
+  it('show another verdict, outcome and number of rows', () => {
+    const part = { part: 0, columns: undefined, values: [], masked: [], tag: undefined, bytes: 1, error: undefined };
+    const before = operation('a', 1, { parts: [{ ...part, status: 'ok', rows: 3, microseconds: 10 }] });
+    const after = operation('a', 1, { verdict: 'deny', parts: [{ ...part, status: 'ok', rows: 5, microseconds: 99 }] });
+    expect(compareRuns([before], [after])).toMatchObject([
+      {
+        in: 'both',
+        differences: [
+          { what: 'verdict', before: 'allow', after: 'deny' },
+          { what: 'rows', before: '3', after: '5' },
+        ],
+      },
+    ]);
+  });
+
+  it('keep every operation of both, in order, and as many pairs as there can be', () => {
+    const texts = fc.array(fc.constantFrom('a', 'b', 'c', 'd'), { maxLength: 12 });
+    fc.assert(
+      fc.property(texts, texts, (before, after) => {
+        const steps = compareRuns(run(before), run(after));
+        const of = (side: 'before' | 'after') =>
+          steps.flatMap((step) => (step.in === 'both' ? [step[side]] : step.in === side ? [step.operation] : []));
+        expect(of('before').map(({ text }) => text)).toEqual(before);
+        expect(of('after').map(({ text }) => text)).toEqual(after);
+        expect(steps.filter((step) => step.in === 'both')).toHaveLength(longest(before, after));
+      }),
+    );
+  });
+});
+
+/** The length of the longest common subsequence, by the table. */
+function longest(a: readonly string[], b: readonly string[]): number {
+  const table = Array.from({ length: a.length + 1 }, () => new Array<number>(b.length + 1).fill(0));
+  for (let i = 1; i <= a.length; i++) {
+    for (let j = 1; j <= b.length; j++) {
+      table[i]![j] = a[i - 1] === b[j - 1] ? table[i - 1]![j - 1]! + 1 : Math.max(table[i - 1]![j]!, table[i]![j - 1]!);
+    }
+  }
+  return table[a.length]![b.length]!;
+}

@@ -1,0 +1,101 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { Indexer } from '../../../../src/session/search/indexer.ts';
+import type { SearchBatch, SearchedOperation, SearchIndex } from '../../../../src/session/search/operation.ts';
+import { type Written, writeRecord } from '../../../support/record.ts';
+
+/** Keeps what it was given; one write can be made to fail. */
+class MemoryIndex implements SearchIndex {
+  readonly operations = new Map<string, SearchedOperation>();
+  kept: string | undefined;
+  failing = 0;
+
+  async state() {
+    return this.kept;
+  }
+  async write({ operations, state }: SearchBatch) {
+    if (this.failing > 0) {
+      this.failing -= 1;
+      throw new Error('the disk is full');
+    }
+    for (const one of operations) this.operations.set(`${one.session} ${one.op}`, one);
+    this.kept = state;
+  }
+  async search() {
+    return { operations: [] };
+  }
+  async forget() {
+    return 0;
+  }
+  async scrub() {}
+  async count() {
+    return this.operations.size;
+  }
+  async close() {}
+  statuses(): string[] {
+    return [...this.operations.values()].map(({ op, text, status }) => `${op} ${text} ${status}`);
+  }
+}
+
+const onwards = async () => true;
+
+describe('an index that follows the record', () => {
+  let written: Written;
+  let index: MemoryIndex;
+  beforeEach(async () => {
+    written = await writeRecord();
+    index = new MemoryIndex();
+  });
+  afterEach(() => written.close());
+
+  it('has an operation when its outcome is there, also after a restart in between', async () => {
+    const session = written.session();
+    const [first, second, third] = ['a', 'b', 'c'].map((text) => session.say(text)) as [number, number, number];
+    session.answer(second);
+    await session.written();
+    await new Indexer(index, written.source()).catchUp(onwards);
+    expect(index.statuses()).toEqual(['2 b ok']);
+
+    session.answer(third, { part: 0, status: 'error', error: { code: '42P01', message: 'no such table' } });
+    session.answer(first);
+    await session.end();
+    await new Indexer(index, written.source()).catchUp(onwards);
+    expect(index.statuses().sort()).toEqual(['1 a ok', '2 b ok', '3 c error']);
+  });
+
+  it('remembers where to go on, not what waits: 20,000 statements without an answer are a short state', async () => {
+    const session = written.session();
+    for (let i = 0; i < 20_000; i++) session.say(`select ${i} from somewhere where nothing comes back`);
+    await session.written();
+    const indexer = new Indexer(index, written.source());
+    await indexer.catchUp(onwards);
+    expect(index.kept?.length).toBeLessThan(1000);
+    session.answer(20_000);
+    await session.end();
+    await indexer.catchUp(onwards);
+    expect(index.operations.size).toBe(20_000);
+    const statuses = [...index.operations.values()].map(({ status }) => status);
+    expect(statuses.filter((status) => status === 'ok')).toHaveLength(1);
+    expect(statuses.filter((status) => status === 'unknown')).toHaveLength(19_999);
+  });
+
+  it('misses nothing when a batch could not be kept', async () => {
+    const session = written.session();
+    for (const text of ['a', 'b']) session.answer(session.say(text));
+    await session.end();
+    index.failing = 1;
+    const indexer = new Indexer(index, written.source());
+    await expect(indexer.catchUp(onwards)).rejects.toThrow('the disk is full');
+    expect(index.operations.size).toBe(0);
+    await indexer.catchUp(onwards);
+    expect(index.statuses()).toEqual(['1 a ok', '2 b ok']);
+  });
+
+  it('reads everything again where the state is that of an earlier version', async () => {
+    const session = written.session();
+    session.answer(session.say('a'));
+    await session.end();
+    index.kept = JSON.stringify({ cursor: { index: 99, open: {} }, collector: { sessions: [], pending: [] } });
+    await new Indexer(index, written.source()).catchUp(onwards);
+    expect(index.statuses()).toEqual(['1 a ok']);
+  });
+});

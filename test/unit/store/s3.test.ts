@@ -1,0 +1,210 @@
+// Recordings to object storage, against a real server: signed as botocore signs, whole and in parts, gone on with where it was
+// cut, never taken for done where the storage has something else.
+
+import { createHash, randomBytes } from 'node:crypto';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { readElsewhere } from '../../../src/store/elsewhere.ts';
+import { each, S3Error, tag } from '../../../src/store/s3/answers.ts';
+import { S3Client } from '../../../src/store/s3/client.ts';
+import { readProgress, type Upload, upload } from '../../../src/store/s3/upload.ts';
+import { describeWith } from '../../support/needs.ts';
+import {
+  ACCESS_KEY,
+  BUCKET,
+  botocoreSignatures,
+  ObjectServer,
+  REGION,
+  SECRET_KEY,
+} from '../../support/object-server.ts';
+
+const NOW = Date.UTC(2026, 10, 29, 5);
+const PART = 64 * 1024;
+const hex = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex');
+
+async function all(source: AsyncIterable<Uint8Array>): Promise<Buffer> {
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of source) chunks.push(chunk);
+  return Buffer.concat(chunks);
+}
+
+describeWith(['python3-botocore'], 'object storage', () => {
+  let server: ObjectServer;
+  let root: string;
+  let client: S3Client;
+
+  beforeEach(async () => {
+    server = await ObjectServer.start();
+    root = mkdtempSync(join(tmpdir(), 's3-'));
+    client = new S3Client({
+      place: { endpoint: server.endpoint, bucket: BUCKET, region: REGION, addressing: 'path' },
+      credentials: async () => ({ accessKeyId: ACCESS_KEY, secretAccessKey: SECRET_KEY }),
+      timeoutMs: () => 5000,
+    });
+  });
+  afterEach(async () => {
+    await client.close();
+    await server.stop();
+    rmSync(root, { recursive: true, force: true });
+  });
+
+  function job(files: Record<string, Buffer>, more: Partial<Upload> = {}): Upload {
+    for (const [name, bytes] of Object.entries(files)) writeFileSync(join(root, name), bytes);
+    return {
+      session: 's-1',
+      files: Object.keys(files).map((name) => join(root, name)),
+      unlocked: [],
+      ...{ spool: join(root, 'spool.json'), list: join(root, 's-1.objects.json'), keys: 'a/b/2026/11/29/' },
+      ...{ endpoint: server.endpoint, bucket: BUCKET, partBytes: PART, headers: {}, ...more },
+    };
+  }
+  const put = (asked = job({})) => upload(client, asked, () => NOW);
+  const parts = () => server.asked.filter(({ url }) => url.includes('partNumber='));
+
+  it('has whole files and files in parts, byte for byte, with their list', async () => {
+    const [small, large] = [Buffer.from('small\n'), randomBytes(PART * 3 + 17)];
+    const done = await put(job({ 's-1.jsonl.zst': small, 's-1.0002.jsonl.zst': large }));
+    expect(done.files.map(({ key, bytes, sha256 }) => [key, bytes, sha256])).toEqual([
+      ['a/b/2026/11/29/s-1.jsonl.zst', 6, hex(small)],
+      ['a/b/2026/11/29/s-1.0002.jsonl.zst', large.length, hex(large)],
+    ]);
+    expect(readElsewhere(join(root, 's-1'))).toEqual(done);
+    expect(existsSync(join(root, 'spool.json'))).toBe(false);
+    expect(await all(client.get(done.files[1]!.key))).toEqual(large);
+    expect(await all(client.get(done.files[1]!.key, PART, undefined, 100))).toEqual(large.subarray(PART, PART + 100));
+    expect(parts()).toHaveLength(4);
+  });
+
+  it('signs every kind of request as botocore does, over the digest of its body', async () => {
+    server.versioned = true;
+    const headers = {
+      'x-amz-server-side-encryption': 'aws:kms',
+      'x-amz-server-side-encryption-aws-kms-key-id': 'k  1',
+    };
+    const lock = { mode: 'COMPLIANCE', until: '2036-01-01T00:00:00.000Z' };
+    const { files } = await put(
+      job({ 'x.jsonl': Buffer.from('x'), 'y.jsonl': randomBytes(PART * 2) }, { headers, lock }),
+    );
+    await all(client.get(files[0]!.key, 0, files[0]!.version, 1));
+    await client.versions(files[0]!.key);
+    await client.remove('a/B.c/d_e-~0');
+    await client.dropParts(files[0]!.key, 'a b/c+d');
+    const signatures = botocoreSignatures(server);
+    expect(signatures).toHaveLength(server.asked.length);
+    for (const [ours, botocores, region, names] of signatures) {
+      expect(ours).toBe(botocores);
+      expect(region).toBe(REGION);
+      expect(names).toEqual(expect.arrayContaining(['host', 'x-amz-content-sha256', 'x-amz-date']));
+    }
+    const [, ...others] = botocoreSignatures(server, 'another secret');
+    expect(others.every(([ours, botocores]) => ours !== botocores)).toBe(true);
+    const begins = server.asked.filter(({ method, url }) =>
+      method === 'PUT' ? !/partNumber/.test(url) : /uploads/.test(url),
+    );
+    expect(begins).toHaveLength(2);
+    for (const { headers: sent } of begins) {
+      expect(sent).toMatchObject({ ...headers, 'x-amz-object-lock-mode': 'COMPLIANCE' });
+      expect(sent['x-amz-object-lock-retain-until-date']).toBe(lock.until);
+    }
+    expect(JSON.stringify(server.asked)).not.toContain(`"${SECRET_KEY}"`);
+  });
+
+  it('goes on with the part at which it was cut', async () => {
+    const large = randomBytes(PART * 5);
+    const asked = job({ 'x.jsonl': large });
+    server.cutAt = ({ url }) => url.includes('partNumber=4');
+    await expect(put(asked)).rejects.toThrow(/cannot be reached/);
+    expect(readProgress(asked.spool)!.upload).toMatchObject({ name: 'x.jsonl' });
+    server.heal();
+    server.asked.length = 0;
+    const { files } = await put(asked);
+    expect(parts().map(({ url }) => /partNumber=(\d)/.exec(url)![1])).toEqual(['4', '5']);
+    expect(await all(client.get(files[0]!.key))).toEqual(large);
+  });
+
+  it('begins again where the storage has forgotten the parts, or the file is another one', async () => {
+    const asked = job({ 'x.jsonl': randomBytes(PART * 3) });
+    server.cutAt = ({ url }) => url.includes('partNumber=3');
+    await expect(put(asked)).rejects.toThrow();
+    server.heal();
+    const begun = readProgress(asked.spool)!.upload!;
+    await client.dropParts(`${asked.keys}x.jsonl`, begun.id);
+    const { files } = await put(asked);
+    expect(hex(await all(client.get(files[0]!.key)))).toBe(files[0]!.sha256);
+
+    server.cutAt = ({ url }) => url.includes('partNumber=3');
+    const other = job({ 'y.jsonl': randomBytes(PART * 3) });
+    await expect(put(other)).rejects.toThrow();
+    server.heal();
+    const changed = randomBytes(PART * 3);
+    const again = await put(job({ 'y.jsonl': changed }));
+    expect(hex(await all(client.get(again.files[0]!.key)))).toBe(hex(changed));
+  });
+
+  it('sends nothing again that is there, when the answer that said so was lost', async () => {
+    const asked = job({ 'x.jsonl': Buffer.from('whole'), 'y.jsonl': randomBytes(PART * 2) });
+    // The object is there; the connection goes at the question whether it is.
+    server.cutAt = ({ method }) => method === 'HEAD';
+    await expect(put(asked)).rejects.toThrow();
+    server.heal();
+    server.cutAt = ({ method, url }) => method === 'HEAD' && url.includes('y.jsonl') && parts().length === 2;
+    await expect(put(asked)).rejects.toThrow();
+    server.heal();
+    await put(asked);
+    expect(server.asked.filter(({ method, url }) => method === 'PUT' && url.includes('x.jsonl'))).toHaveLength(1);
+    expect(parts()).toHaveLength(2);
+  });
+
+  it('takes nothing for done that the storage has otherwise', async () => {
+    const asked = job({ 'x.jsonl': Buffer.from('what was sent') });
+    server.cutAt = ({ method, url }) => {
+      if (method !== 'HEAD' || !url.includes('x.jsonl')) return false;
+      const path = join(server.directory, BUCKET, `${asked.keys}x.jsonl._S3rver_object`);
+      writeFileSync(path, readFileSync(path).fill('Z'));
+      return false;
+    };
+    await expect(put(asked)).rejects.toThrow(/is not what was sent: its digest is another one/);
+    expect(existsSync(asked.list)).toBe(false);
+  });
+
+  it('says what the storage said, and no credential', async () => {
+    const wrong = new S3Client({
+      place: { endpoint: server.endpoint, bucket: 'no-such-bucket', region: REGION, addressing: 'path' },
+      credentials: async () => ({ accessKeyId: ACCESS_KEY, secretAccessKey: 'secret-that-stays' }),
+      timeoutMs: () => 5000,
+    });
+    const error = await wrong.put('k', Buffer.from('x'), {}).catch((thrown: S3Error) => thrown);
+    expect(error).toBeInstanceOf(S3Error);
+    expect(error).toMatchObject({ status: 404, code: 'NoSuchBucket' });
+    expect(String((error as Error).message)).toMatch(
+      /^PUT s3:\/\/no-such-bucket\/k was answered with 404, NoSuchBucket: /,
+    );
+    expect(String((error as Error).stack)).not.toContain('secret-that-stays');
+    await wrong.close();
+  });
+
+  it('removes every version, and what has none', async () => {
+    await client.put('k/one', Buffer.from('1'), {});
+    expect(await client.versions('k/one')).toEqual([]);
+    await client.remove('k/one');
+    expect(await client.head('k/one')).toBeUndefined();
+    server.versioned = true;
+    for (const text of ['1', '2']) await client.put('k/two', Buffer.from(text), {});
+    await client.put('k/two-more', Buffer.from('3'), {});
+    await client.remove('k/two');
+    const versions = await client.versions('k/two');
+    expect(versions).toHaveLength(3);
+    for (const version of versions) await client.remove('k/two', version);
+    expect(await client.versions('k/two')).toEqual([]);
+    expect(server.keys()).toEqual(['k/two-more']);
+  });
+
+  it('finds elements of XML by their whole name', () => {
+    const xml = '<A><VersionId>1</VersionId><Version x="y"><Key>a&amp;b&#x41;</Key></Version><Version/><Version></A>';
+    expect([...each(xml, 'Version')]).toEqual(['<Key>a&amp;b&#x41;</Key>']);
+    expect(tag(xml, 'Key')).toBe('a&bA');
+    expect(tag('<Key', 'Key')).toBeUndefined();
+  });
+});

@@ -1,0 +1,195 @@
+// The search index, embedded and on PostgreSQL: the same queries find the same operations.
+
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import type {
+  SearchedOperation,
+  SearchedSession,
+  SearchIndex,
+  SearchQuery,
+} from '../../../../src/session/search/operation.ts';
+import { searchWords as words } from '../../../../src/session/search/tokens.ts';
+import { Fts5Index } from '../../../../src/store/search/fts5.ts';
+import { PostgresIndex } from '../../../../src/store/search/postgres.ts';
+import { type Postgres, startPostgres } from '../../../support/postgres.ts';
+
+const directory = mkdtempSync(join(tmpdir(), 'search-'));
+let server: Postgres;
+beforeAll(async () => {
+  server = await startPostgres();
+});
+afterAll(async () => {
+  await server?.stop();
+  rmSync(directory, { recursive: true, force: true });
+});
+
+const session = (name: string, more: Partial<SearchedSession> = {}): SearchedSession => ({
+  session: name,
+  principal: 'alice@example.com',
+  subject: 'alice',
+  issuer: 'local',
+  email: 'alice@example.com',
+  kind: 'person',
+  connection: 'prod',
+  protocol: 'line',
+  ...more,
+});
+
+let op = 0;
+const operation = (more: Partial<SearchedOperation>): SearchedOperation => ({
+  session: 's-1',
+  op: ++op,
+  at: 1_000_000 + op * 1000,
+  how: 'query',
+  text: 'select 1',
+  verdict: 'allow',
+  does: ['select'],
+  relations: [],
+  functions: [],
+  masked: [],
+  status: 'ok',
+  results: '',
+  ...more,
+});
+
+let files = 0;
+describe.each([
+  ['embedded', async (again?: boolean) => Fts5Index.open(join(directory, `${again ? files : ++files}.sqlite`), words)],
+  [
+    'PostgreSQL',
+    async (again?: boolean) => {
+      if (again !== true) {
+        await server.query('drop schema if exists search cascade; create schema search');
+      }
+      const url = `postgres://postgres:${server.password}@127.0.0.1:${server.port}/postgres?sslmode=disable&options=-csearch_path%3Dsearch`;
+      return PostgresIndex.open({ url, directory, gateway: 'g-1', words });
+    },
+  ],
+])('%s', (_, open: (again?: boolean) => Promise<SearchIndex>) => {
+  let index: SearchIndex;
+  const find = async (query: Partial<SearchQuery>) =>
+    (await index.search({ words: [], limit: 10, ...query })).operations.map((found) => found.text);
+  beforeEach(async () => {
+    op = 0;
+    index = await open();
+  });
+
+  const write = (operations: SearchedOperation[], sessions = [session('s-1')], state = '{}') =>
+    index.write({ sessions, operations, state });
+
+  it('finds by words of text and results, newest first, all of them wanted', async () => {
+    await write([
+      operation({ text: 'select name from customers' }),
+      operation({ text: 'select name from orders', results: 'Ada Lovelace' }),
+      operation({ text: "update Customers set name = 'x'" }),
+    ]);
+    expect(await find({ words: ['customers'] })).toEqual([
+      "update Customers set name = 'x'",
+      'select name from customers',
+    ]);
+    expect(await find({ words: ['NAME', 'select'] })).toEqual([
+      'select name from orders',
+      'select name from customers',
+    ]);
+    expect(await find({ words: ['lovelace'] })).toEqual(['select name from orders']);
+    expect(await find({ words: ['cust*', 'set'] })).toEqual(["update Customers set name = 'x'"]);
+    expect(await find({ words: ['nothing'] })).toEqual([]);
+    await index.close();
+  });
+
+  it('finds by every field', async () => {
+    await write(
+      [
+        operation({ text: 'a', verdict: 'deny', rule: 'no-drop', status: 'refused', error: 'denied' }),
+        operation({ text: 'b', relations: ['public.customers'], functions: ['pg_sleep'], masked: ['ssn', 'pii'] }),
+        operation({ text: 'c', review: 'r-1', does: ['drop'], rows: 1500, us: 2_000_000 }),
+        operation({ text: 'd', session: 's-2', rows: 3, us: 10 }),
+      ],
+      [
+        session('s-1'),
+        session('s-2', { subject: 'bob', principal: 'bob', email: undefined, actor: 'copilot', connection: 'dev' }),
+      ],
+    );
+    expect(await find({ verdict: 'deny', rule: 'no-drop', error: 'denied', status: 'refused' })).toEqual(['a']);
+    expect(await find({ relation: 'customers' })).toEqual(['b']);
+    expect(await find({ relation: 'PUBLIC.customers', function: 'pg_sleep', masked: 'ssn' })).toEqual(['b']);
+    expect(await find({ masked: 'pii' })).toEqual(['b']);
+    expect(await find({ review: 'r-1', does: 'drop' })).toEqual(['c']);
+    expect(await find({ who: 'bob' })).toEqual(['d']);
+    expect(await find({ actor: 'copilot', connection: 'dev', session: 's-2' })).toEqual(['d']);
+    expect(await find({ rows: { min: 1000 } })).toEqual(['c']);
+    expect(await find({ rows: { min: 1501 } })).toEqual([]);
+    expect(await find({ rows: { max: 10 } })).toEqual(['d']);
+    expect(await find({ us: { min: 1_000_000, max: 3_000_000 } })).toEqual(['c']);
+    expect(await find({ owner: { issuer: 'local', subject: 'bob' } })).toEqual(['d']);
+    expect(await find({ since: 1_002_000, until: 1_004_000 })).toEqual(['c', 'b']);
+    await index.close();
+  });
+
+  it('gives pages that go on where the one before ended, also within a millisecond', async () => {
+    await write(Array.from({ length: 25 }, (__, i) => operation({ text: `t${i}`, at: 5000 })));
+    const seen: string[] = [];
+    let before: string | undefined;
+    do {
+      const page = await index.search({ words: [], limit: 10, ...(before === undefined ? {} : { before }) });
+      seen.push(...page.operations.map((found) => found.text));
+      before = page.next;
+    } while (before !== undefined);
+    expect(new Set(seen).size).toBe(25);
+    expect(seen).toHaveLength(25);
+    await index.close();
+  });
+
+  it('takes an operation again without having it twice', async () => {
+    const one = operation({ text: 'once' });
+    await write([one]);
+    await write([{ ...one, status: 'error', error: '42P01' }]);
+    expect(await index.count()).toBe(1);
+    expect(await find({ error: '42P01' })).toEqual(['once']);
+    expect(await find({ status: 'ok' })).toEqual([]);
+    await index.close();
+  });
+
+  it('forgets a session, and keeps the others', async () => {
+    await write(
+      [operation({ text: 'goes away' }), operation({ session: 's-2', text: 'stays here' })],
+      [session('s-1'), session('s-2')],
+    );
+    expect(await index.forget('s-1')).toBe(1);
+    expect(await find({})).toEqual(['stays here']);
+    expect(await find({ words: ['away'] })).toEqual([]);
+    expect(await index.forget('s-1')).toBe(0);
+    await index.close();
+  });
+
+  it('keeps where its reader stands, and everything, when it is opened again', async () => {
+    await write([operation({ text: 'kept' })], undefined, '{"at":7}');
+    await index.close();
+    index = await open(true);
+    expect(await index.state()).toBe('{"at":7}');
+    expect(await find({ words: ['kept'] })).toEqual(['kept']);
+    await index.close();
+  });
+
+  it('takes hostile words as words', async () => {
+    const text = `x' OR "y" * -- NEAR( {a} : ^b) & | ! <-> zz`;
+    await write([operation({ text })]);
+    expect(await find({ words: text.split(' ') })).toEqual([text]);
+    expect(await find({ words: ['"', "'", 'zz"; drop table operations'] })).toEqual([]);
+    expect(await index.count()).toBe(1);
+    await index.close();
+  });
+});
+
+it('a damaged file is begun anew', async () => {
+  const path = join(directory, 'damaged.sqlite');
+  const index = Fts5Index.open(path, words);
+  await index.write({ sessions: [session('s-1')], operations: [operation({})], state: '{}' });
+  await index.close();
+  writeFileSync(path, Buffer.concat([Buffer.from('not SQLite at all'), readFileSync(path).subarray(17)]));
+  const again = Fts5Index.open(path, words);
+  expect(await again.state()).toBeUndefined();
+  await again.close();
+});
