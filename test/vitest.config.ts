@@ -10,6 +10,8 @@ export default defineConfig({
     // scripts/fuzz tries many times as hard.
     testTimeout: 30_000 * Math.max(1, Number(process.env.HOOPCTL_FUZZ ?? 1)),
     hookTimeout: 120_000,
+    // Where a file says that its tests go on at the same time: they wait more than they work.
+    maxConcurrency: 8,
     pool: 'forks',
     maxWorkers: 2,
   },

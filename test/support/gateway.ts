@@ -1,9 +1,11 @@
 // The built program as its users run it: a gateway as a child process, and people with homes of their own who log in to it.
 // Refuses to know: any module of src; everything goes through the command line and the wire.
 
+import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { request } from 'node:https';
 import { join } from 'node:path';
+import pg from 'pg';
 import { Browser, confirmDevice, type Person } from './device-pages.ts';
 import {
   eventually,
@@ -49,12 +51,14 @@ export function hoopctl(args: readonly string[], options: RunOptions = {}): Prom
 export interface GatewayOptions {
   /** The configuration document; `listen` is filled in. */
   config: Record<string, unknown>;
-  /** Also listen natively for this protocol. */
+  /** Also listen natively for this protocol. Without one nothing of the address is in the configuration. */
   native?: string;
   env?: Record<string, string>;
   /** Data directory of an earlier one. */
   data?: string;
   port?: number;
+  /** The authority of the certificate that the configuration gives it. */
+  caFile?: string;
 }
 
 export interface HttpAnswer {
@@ -109,19 +113,17 @@ export class Gateway {
   }
 
   writeConfig(config: Record<string, unknown>, native: string | undefined): void {
-    const listen = {
-      gateway: `127.0.0.1:${this.port}`,
-      ...(native ? { [native]: `127.0.0.1:${this.nativePort}` } : {}),
-    };
+    const listen = native ? { [native]: `127.0.0.1:${this.nativePort}` } : undefined;
+    const store = this.#env.HOOPCTL_STORE_URL === undefined ? undefined : { postgres: 'env:HOOPCTL_STORE_URL' };
     // JSON is YAML.
-    writeFileSync(this.configFile, JSON.stringify({ listen, ...config }, null, 2));
+    writeFileSync(this.configFile, JSON.stringify({ listen, store, ...config }, null, 2));
   }
 
   async start(): Promise<void> {
     const [command = process.execPath, ...args] = [
       ...this.within,
       process.execPath,
-      ...[PROGRAM, 'serve', '--config', this.configFile, '--data', this.data],
+      ...[PROGRAM, 'serve', '--config', this.configFile, '--data', this.data, '--listen', `127.0.0.1:${this.port}`],
     ];
     const env = cleanEnvironment(this.directory, this.#env);
     this.#process = start(command, args, { env, cwd: this.directory });
@@ -168,13 +170,13 @@ export class Gateway {
 
   /** A command of the administrator of this machine, straight on the data directory. */
   async admin(args: readonly string[], input?: string): Promise<Finished> {
-    const env = cleanEnvironment(this.directory);
+    const env = cleanEnvironment(this.directory, this.#env);
     return runOk(process.execPath, [PROGRAM, 'admin', ...args, '--data', this.data], { env, input });
   }
 
   /** Makes a user of the embedded issuer; logs in unless told not to. */
   async user(name: string, options: { groups?: string[]; login?: boolean } = {}): Promise<Client> {
-    const password = `password-of-${name}-3141`;
+    const { password } = localPerson(name);
     const groups = options.groups ?? [];
     await this.admin(
       [
@@ -193,6 +195,13 @@ export class Gateway {
     return client;
   }
 
+  /** Somebody who was made at another gateway of the same store, logged in here too. */
+  async login(name: string): Promise<Client> {
+    const client = new Client(this, localPerson(name));
+    await client.login(['--issuer', 'local']);
+    return client;
+  }
+
   /** A user of another issuer (any name and password do there), or a machine without a login. */
   client(name: string, env: Record<string, string> = {}): Client {
     return new Client(this, { name, password: 'any' }, env);
@@ -208,7 +217,28 @@ export class Gateway {
   }
 }
 
-export async function startGateway(options: GatewayOptions): Promise<Gateway> {
+function localPerson(name: string): { name: string; password: string } {
+  return { name, password: `password-of-${name}-3141` };
+}
+
+/**
+ * HOOPCTL_TEST_STORE_URL: every gateway keeps its state in a schema of its own of that database instead of a file, so that
+ * any test can be run on PostgreSQL. One that says where its state is stays as it is.
+ */
+async function withStore(options: GatewayOptions): Promise<GatewayOptions> {
+  const url = process.env.HOOPCTL_TEST_STORE_URL;
+  if (url === undefined || options.config.store !== undefined) return options;
+  const schema = `gateway_${randomBytes(8).toString('hex')}`;
+  const client = new pg.Client(url);
+  await client.connect();
+  await client.query(`create schema ${schema}`);
+  await client.end();
+  const own = `${url}${url.includes('?') ? '&' : '?'}options=${encodeURIComponent(`-c search_path=${schema}`)}`;
+  return { ...options, env: { ...options.env, HOOPCTL_STORE_URL: own } };
+}
+
+export async function startGateway(asked: GatewayOptions): Promise<Gateway> {
+  const options = await withStore(asked);
   const directory = temporaryDirectory('gw');
   const gateway = new Gateway({
     directory,
@@ -217,6 +247,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     nativePort: options.native === undefined ? undefined : await freePort(),
     env: options.env ?? {},
   });
+  if (options.caFile !== undefined) gateway.caFile = options.caFile;
   gateway.writeConfig(options.config, options.native);
   await gateway.start();
   return gateway;

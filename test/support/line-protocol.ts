@@ -39,6 +39,10 @@ export const lines: Protocol<Config> = {
     url: `lines://${host}:${port}/${connection}`,
     facts: {},
   }),
+  native: ({ connection, user, host, port }) => ({
+    facts: { user, room: connection },
+    example: `lines ${host} ${port}`,
+  }),
   analyse: async (text) => [facts(text)],
   serve,
 };

@@ -297,6 +297,17 @@ export function memoryKb(pid: number, field: 'VmRSS' | 'VmHWM' = 'VmRSS'): numbe
   return Number(line[1]);
 }
 
+/** CPU time of a process and its threads so far, in ms; the clock tick of Linux is 10 of them. */
+export function cpuMs(pid: number): number {
+  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+  const [user, system] = stat
+    .slice(stat.lastIndexOf(')') + 2)
+    .split(' ')
+    .slice(11, 13)
+    .map(Number) as [number, number];
+  return (user + system) * 10;
+}
+
 /** Every file under a directory, as paths relative to it, sorted. */
 export function filesUnder(directory: string): string[] {
   if (!existsSync(directory)) return [];

@@ -15,6 +15,8 @@ export class Receiver {
   readonly got: Received[] = [];
   /** The status of the next answers; the last one stays. 0: no answer at all. */
   answers: number[] = [204];
+  /** The body of its answers. */
+  says = 'no';
   readonly #server: Server;
 
   private constructor() {
@@ -25,7 +27,7 @@ export class Receiver {
         const text = Buffer.concat(chunks).toString();
         this.got.push({ headers: request.headers as Record<string, string>, text, body: JSON.parse(text) });
         const status = this.answers.length > 1 ? this.answers.shift()! : this.answers[0]!;
-        if (status !== 0) response.writeHead(status, { location: '/elsewhere' }).end('no');
+        if (status !== 0) response.writeHead(status, { location: '/elsewhere' }).end(this.says);
       });
     });
   }

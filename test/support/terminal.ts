@@ -40,3 +40,19 @@ export function onTerminal(
     },
   };
 }
+
+/** What a terminal of that size shows that was sent these bytes: the text of each row, without blanks at its end. */
+export async function rowsOf(sent: string, { columns = 80, rows = 24 } = {}): Promise<string[]> {
+  const { default: xterm } = await import('@xterm/headless');
+  const terminal = new xterm.Terminal({ cols: columns, rows, allowProposedApi: true });
+  await new Promise<void>((resolve) => terminal.write(sent, resolve));
+  const { active } = terminal.buffer;
+  const found = Array.from({ length: rows }, (_, y) =>
+    active
+      .getLine(active.baseY + y)!
+      .translateToString()
+      .trimEnd(),
+  );
+  terminal.dispose();
+  return found;
+}

@@ -60,6 +60,15 @@ export const bind = (portal: string, statement: string, values: (string | null)[
 export const describePortal = (portal: string) => message('D', Buffer.from('P'), portal);
 export const execute = (portal: string, rows = 0) => message('E', portal, int32(rows));
 export const sync = () => message('S');
+/** Bind of what has no name, every result in that format: 0 text, 1 binary. */
+export const bindAs = (format: number) => message('B', '', '', int16(0), int16(0), int16(1), int16(format));
+/** A statement without a name, described and run; Sync is the caller's. */
+export const extended = (text: string, bound = bind('', '')) => [
+  parse('', text),
+  bound,
+  describePortal(''),
+  execute(''),
+];
 
 /** The fields of an ErrorResponse or NoticeResponse by their letters: C is the SQLSTATE, M the message, H the hint. */
 export function fields(body: Buffer): Record<string, string> {

@@ -2,18 +2,7 @@
 
 import { readFileSync } from 'node:fs';
 import type { WireClient } from '../../support/wire.ts';
-import {
-  bind,
-  describePortal,
-  execute,
-  type Frame,
-  fields,
-  int16,
-  message,
-  parse,
-  query,
-  sync,
-} from '../../support/wire.ts';
+import { bindAs, execute, extended, type Frame, fields, message, parse, query, sync } from '../../support/wire.ts';
 
 export interface Attempt {
   readonly name: string;
@@ -47,11 +36,11 @@ export type Mode = (typeof MODES)[number];
 
 function request(mode: Mode, text: string): Buffer[] {
   if (mode === 'simple') return [query(text)];
-  if (mode === 'extended') return [parse('', text), bind('', ''), describePortal(''), execute(''), sync()];
-  const bound = message('B', '', '', int16(0), int16(0), int16(1), int16(mode === 'binary' ? 1 : 0));
+  if (mode === 'extended') return [...extended(text), sync()];
+  const bound = bindAs(mode === 'binary' ? 1 : 0);
   // Row by row, as a client with a fetch size does.
   if (mode === 'extended, undescribed') return [parse('', text), bound, execute('', 2), execute(''), sync()];
-  return [parse('', text), bound, describePortal(''), execute(''), sync()];
+  return [...extended(text, bound), sync()];
 }
 
 /** The SQLSTATE of the error in an answer. */

@@ -14,9 +14,14 @@ export interface GuardedOptions {
   /** Rules, masks and the like; `access` gives everybody in `dev` everything. */
   readonly policy: Record<string, unknown>;
   readonly server?: PostgresOptions;
+  /** SQL that fills a second database, which is reached as the connection `twin`. */
+  readonly twin?: string;
 }
 
 const CONNECTION = 'app';
+const TWIN = 'twin';
+/** Of the webhooks that a policy may name. */
+const HOOK_SECRET = `whsec_${Buffer.alloc(32, 7).toString('base64')}`;
 
 export class Guarded {
   readonly server: Postgres;
@@ -31,8 +36,9 @@ export class Guarded {
   /** A client that is logged in at the native listener, as a person of group `dev` and those given. */
   async connect(groups: readonly string[] = [], options: Partial<WireOptions> = {}): Promise<WireClient> {
     const { host, port } = this.house.gateway.native.postgres!;
-    const { user, password } = await this.password(groups);
-    return WireClient.connect({ host, port, user, password, database: CONNECTION, ca: this.house.ca, ...options });
+    const database = options.database ?? CONNECTION;
+    const { user, password } = await this.password(groups, database);
+    return WireClient.connect({ host, port, user, password, database, ca: this.house.ca, ...options });
   }
 
   /** A CancelRequest for that client, ready to go. */
@@ -54,12 +60,12 @@ export class Guarded {
     };
   }
 
-  async password(groups: readonly string[]): Promise<{ user: string; password: string }> {
-    const key = groups.join(' ');
+  async password(groups: readonly string[], connection = CONNECTION): Promise<{ user: string; password: string }> {
+    const key = [connection, ...groups].join(' ');
     let known = this.#passwords.get(key);
     if (known === undefined) {
       const bearer = await this.house.person(`mallory-${groups.join('-')}`, ['dev', ...groups]);
-      const { status, body } = await this.house.call(bearer, 'POST', `/api/v1/connections/${CONNECTION}/token`, {
+      const { status, body } = await this.house.call(bearer, 'POST', `/api/v1/connections/${connection}/token`, {
         ttl: '1h',
       });
       if (status !== 200) throw new Error(JSON.stringify(body));
@@ -89,23 +95,31 @@ export class Guarded {
     if (!(await this.house.gateway.reload())) throw new Error(`the policy was not taken: ${this.log().slice(-2000)}`);
   }
 
+  /** Another gateway on the same data, after the first was closed. */
+  async restart(): Promise<void> {
+    await this.house.start({ protocols: [postgres as never], env: { TARGET_PASSWORD: this.server.password } });
+    this.#passwords.clear();
+  }
+
   async close(): Promise<void> {
     await this.house.close();
     await this.server.stop();
   }
 }
 
+function connectionOf(server: Postgres, database: string): Record<string, unknown> {
+  return {
+    protocol: 'postgres',
+    target: { host: server.host, port: server.port, database, tls: 'disable' },
+    credentials: { user: server.user, password: 'env:TARGET_PASSWORD' },
+    recording: { rows: 100 },
+  };
+}
+
 function documentFor(server: Postgres, policy: Record<string, unknown>): Record<string, unknown> {
   return {
     listen: { gateway: '127.0.0.1:0', postgres: '127.0.0.1:0' },
-    connections: {
-      [CONNECTION]: {
-        protocol: 'postgres',
-        target: { host: server.host, port: server.port, database: 'app', tls: 'disable' },
-        credentials: { user: server.user, password: 'env:TARGET_PASSWORD' },
-        recording: { rows: 100 },
-      },
-    },
+    connections: Object.fromEntries([CONNECTION, TWIN].map((name) => [name, connectionOf(server, name)])),
     access: [{ who: { groups: ['dev'] }, to: { names: ['*'] } }],
     rules: [],
     ...policy,
@@ -113,12 +127,14 @@ function documentFor(server: Postgres, policy: Record<string, unknown>): Record<
 }
 
 export async function openGuarded(options: GuardedOptions): Promise<Guarded> {
-  const server = await startPostgres({ databases: ['app'], ...options.server });
+  const databases = options.twin === undefined ? [CONNECTION] : [CONNECTION, TWIN];
+  const server = await startPostgres({ databases, ...options.server });
   try {
-    await server.query(options.setup, 'app');
+    await server.query(options.setup, CONNECTION);
+    if (options.twin !== undefined) await server.query(options.twin, TWIN);
     const house = await House.open(documentFor(server, options.policy), {
       protocols: [postgres as never],
-      env: { TARGET_PASSWORD: server.password },
+      env: { TARGET_PASSWORD: server.password, HOOK_SECRET },
     });
     return new Guarded(server, house);
   } catch (error) {

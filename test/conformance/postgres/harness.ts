@@ -77,6 +77,7 @@ export async function startHarness(options: HarnessOptions): Promise<Harness> {
   const services: Services = {
     log: process.env.DEBUG === undefined ? silentLog : { ...silentLog, error: console.error, warn: console.error },
     limit: (bound) => ({ ...bound, value: options.limits?.[bound.name] ?? bound.value }),
+    key: () => Buffer.alloc(32),
   };
   const server = createServer((socket) => {
     sockets.add(socket);

@@ -181,7 +181,7 @@ function readStatement(text: string): StatementInfo {
     analyse(text.slice(text.toLowerCase().indexOf(verb === 'declare' ? ' for ' : ' as ') + 4));
   switch (verb) {
     case 'prepare':
-      return { ...info, prepare: { name, analysis: inner() } };
+      return { ...info, prepare: { name, analysis: inner(), text } };
     case 'execute':
       return { ...info, execute: { name } };
     case 'deallocate':

@@ -179,6 +179,7 @@ export class Stage {
     const services: Services = {
       log: silentLog,
       limit: (bound) => ({ ...bound, value: this.#options.limits?.[bound.name] ?? bound.value }),
+      key: () => Buffer.alloc(32),
     };
     const visitor: Visitor = {
       stream: near,

@@ -15,6 +15,7 @@ import type {
 
 export interface FakeSessionOptions {
   readonly ruled?: boolean;
+  readonly reaching?: boolean;
   readonly masking?: { columns: boolean; values: boolean };
   /** Texts (or their facts) to refuse; the rule's name, or undefined to allow. */
   readonly deny?: (operation: { text: string; parts: readonly Facts[] }) => string | undefined;
@@ -35,6 +36,7 @@ export class FakeSession implements Session {
   readonly id = 's-test';
   readonly principal = 'alice@example.com';
   readonly ruled: boolean;
+  readonly reaching: boolean;
   readonly masking: { columns: boolean; values: boolean };
   readonly operations: (Operation & { id: number; verdict: string })[] = [];
   readonly outcomes: (Outcome & { id: number })[] = [];
@@ -51,6 +53,7 @@ export class FakeSession implements Session {
   constructor(options: FakeSessionOptions = {}) {
     this.#options = options;
     this.ruled = options.ruled ?? false;
+    this.reaching = options.reaching ?? false;
     this.masking = options.masking ?? { columns: false, values: false };
     this.#rowsWanted = options.rows ?? 0;
   }

@@ -4,8 +4,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
   bind,
-  describePortal,
   execute,
+  extended,
   int16,
   int32,
   message,
@@ -135,7 +135,6 @@ describe('what a rule forbids, by the protocol', () => {
     expect(await harmed()).toEqual([]);
     return { codes, ran: ran(guarded.server.log().slice(before), own) };
   };
-  const extended = (text: string) => [parse('', text), bind('', ''), describePortal(''), execute('')];
 
   it('in a pipeline without Sync between', async () => {
     const found = await sendAll((own) => [

@@ -13,7 +13,8 @@ const MODES: readonly Mode[] = ['simple', 'extended'];
 let guarded: Guarded;
 
 beforeAll(async () => {
-  guarded = await openGuarded({ setup: SETUP, policy: { masks: MASKS } });
+  const prefixes = 'create view prefixes as select id, left(ssn, 1) as s, left(api_key, 4) as k from customers;';
+  guarded = await openGuarded({ setup: SETUP + prefixes, policy: { masks: MASKS } });
 });
 afterAll(() => guarded?.close());
 
@@ -35,6 +36,11 @@ const LOOK_UPS = [
   "select name from customers where '123' = ssn",
   "select name from customers where ssn = '123'::text and city = 'town 1'",
   "select name from customers where ssn in ('1', '2', '3')",
+  "select left(ssn, 3) as ssn, city as c from customers where ssn = '123' and api_key = 'x'",
+  "select who from people where number = '123'",
+  "with c as (select id, ssn as s from customers) select id from c where s = '123'",
+  "update customers set ssn = '123' where ssn = '124'",
+  "select city, count(*) from customers where ssn = '1' group by city",
   "select name from customers where ssn is not null and api_key <> 'x'",
   'select count(*) from customers where ssn is null',
   "update customers set city = 'x' where api_key = 'none'",
@@ -47,6 +53,10 @@ it('a look-up by a value that is known is answered, unless the mask says otherwi
     const [frames = []] = await attempt(client, 'simple', [text]);
     expect([text, errorIn(frames)]).toEqual([text, undefined]);
   }
+  const [upserted = []] = await attempt(client, 'simple', [
+    "insert into customers (id, name, api_key) values (1, 'x', 'y') on conflict (id) do update set api_key = excluded.api_key",
+  ]);
+  expect(errorIn(upserted)).toBeUndefined();
   client.close();
   await guarded.reload({ masks: MASKS.map((mask) => ({ ...mask, predicates: { equality: 'deny', group: 'deny' } })) });
   client = await guarded.connect();
@@ -57,6 +67,26 @@ it('a look-up by a value that is known is answered, unless the mask says otherwi
   client.send(query('select name from customers where id = 1'));
   expect((await client.until('Z')).some(({ type }) => type === 'D')).toBe(true);
   client.close();
+});
+
+it('an operator that somebody made is no equality, whatever its name', async () => {
+  const made = "select name from customers where api_key operator(public.=) 'key'";
+  const shadows = "select name from customers where ssn::bpchar = '9%'::text";
+  await guarded.server.query(
+    `create operator public.= (function = starts_with, leftarg = text, rightarg = text);
+    create operator public.= (function = bpcharlike, leftarg = bpchar, rightarg = text)`,
+    'app',
+  );
+  expect((await guarded.server.query(shadows, 'app')).length).toBe(10);
+  const other = await guarded.connect();
+  for (const text of [made, shadows]) {
+    // A change of the server's own is seen within seconds.
+    await expect
+      .poll(async () => errorIn((await attempt(other, 'simple', [text]))[0]!), { timeout: 15_000 })
+      .toBe('42501');
+  }
+  other.close();
+  await guarded.server.query('drop operator public.= (text, text); drop operator public.= (bpchar, text)', 'app');
 });
 
 it('a mask may allow them, or have them reviewed', async () => {

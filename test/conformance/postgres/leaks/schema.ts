@@ -12,11 +12,6 @@ function random(seed: number): () => number {
   };
 }
 
-const next = random(20_26);
-const pick = (alphabet: string, count: number) =>
-  Array.from({ length: count }, () => alphabet[Math.floor(next() * alphabet.length)]).join('');
-const digits = (count: number) => pick('0123456789', count);
-
 export interface Planted {
   readonly ssn: string;
   readonly card: string;
@@ -24,19 +19,28 @@ export interface Planted {
   readonly secret: string;
 }
 
-export const PLANTED: readonly Planted[] = Array.from({ length: 10 }, () => ({
-  ssn: `9${digits(2)}-${digits(2)}-${digits(4)}`,
-  card: `4${digits(15)}`,
-  key: `key${pick('bcdfghjkmnpqrstvwxz', 12)}`,
-  secret: `sec${pick('bcdfghjkmnpqrstvwxz', 12)}`,
-}));
+function plant(seed: number): readonly Planted[] {
+  const next = random(seed);
+  const pick = (alphabet: string, count: number) =>
+    Array.from({ length: count }, () => alphabet[Math.floor(next() * alphabet.length)]).join('');
+  const digits = (count: number) => pick('0123456789', count);
+  return Array.from({ length: 10 }, () => ({
+    ssn: `9${digits(2)}-${digits(2)}-${digits(4)}`,
+    card: `4${digits(15)}`,
+    key: `key${pick('bcdfghjkmnpqrstvwxz', 12)}`,
+    secret: `sec${pick('bcdfghjkmnpqrstvwxz', 12)}`,
+  }));
+}
+
+export const PLANTED = plant(20_26);
 
 /** All 40. */
 export const CANARIES: readonly string[] = PLANTED.flatMap(({ ssn, card, key, secret }) => [ssn, card, key, secret]);
 
-const rows = (row: (planted: Planted, index: number) => string) => PLANTED.map(row).join(', ');
-
-export const SETUP = `
+/** Fills a database; nothing but the values of masked columns depends on what is planted. */
+export function setupWith(planted: readonly Planted[]): string {
+  const rows = (row: (one: Planted, index: number) => string) => planted.map(row).join(', ');
+  return `
 create schema crm; create schema ledger;
 create type mood as enum ('calm', 'cross');
 create domain ssn_text as text check (value ~ '^[0-9-]+$');
@@ -46,23 +50,23 @@ create table customers (
   born date, credit numeric(10, 2), api_key text unique, tags text[] default '{}', since timestamptz default '2024-01-01',
   ssn_copy text generated always as (upper(ssn)) stored, name_upper text generated always as (upper(name)) stored);
 insert into customers (id, name, ssn, city, home, born, credit, api_key, tags) values ${rows(
-  ({ ssn, key }, i) =>
-    `(${i}, 'name ${i}', '${ssn}', 'town ${i % 3}', row('street ${i}', 'town ${i % 3}'), '1980-01-01'::date + ${i}, ${i * 10}, '${key}', array['t${i}', 'all'])`,
-)};
+    ({ ssn, key }, i) =>
+      `(${i}, 'name ${i}', '${ssn}', 'town ${i % 3}', row('street ${i}', 'town ${i % 3}'), '1980-01-01'::date + ${i}, ${i * 10}, '${key}', array['t${i}', 'all'])`,
+  )};
 create table payments (id int, customer_id int, amount numeric(10, 2), card varchar(30), paid_on date) partition by range (paid_on);
 create table payments_2024 partition of payments for values from ('2024-01-01') to ('2025-01-01');
 create table payments_2025 partition of payments for values from ('2025-01-01') to ('2026-01-01');
-insert into payments select g.i, g.i % 10, g.i * 5, (array[${PLANTED.map(({ card }) => `'${card}'`).join(', ')}])[g.i % 10 + 1],
+insert into payments select g.i, g.i % 10, g.i * 5, (array[${planted.map(({ card }) => `'${card}'`).join(', ')}])[g.i % 10 + 1],
   date '2024-06-01' + (g.i * 15) from generate_series(0, 29) g(i);
 create table documents (id int primary key, customer_id int references customers, title text, body jsonb, meta jsonb, old xml);
 insert into documents select * from (values ${rows(
-  ({ secret }, i) =>
-    `(${i}, ${i}, 'title ${i}', '{"secret": "${secret}", "list": ["${secret}", {"deep": "${secret}"}]}'::jsonb, '{"pages": ${i}, "lang": "en"}'::jsonb, '<doc><s>${secret}</s></doc>'::xml)`,
-)}) v(id, customer_id, title, body, meta, old);
+    ({ secret }, i) =>
+      `(${i}, ${i}, 'title ${i}', '{"secret": "${secret}", "list": ["${secret}", {"deep": "${secret}"}]}'::jsonb, '{"pages": ${i}, "lang": "en"}'::jsonb, '<doc><s>${secret}</s></doc>'::xml)`,
+  )}) v(id, customer_id, title, body, meta, old);
 create table persons (id int, nick text, ssn text);
 create table staff (desk text) inherits (persons);
-insert into persons values (100, 'nick', '${PLANTED[0]!.ssn}');
-insert into staff values (101, 'staff', '${PLANTED[1]!.ssn}', 'desk 1');
+insert into persons values (100, 'nick', '${planted[0]!.ssn}');
+insert into staff values (101, 'staff', '${planted[1]!.ssn}', 'desk 1');
 create table notes (id serial primary key, customer_id int, text text, at timestamptz default '2025-01-01');
 insert into notes (customer_id, text) select i % 10, 'note ' || i from generate_series(1, 20) i;
 create table orders (id int primary key, customer_id int, total numeric, status text, placed date, lines jsonb);
@@ -93,10 +97,15 @@ create function touch() returns trigger language plpgsql as 'begin return new; e
 create trigger touch before update on customers for each row execute function touch();
 create index customers_lower on customers (lower(ssn));
 create statistics customers_stat (mcv) on ssn, city from customers;
-select lo_from_bytea(7777, convert_to('${PLANTED[0]!.ssn}', 'utf8'));
+select lo_from_bytea(7777, convert_to('${planted[0]!.ssn}', 'utf8'));
 create table seen (id int, ssn text); -- a column of the same name that is masked by no mask
 insert into seen values (1, 'nothing');
 analyze;`;
+}
+
+export const SETUP = setupWith(PLANTED);
+/** The same with other values. */
+export const TWIN_SETUP = setupWith(plant(77));
 
 const unless = { groups: ['privacy'] };
 
