@@ -165,7 +165,17 @@ describeWith(['psql'], 'an ordinary client is told', () => {
   });
 
   it('when the credentials cannot be had', async () => {
-    expect(await psql('no-password')).toMatch(/credential "password" of "no-password"/);
+    const said = await psql('no-password');
+    expect(said).toMatch(/credential "password" of "no-password"/);
+    expect(said).toContain('administrator');
+    expect(said).not.toContain('NOT_SET_ANYWHERE');
+    // What the administrator reads: at the start already, and without where in the program that was.
+    const { log } = stage.gateway;
+    expect(log).toMatch(
+      /"level":"warn".*env:NOT_SET_ANYWHERE is not set; every session of \\"no-password\\" will fail/,
+    );
+    expect(log).toMatch(/"level":"error".*"reference":"env:NOT_SET_ANYWHERE"/);
+    expect(log).not.toMatch(/"stack"/);
   });
 
   it('when the target has no TLS', async () => {

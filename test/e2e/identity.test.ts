@@ -208,11 +208,14 @@ describe('a live session', () => {
       config: {
         connections: { app: connectionTo(stage.server, 'app') },
         access: [{ who: { groups: ['engineering'] }, to: { names: ['app'] } }],
+        rules: [{ name: 'ask', when: { does: ['lock'] }, then: 'review', reviewers: { groups: ['dba'] } }],
         limits: { access_token_ms: 3000 },
       },
       env: { TARGET_PASSWORD: stage.server.password },
     });
     const grace = await gateway.user('grace', { groups: ['engineering'] });
+    const hugo = await gateway.user('hugo', { groups: ['dba'] });
+    const watching = hugo.start(['reviews', 'watch', '--json']);
     const connected = await grace.connect('app');
     const options = { port: connected.port, user: 'any', database: 'app' };
     const client = await WireClient.connect(options);
@@ -225,6 +228,13 @@ describe('a live session', () => {
       expect((await one.until('Z')).map(({ type }) => type)).toEqual(['T', 'D', 'C', 'Z']);
       one.close();
     }
+    // The same for who watches: the stream ended with the first token, and was asked for again.
+    const held = await WireClient.connect(options);
+    held.send(query('lock table t'));
+    await watching.waitFor(/"state":"pending"/);
+    expect(watching.running).toBe(true);
+    held.close();
+    await watching.stop();
     await connected.stop();
     await gateway[Symbol.asyncDispose]();
   });

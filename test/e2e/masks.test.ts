@@ -4,11 +4,12 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Connected } from '../support/gateway.ts';
 import { available, describeWith, SYSTEM_PYTHON } from '../support/needs.ts';
 import { filesUnder } from '../support/process.ts';
 import { connectionTo, type Stage, startStage } from '../support/stage.ts';
 import { openWay } from '../support/ways.ts';
-import { describePortal, execute, int16, message, parse, query, sync, WireClient } from '../support/wire.ts';
+import { bindAs, execute, extended, parse, query, sync, WireClient } from '../support/wire.ts';
 
 /** Values that stand in masked columns, and nowhere else. */
 const CANARIES = Array.from({ length: 40 }, (_, i) => {
@@ -109,6 +110,7 @@ const COPIES = [
 ];
 
 let stage: Stage;
+let connected: Connected;
 
 beforeAll(async () => {
   stage = await startStage(
@@ -127,17 +129,20 @@ beforeAll(async () => {
     }),
     { setup: SETUP, database: 'app' },
   );
+  connected = await stage.alice.connect('app', [], { quiet: true });
 });
-afterAll(() => stage?.stop());
+afterAll(async () => {
+  await connected?.stop();
+  await stage?.stop();
+});
 
+/** Everything that came to a client of its own. */
 async function overTheWire(use: (client: WireClient) => Promise<void>): Promise<Buffer> {
-  const connected = await stage.alice.connect('app');
   const client = await WireClient.connect({ port: connected.port, user: 'alice', database: 'app' });
   client.keep = true;
   await use(client);
   const bytes = Buffer.concat(client.received);
   client.close();
-  await connected.stop();
   return bytes;
 }
 
@@ -163,13 +168,12 @@ describe('a masked column', () => {
   });
 
   it.each([0, 1])('leaks no value by the extended protocol, result format %i', async (format) => {
-    const connected = await stage.alice.connect('app');
     for (const text of DIRECT) {
       if (/^(begin;|select \* from customers; )/.test(text)) continue;
       const client = await WireClient.connect({ port: connected.port, user: 'alice', database: 'app' });
       client.keep = true;
-      const bound = message('B', '', '', int16(0), int16(0), int16(1), int16(format));
-      client.send(parse('', text), bound, describePortal(''), execute(''), sync());
+      const bound = bindAs(format);
+      client.send(...extended(text, bound), sync());
       await client.until('Z');
       // Without a Describe the client knows the columns from elsewhere: masked all the same.
       client.send(parse('', text), bound, execute('', 3), execute(''), sync());
@@ -177,7 +181,6 @@ describe('a masked column', () => {
       expect(leaks(text, Buffer.concat(client.received))).toEqual([]);
       client.close();
     }
-    await connected.stop();
   });
 
   it('leaks no value by COPY, text and binary', async () => {
@@ -206,15 +209,13 @@ describe('a masked column', () => {
   });
 
   it('is NULL where its type cannot hold a mask, and the client can decode the row', async () => {
-    const connected = await stage.alice.connect('app');
     const client = await WireClient.connect({ port: connected.port, user: 'alice', database: 'app' });
-    const bound = message('B', '', '', int16(0), int16(0), int16(1), int16(1));
+    const bound = bindAs(1);
     client.send(parse('', 'select id, salary, token, ssn from customers where id = 5'), bound, execute(''), sync());
     const row = (await client.until('Z')).find(({ type }) => type === 'D')?.body as Buffer;
     // Four columns: 4 bytes of int4 5, NULL, NULL, the text ***.
     expect(row.toString('hex')).toBe(`0004${'00000004'}${'00000005'}${'ffffffff'}${'ffffffff'}${'00000003'}2a2a2a`);
     client.close();
-    await connected.stop();
   });
 
   it('is shown to those whom the mask exempts', async () => {

@@ -105,6 +105,14 @@ describe('the native listener', () => {
 });
 
 describeWith(['psql'], 'psql at the native listener', () => {
+  it('connects by the line that `hoopctl token` prints', async () => {
+    const { stderr } = await stage.alice.runOk(['token', 'app']);
+    const line = /use it with: PGPASSWORD="\$\(hoopctl token app\)" (.*)$/m.exec(stderr)![1]!;
+    const way = await openWay('native', stage.alice, 'app');
+    const found = await way.run('sh', ['-c', `${line} -X -At -c 'select 42'`]);
+    expect(found).toMatchObject({ code: 0, stdout: '42\n' });
+  });
+
   it('connects by URL with sslmode=verify-full, and by a URL with a wrong CA does not', async () => {
     const token = await stage.alice.token('app');
     const way = await openWay('native', stage.alice, 'app');

@@ -1,6 +1,7 @@
 // The record through the wire: complete, bound line by line, written before anything happens, readable and steerable by
 // the command line; logs and metrics beside it.
 
+import { createHash } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -8,7 +9,7 @@ import type { Client } from '../support/gateway.ts';
 import { eventually } from '../support/process.ts';
 import { chainProblems, type Line, type Recording, readRecordings } from '../support/recordings.ts';
 import { connectionTo, type Stage, startStage } from '../support/stage.ts';
-import { bind, execute, fields, parse, query, sync, WireClient } from '../support/wire.ts';
+import { bind, execute, fields, int32, parse, query, sync, WireClient } from '../support/wire.ts';
 
 let stage: Stage;
 let auditor: Client;
@@ -65,7 +66,7 @@ describe('a recording', () => {
   it('says who, from where, what, the verdict, the outcome and the rows up to the limit', async () => {
     const { client, stop } = await open(['--reason', 'ticket 7', '--agent', 'claude']);
     client.send(query('select * from t order by n'));
-    await client.until('Z');
+    const got = (await client.until('Z')).filter(({ type }) => type === 'D');
     client.send(parse('', 'select $1::int as a, $2::text as b'), bind('', '', ['7', null]), execute(''), sync());
     await client.until('Z');
     client.send(query('select 1/0'));
@@ -106,6 +107,10 @@ describe('a recording', () => {
       .flatMap(({ values }) => values as unknown[]);
     expect(kept).toHaveLength(5);
     expect(kept[4]).toEqual(['5', 'text 5']);
+    // What is not kept can be proven by whoever has it: a digest of the messages as the client got them.
+    const rest = Buffer.concat(got.slice(5).flatMap(({ body }) => [Buffer.from('D'), int32(body.length + 4), body]));
+    const sha256 = createHash('sha256').update(rest).digest('hex');
+    expect(results[0]?.rest).toEqual({ rows: 95, bytes: rest.length, sha256 });
     expect(of(lines, 'end')).toHaveLength(1);
   });
 

@@ -7,7 +7,7 @@ import { eventually } from '../support/process.ts';
 import { readRecordings } from '../support/recordings.ts';
 import { pendingReview, type Review, showReview, wireThrough } from '../support/reviews.ts';
 import { connectionTo, type Stage, startStage } from '../support/stage.ts';
-import { bind, execute, type Frame, fields, parse, query, sync, type WireClient } from '../support/wire.ts';
+import { bind, execute, type Frame, fields, message, parse, query, sync, type WireClient } from '../support/wire.ts';
 
 let stage: Stage;
 let bob: Client;
@@ -138,15 +138,51 @@ describe('an approval', () => {
     await stop();
   });
 
-  it('counts once a person, and a deny after it wins', async () => {
+  it('counts once a person, and a deny after it wins; who waits is told how many have approved', async () => {
     const { client, stop } = await wireThrough(alice, 'app');
     client.send(query('truncate other'));
     const { id } = await pendingReview(bob, 'truncate other');
     await bob.runOk(['reviews', 'approve', id]);
+    for (let said = ''; !said.includes('1 of 2 have approved'); )
+      said = fields((await client.until('N')).at(-1)!.body).M ?? '';
     expect((await bob.run(['reviews', 'approve', id])).code).toBe(1);
     await carol.runOk(['reviews', 'deny', id, '--reason', 'no']);
     expect(errorOf(await client.until('Z'))?.M).toMatch(/denied by carol.*no/);
     expect((await bob.run(['reviews', 'approve', id])).code).toBe(1);
+    await stop();
+  });
+
+  it('comes from nobody behind an agent, and of a person is none of their agent', async () => {
+    const his = await wireThrough(bob, 'app', ['--agent', 'helper']);
+    his.client.send(query("insert into t values (7, 'of an agent')"));
+    const { id } = await pendingReview(carol, "'of an agent'");
+    expect((await bob.run(['reviews', 'approve', id])).code).toBe(3);
+    expect((await bob.run(['--agent', 'other', 'reviews', 'approve', id])).code).toBe(3);
+    await carol.runOk(['reviews', 'approve', id]);
+    expect(tags(await his.client.until('Z'))).toEqual(['INSERT 0 1']);
+    await his.stop();
+    const hers = await wireThrough(alice, 'app');
+    const text = "insert into t values (7, 'hers')";
+    await approvedRun(hers.client, text, '--for', '10m');
+    const helper = await wireThrough(alice, 'app', ['--agent', 'helper']);
+    await isHeld(helper.client, text);
+    await Promise.all([hers.stop(), helper.stop()]);
+  });
+
+  it('is for these values: another one, NULL for a text, and one more are held again', async () => {
+    const { client, stop } = await wireThrough(alice, 'app');
+    const text = 'insert into t values (8, $1)';
+    const run = async (value: string | null, verb: 'approve' | 'deny', ...args: string[]) => {
+      client.send(...extended(text, [value]));
+      const { id } = await pendingReview(bob, text);
+      await bob.runOk(['reviews', verb, id, ...args]);
+      return client.until('Z');
+    };
+    expect(tags(await run('null', 'approve', '--for', '10m'))).toEqual(['INSERT 0 1']);
+    client.send(...extended(text, ['null']));
+    expect(tags(await client.until('Z'))).toEqual(['INSERT 0 1']);
+    for (const value of [null, 'Null', '']) expect(errorOf(await run(value, 'deny'))?.C).toBe('42501');
+    expect(await count('n = 8')).toBe(2);
     await stop();
   });
 
@@ -219,7 +255,69 @@ describe('the time of a wait', () => {
   });
 });
 
+describe('the time of a wait', () => {
+  it('is not taken where the statement was parsed before, without Sync', async () => {
+    const { client, stop } = await wireThrough(alice, 'app');
+    client.send(query("set statement_timeout = '700ms'"));
+    await client.until('Z');
+    client.send(parse('early', "insert into t values (5, 'parsed early')"), message('H'));
+    await client.until('1');
+    client.send(bind('', 'early'), execute(''), message('H'));
+    const { id } = await pendingReview(bob, "'parsed early'");
+    await new Promise((resolve) => setTimeout(resolve, 1500));
+    await bob.runOk(['reviews', 'approve', id]);
+    expect(tags(await client.until('C'))).toEqual(['INSERT 0 1']);
+    client.send(sync());
+    await client.until('Z');
+    // What went between leaves nothing behind, and no answer of its own.
+    client.send(query('select count(*)::int from pg_prepared_statements where name <> $$early$$'));
+    const frames = await client.until('Z');
+    expect(frames.map(({ type }) => type)).toEqual(['T', 'D', 'C', 'Z']);
+    expect(frames[1]!.body.subarray(6).toString()).toBe('0');
+    expect(await count("v = 'parsed early'")).toBe(1);
+    await stop();
+  });
+
+  it("counts for the server's time-out of idle transactions: the session ends with its error, the review with the session", async () => {
+    const { client, stop } = await wireThrough(alice, 'app');
+    client.send(query("set idle_in_transaction_session_timeout = '800ms'; begin"));
+    await client.until('Z');
+    client.send(query("insert into t values (5, 'idle')"));
+    const { id } = await pendingReview(bob, "'idle'");
+    expect(errorOf(await client.until('E', 10_000))?.C).toBe('25P03');
+    await client.ended();
+    await eventually('it is cancelled', async () => (await showReview(bob, id)).state === 'cancelled');
+    expect((await bob.run(['reviews', 'approve', id])).code).toBe(1);
+    expect(await count("v = 'idle'")).toBe(0);
+    await stop();
+  });
+});
+
 describe('a held statement in a pipeline', () => {
+  it('is given up when what is before it fails: the server would ignore it', async () => {
+    const { client, stop } = await wireThrough(alice, 'app');
+    const run = (text: string) => [parse('', text), bind('', ''), execute('')];
+    client.send(parse('', 'select 1 / length(pg_sleep(3)::text)'), bind('', ''), message('H'));
+    await client.until('2');
+    client.send(execute(''), message('H'));
+    await eventually('it runs', async () => {
+      const rows = await stage.server.query("select 1 from pg_stat_activity where wait_event = 'PgSleep'", 'app');
+      return rows.length > 0;
+    });
+    client.send(...run("insert into t values (9, 'behind')"), sync());
+    const { id } = await pendingReview(bob, "'behind'");
+    const frames = await client.until('Z', 20_000);
+    expect(errorOf(frames)?.C).toBe('22012');
+    expect(await showReview(bob, id)).toMatchObject({
+      state: 'cancelled',
+      outcome: expect.stringContaining('has failed'),
+    });
+    client.send(query('select 1'));
+    expect(tags(await client.until('Z'))).toEqual(['SELECT 1']);
+    expect(await count("v = 'behind'")).toBe(0);
+    await stop();
+  });
+
   it('keeps no answer back that is owed for a batch before it, in the same packet', async () => {
     const { client, stop } = await wireThrough(alice, 'app');
     client.send(...extended('select 1'), query('select 2'), ...extended("delete from t where v = 'packet'"));
@@ -270,7 +368,7 @@ describe('a grant', () => {
     const bare = await alice.run(['request', 'vault', '--for', '4s']);
     expect(bare.code).toBe(2);
     expect(bare.stderr).toContain('--reason');
-    const { id } = await alice.json<Review>(['request', 'vault', '--for', '4s', '--reason', 'incident']);
+    const { id } = await alice.json<Review>(['request', 'vault', '--for', '7s', '--reason', 'incident']);
     await bob.runOk(['reviews', 'approve', id]);
     const until = (await grantOf('vault'))?.until;
     const first = await wireThrough(alice, 'vault');

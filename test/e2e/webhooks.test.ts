@@ -30,7 +30,10 @@ beforeAll(async () => {
       rules: [
         { name: 'no-drop', when: { does: ['drop'] }, then: 'deny', message: 'use a migration' },
         { name: 'writes', when: { does: ['insert'] }, then: 'review', reviewers: { groups: ['dba'] } },
+        { name: 'cap', when: { relations: ['big'], budget: { rows: 2, per: 'session' } }, then: 'deny' },
+        { name: 'watch', when: { does: ['select'] }, then: 'allow', alert: 'first-seen' },
       ],
+      masks: [{ name: 'pii', columns: ['big.secret'], unmask: { max: '1h', reviewers: { groups: ['dba'] } } }],
       webhooks: [
         { name: 'ops', url: ops.url, secret: 'env:HOOK_SECRET', events: ['*'] },
         { name: 'chat', url: 'env:CHAT_URL', format: 'slack', events: ['review.pending', 'break-glass'] },
@@ -38,7 +41,8 @@ beforeAll(async () => {
       limits: { webhook_retry_ms: 50, webhook_attempts: 3, webhook_timeout_ms: 1500 },
     }),
     {
-      setup: 'create table t (v text)',
+      setup:
+        'create table t (v text); create table big as select i, $$4111111111111111$$ as secret from generate_series(1, 9) i',
       database: 'app',
       env: { HOOK_SECRET: SECRET, CHAT_URL: chat.url },
     },
@@ -66,7 +70,7 @@ describe('a webhook', () => {
       connection: 'app',
       rule: 'writes',
       shape: 'insert into t values (?)',
-      touches: { does: ['insert'], writes: ['t'] },
+      touches: { does: ['insert'], writes: ['public.t'] },
     });
     const { 'webhook-id': message, 'webhook-timestamp': at, 'webhook-signature': signature } = pending.headers;
     const key = Buffer.from(SECRET.slice(6), 'base64');
@@ -85,6 +89,28 @@ describe('a webhook', () => {
     await stop();
     await told('session.ended');
     expect(JSON.stringify([ops.got, chat.got])).not.toContain('4111111111111111');
+  });
+
+  it('hears of a budget that is used up, of what was never touched before, of a mask that is lifted and put back', async () => {
+    const { client, stop } = await wireThrough(stage.alice, 'app');
+    client.send(query('select secret from big'));
+    await client.until('Z');
+    expect((await told('budget.reached')).body.data).toMatchObject({
+      rule: 'cap',
+      message: expect.stringContaining('2 rows'),
+    });
+    expect((await told('first-seen')).body.data).toMatchObject({ rule: 'watch', relations: ['public.big'] });
+    const { id } = await stage.alice.json<{ id: string }>(['request', 'app', '--unmask', 'pii', '--reason', 'ticket']);
+    await bob.runOk(['reviews', 'approve', id]);
+    const lifted = (await told('unmask.started')).body.data;
+    expect(lifted).toMatchObject({ masks: ['pii'], requester: 'alice@example.com', connection: 'app', review: id });
+    await bob.runOk(['grants', 'revoke', lifted.grant]);
+    expect((await told('unmask.ended')).body.data).toMatchObject({
+      grant: lifted.grant,
+      outcome: 'revoked by bob@example.com',
+    });
+    await stop();
+    expect(JSON.stringify(ops.got)).not.toContain('4111111111111111');
   });
 
   it('hears of a broken glass', async () => {

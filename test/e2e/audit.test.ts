@@ -1,0 +1,121 @@
+// The record in a stranger's hands: a running gateway's data, its log over HTTPS, checkpoints kept elsewhere, a witness,
+// proofs and receipts; a kill, a changed key, and a log that was set back.
+
+import { cpSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import type { Client } from '../support/gateway.ts';
+import { logEntries } from '../support/log.ts';
+import { eventually } from '../support/process.ts';
+import { connectionTo, type Stage, startStage } from '../support/stage.ts';
+
+let stage: Stage;
+let auditor: Client;
+let vkey: string;
+beforeAll(async () => {
+  stage = await startStage({ databases: ['app'] }, (server) => ({ connections: { app: connectionTo(server, 'app') } }));
+  auditor = await stage.gateway.user('iris', { groups: ['auditors'] });
+  vkey = (await auditor.runOk(['audit', 'checkpoint', '--key'])).stdout.trim();
+});
+afterAll(() => stage?.stop());
+
+interface Verified {
+  ok: boolean;
+  places: {
+    log: { size: number; origin: string };
+    recordings?: { count: number };
+    problems: { code: string; message: string }[];
+    notes: string[];
+  }[];
+}
+
+/** `audit verify --json`; `code` is the exit code that is due. */
+async function verify(args: readonly string[], code = 0): Promise<Verified['places'][number]> {
+  const { stdout, ...done } = await auditor.run(['audit', 'verify', ...args, '--json']);
+  expect(done.code, `${stdout}\n${done.stderr}`).toBe(code);
+  return (JSON.parse(stdout) as Verified).places[0]!;
+}
+
+const psql = (text: string) => ['app', '--receipts', 'receipts', '--', 'psql', '-Atc', text];
+
+it('a running gateway’s record verifies, from its directory and over HTTPS, and a session’s user can prove what it said', async () => {
+  const done = await stage.alice.runOk(['exec', ...psql('select 1')]);
+  expect(done.stderr).toBe('');
+  const [name] = readdirSync(join(stage.alice.home, 'receipts'));
+  const receipt = join(stage.alice.home, 'receipts', name!);
+  const session = name!.replace('.receipt.json', '');
+  const open = await stage.alice.connect('app');
+  const found = await verify([stage.gateway.data, '--key', vkey]);
+  expect(found.problems).toEqual([]);
+  expect(found.recordings!.count).toBeGreaterThan(0);
+  await open.stop();
+  const remote = await verify([`${stage.gateway.url}/log/`, '--key', vkey]);
+  expect(remote.log.origin).toBe(found.log.origin);
+  expect((await stage.alice.run(['audit', 'checkpoint'])).stderr).toContain('role auditor');
+  await stage.alice.runOk(['sessions', 'export', session, '-o', 'mine.jsonl']);
+  const mine = join(stage.alice.home, 'mine.jsonl');
+  await verify([receipt, '--recording', mine, '--key', vkey]);
+  writeFileSync(mine, readFileSync(mine, 'utf8').replace('select 1', 'select 2'));
+  const forged = await verify([receipt, '--recording', mine, '--key', vkey], 1);
+  expect(forged.problems.map(({ code }) => code)).toContain('recording_changed');
+  const { stdout } = await auditor.runOk(['audit', 'prove', session]);
+  const proof = join(auditor.home, 'seal.tlog-proof');
+  writeFileSync(proof, stdout);
+  await verify([proof, '--key', vkey]);
+  expect(await logEntries(stage.gateway.data)).toContainEqual(
+    expect.objectContaining({
+      kind: 'policy',
+      fields: expect.objectContaining({ document: readFileSync(stage.gateway.configFile, 'utf8') }),
+    }),
+  );
+});
+
+it('a witness cosigns what only grew, over kills and changed keys; a log that was set back is noticed by everybody', async () => {
+  const kept = join(auditor.home, 'kept');
+  writeFileSync(kept, (await auditor.runOk(['audit', 'checkpoint'])).stdout);
+  const witness = ['audit', 'witness', '--state', 'witness'];
+  await auditor.runOk([...witness, '--name', 'witness.example/w1', '--key', vkey]);
+  const own = (await auditor.runOk([...witness, '--vkey'])).stdout.trim();
+  // Until the gateway is configured with it nothing is taken, and what has to be configured is said.
+  const untold = await auditor.run([...witness, '--submit']);
+  expect([untold.code, untold.stderr]).toEqual([2, expect.stringContaining(`log: { witnesses: ["${own}"] }`)]);
+  const config = JSON.parse(readFileSync(stage.gateway.configFile, 'utf8')) as Record<string, unknown>;
+  const busy = stage.alice.start(['exec', 'app', '--', 'psql', '-Atc', 'select pg_sleep(60)']);
+  const writing = join(stage.gateway.recordings, 'open');
+  await eventually('a session is being recorded', () => readdirSync(writing).length > 0);
+  expect((await verify([stage.gateway.data, '--key', vkey])).notes.join('\n')).toContain('still being written');
+  await stage.gateway.stop('SIGKILL');
+  await busy.stop('SIGKILL');
+  expect((await verify([stage.gateway.data, '--key', vkey])).problems).toEqual([]);
+  cpSync(join(stage.gateway.data, 'log'), join(auditor.home, 'older'), { recursive: true });
+  stage.gateway.writeConfig({ ...config, log: { witnesses: [own] } }, 'postgres');
+  await stage.gateway.start();
+  const admin = await stage.gateway.user('root', { groups: ['admins'] });
+  const next = (await admin.runOk(['admin', 'log', 'rotate'])).stdout.trim();
+  expect(next).not.toBe(vkey);
+  await stage.alice.runOk(['exec', ...psql('select 2')]);
+  await auditor.runOk([...witness, '--submit']);
+  const found = await verify([stage.gateway.data, '--key', vkey, '--since', kept, '--witness', own]);
+  expect(found.problems).toEqual([]);
+  expect(found.notes.join('\n')).toMatch(/continues that of .*\n.*witness witness\.example\/w1 cosigned/s);
+  const newer = join(auditor.home, 'newer');
+  writeFileSync(newer, (await auditor.runOk(['audit', 'checkpoint'])).stdout);
+
+  await stage.gateway.stop();
+  rmSync(join(stage.gateway.data, 'log'), { recursive: true });
+  cpSync(join(auditor.home, 'older'), join(stage.gateway.data, 'log'), { recursive: true });
+  const back = await verify([stage.gateway.data, '--key', vkey, '--since', newer], 1);
+  expect(back.problems.map(({ code }) => code)).toEqual(expect.arrayContaining(['rolled_back', 'recording_extra']));
+  const refused = await auditor.run([...witness, stage.gateway.data]);
+  expect([refused.code, refused.stderr]).toEqual([1, expect.stringContaining('was rolled back')]);
+  await stage.gateway.start();
+  expect(existsSync(join(stage.gateway.data, 'log.damaged'))).toBe(true);
+  expect(await logEntries(stage.gateway.data)).toContainEqual(
+    expect.objectContaining({
+      kind: 'failure',
+      fields: expect.objectContaining({ what: 'log damaged', problem: expect.stringContaining('rolled back') }),
+    }),
+  );
+  const again = await verify([stage.gateway.data, '--key', vkey, '--since', newer], 1);
+  expect(again.problems.map(({ code }) => code)).toEqual(expect.arrayContaining(['since_other_log', 'key_unknown']));
+});

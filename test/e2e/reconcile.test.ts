@@ -1,0 +1,287 @@
+// Both sides of the gateway held against each other: a real server's log in each of its forms, and its counts. What came
+// through the gateway agrees; what did not, and what was taken out of the record, is named.
+
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { newIdentity } from '../../src/session/recorder/age/keys.ts';
+import type { Client } from '../support/gateway.ts';
+import { logEntries } from '../support/log.ts';
+import { DEBIAN_POSTGRES, describeWith } from '../support/needs.ts';
+import { eventually, runOk, sleep } from '../support/process.ts';
+import { pendingReview } from '../support/reviews.ts';
+import { connectionTo, type Stage, startStage } from '../support/stage.ts';
+import { bind, execute, parse, query, sync, WireClient } from '../support/wire.ts';
+
+interface Reconciled {
+  ok: boolean;
+  connections: string[];
+  incomplete: { connection: string; why: string; sessions: string[] }[];
+  matched: number;
+  own: number;
+  failed: number;
+  notRecorded: { text: string; application: string; who?: string }[];
+  notLogged: { text: string; session: string; op: number }[];
+}
+
+const key = newIdentity(new Date());
+const PREFIX = '%m [%p] %u@%d %a ';
+const credentials = { user: 'gw', password: 'env:TARGET_PASSWORD' };
+let stage: Stage;
+let auditor: Client;
+let admin: Client;
+let from: string;
+let logs: Record<'plain' | 'csv' | 'json', string>;
+
+describeWith(['postgresql-15', 'psql', 'pgbench'], 'the record against what the server says', () => {
+  beforeAll(async () => {
+    stage = await startStage(
+      {
+        version: 'debian15',
+        databases: ['app', 'other'],
+        config: {
+          log_statement: "'all'",
+          log_line_prefix: `'${PREFIX}'`,
+          log_timezone: "'UTC'",
+          logging_collector: 'on',
+          log_destination: "'stderr,csvlog,jsonlog'",
+          shared_preload_libraries: "'pg_stat_statements'",
+        },
+      },
+      (server) => ({
+        connections: {
+          app: connectionTo(server, 'app', { credentials }),
+          other: connectionTo(server, 'other', { credentials }),
+          shut: connectionTo(server, 'app', { credentials, recording: { encrypt: { recipients: [key.recipient] } } }),
+          boss: connectionTo(server, 'app'),
+        },
+        access: [{ who: { groups: ['engineering', 'dba'] }, to: { names: ['*'] } }],
+        rules: [
+          { name: 'no-drop', when: { does: ['drop'] }, then: 'deny' },
+          { name: 'no-secrets', when: { relations: ['secrets'] }, then: 'deny' },
+          {
+            name: 'writes',
+            when: { relations: ['held'], does: ['insert'] },
+            then: 'review',
+            reviewers: { groups: ['dba'] },
+          },
+        ],
+        masks: [{ name: 'pii', columns: ['customers.ssn'], as: 'partial' }],
+        roles: { auditor: { groups: ['auditors'] }, admin: { groups: ['admins'] } },
+      }),
+      {
+        database: 'app',
+        setup: `create extension pg_stat_statements; create role gw superuser login;
+          create table customers (n int, ssn text); create table held (n int); create table secrets (n int);
+          create view v as select * from customers; insert into customers values (1, '123-45-6789')`,
+      },
+    );
+    const { server } = stage;
+    await server.query(`alter role gw password '${server.password}'`);
+    auditor = await stage.gateway.user('iris', { groups: ['auditors'] });
+    admin = await stage.gateway.user('carol', { groups: ['admins'] });
+    const [{ data_directory: data }] = (await server.query('show data_directory')) as [{ data_directory: string }];
+    const named = (ending: string) =>
+      join(data, 'log', readdirSync(join(data, 'log')).find((name) => name.endsWith(ending))!);
+    logs = { plain: named('.log'), csv: named('.csv'), json: named('.json') };
+    from = new Date().toISOString();
+    await work(await stage.gateway.user('bob', { groups: ['dba'] }));
+  });
+  afterAll(() => stage?.stop());
+
+  async function work(bob: Client): Promise<void> {
+    const { alice, gateway } = stage;
+    await alice.exec('app', ['psql', '-c', 'select ssn from v', '-c', `select 'two\nlines\n\t"and" a tab; it''s'`]);
+    await alice.exec('app', ['psql', '-c', 'select 1; select 2']);
+    await alice.exec('other', ['psql', '-c', 'select 10']);
+    await alice.exec('app', ['psql', '-c', 'drop table held']);
+    await alice.exec('app', ['psql', '-c', 'select * from secrets']);
+    await alice.exec('app', ['psql', '-c', 'selec 1']);
+    await alice.exec('app', ['psql', '-c', 'select 1/0']);
+    await alice.exec('app', ['psql', '-c', 'prepare p as select $1::int', '-c', 'execute p(7)']);
+    await alice.exec('app', ['psql', '-c', 'copy (select 1) to stdout']);
+    const held = alice.exec('app', ['psql', '-c', 'insert into held values (1)']);
+    await bob.runOk(['reviews', 'approve', (await pendingReview(bob, 'into held')).id]);
+    await held;
+    await alice.exec('app', [`${DEBIAN_POSTGRES}/pgbench`, '-i', '-I', 'tgvp', '-q', '-s', '1']);
+    for (const mode of ['simple', 'extended', 'prepared']) {
+      await alice.exec('app', [`${DEBIAN_POSTGRES}/pgbench`, '-n', '-M', mode, '-c', '2', '-t', '20']);
+    }
+    const password = await alice.token('app');
+    const ca = readFileSync(gateway.caFile, 'utf8');
+    const client = await WireClient.connect({
+      port: gateway.nativePort!,
+      ca,
+      user: 'alice',
+      database: 'app',
+      password,
+    });
+    client.send(Buffer.concat([parse('one', 'select $1::text'), bind('', 'one', ['x']), execute(''), sync()]));
+    await client.until('Z', 10_000);
+    client.send(query('begin; select 3; commit'));
+    await client.until('Z', 10_000);
+    client.destroy();
+    await sealed();
+  }
+
+  const sealed = () =>
+    eventually('all recordings are sealed', () => readdirSync(join(stage.gateway.recordings, 'open')).length <= 1);
+
+  async function reconcile(more: readonly string[], code = 0): Promise<Reconciled> {
+    const done = await auditor.run(['audit', 'reconcile', 'app', '--from', from, '--json', ...more]);
+    expect(done.code, `${done.stdout}\n${done.stderr}`).toBe(code);
+    return JSON.parse(done.stdout) as Reconciled;
+  }
+
+  const plain = () => ['--log', logs.plain, '--log-prefix', PREFIX];
+
+  it('agrees, in each form of the log, from the gateway and from its data directory', async () => {
+    const found = await reconcile(plain());
+    expect(found).toMatchObject({ ok: true, notRecorded: [], notLogged: [], incomplete: [] });
+    expect(found.connections).toEqual(['app', 'other', 'shut']);
+    expect(found.matched).toBeGreaterThan(120);
+    expect(found.own).toBeGreaterThan(5);
+    expect((await reconcile(['--log', logs.csv])).matched).toBe(found.matched);
+    expect((await reconcile(['--log', logs.json, '--data', stage.gateway.data])).matched).toBe(found.matched);
+    expect(
+      (await logEntries(stage.gateway.data)).filter(({ kind }) => kind === 'export').length,
+    ).toBeGreaterThanOrEqual(2);
+  });
+
+  it('names what ran under the account beside the gateway, whatever it calls itself', async () => {
+    const { server } = stage;
+    const direct = (text: string, application: string) =>
+      runOk('psql', ['-h', server.host, '-p', String(server.port), '-U', 'gw', '-d', 'app', '-c', text], {
+        env: { ...process.env, PGPASSWORD: server.password, PGAPPNAME: application },
+      });
+    // As the gateway would call itself, one of them a text that did come through it.
+    await direct('select ssn from v', 'psql (alice@example.com via hoopctl)');
+    await direct('select * from secrets', 'hoopctl catalogue');
+    await direct('select 42', 'x other@app');
+    for (const args of [plain(), ['--log', logs.csv], ['--log', logs.json]]) {
+      const { notRecorded, notLogged } = await reconcile(args, 1);
+      expect(notRecorded.map(({ text }) => text).sort()).toEqual([
+        'select * from secrets',
+        'select 42',
+        'select ssn from v',
+      ]);
+      expect(notLogged).toEqual([]);
+    }
+    const told = await auditor.run(['audit', 'reconcile', 'app', '--from', from, ...plain()]);
+    expect([told.code, told.stdout]).toEqual([
+      1,
+      expect.stringMatching(
+        /^\d+ statements of gw in both, .*\ncompared with what came by app, other, shut\ndid not come through the gateway: 3\n {2}\S+ {2}line \d+ {2}gw@app, application "psql \(alice@example\.com via hoopctl\)": select ssn from v\n/,
+      ),
+    ]);
+  });
+
+  it('names what the record says was sent and the server does not know of', async () => {
+    const copy = join(auditor.home, 'forged');
+    cpSync(stage.gateway.recordings, join(copy, 'recordings'), { recursive: true });
+    cpSync(join(stage.gateway.data, 'log'), join(copy, 'log'), { recursive: true });
+    // One statement is taken out of the record, and another put in its place.
+    const file = filesWith(copy, 'select 1; select 2');
+    writeFileSync(file, readFileSync(file, 'utf8').replace('select 1; select 2', 'select 8; select 9'));
+    const { notRecorded, notLogged } = await reconcile([...plain(), '--data', copy], 1);
+    expect(notRecorded.map(({ text }) => text)).toContain('select 1; select 2');
+    expect(notLogged.map(({ text }) => text)).toEqual(['select 8; select 9']);
+  });
+
+  function filesWith(directory: string, text: string): string {
+    const all = readdirSync(directory, { recursive: true, encoding: 'utf8' }).map((name) => join(directory, name));
+    return all.find(
+      (name) => name.endsWith('.jsonl') && name.includes('recordings') && readFileSync(name, 'utf8').includes(text),
+    )!;
+  }
+
+  it('compares counts where there is no log', async () => {
+    const { alice, gateway, server } = stage;
+    const counts = ['audit', 'reconcile', 'app', '--counts', 'counts.json', '--config', gateway.configFile, '--json'];
+    const env = { TARGET_PASSWORD: server.password };
+    await auditor.runOk(counts, { env });
+    expect(existsSync(join(auditor.home, 'counts.json'))).toBe(true);
+    for (let i = 0; i < 3; i++)
+      await alice.exec('app', ['psql', '-c', `select ssn, ${i} from customers where n = ${i}`]);
+    await alice.exec('app', ['psql', '-c', 'select 5; select 6, 7']);
+    await alice.exec('other', ['psql', '-c', 'select 8, 9, 10']);
+    await sealed();
+    const agreed = await auditor.run(counts, { env });
+    expect([agreed.code, agreed.stdout]).toEqual([0, expect.stringContaining('"differences":[]')]);
+    await server.query('set role gw; select ssn from customers where n = 99', 'app');
+    await sleep(10);
+    const args = [
+      '-h',
+      server.host,
+      '-p',
+      String(server.port),
+      '-U',
+      'gw',
+      '-d',
+      'app',
+      '-c',
+      'select ssn from customers where n = 98',
+    ];
+    await runOk('psql', args, { env: { ...process.env, PGPASSWORD: server.password } });
+    const differs = await auditor.run(counts, { env });
+    expect(differs.code).toBe(1);
+    const { differences } = JSON.parse(differs.stdout) as {
+      differences: { text: string; target: number; record: number }[];
+    };
+    expect(differences).toContainEqual({
+      text: expect.stringContaining('select ssn from customers where n ='),
+      target: expect.any(Number),
+      record: 0,
+    });
+  });
+
+  it('accuses nobody of what it cannot read, and says because of which connection', async () => {
+    const { alice } = stage;
+    from = new Date().toISOString();
+    await alice.exec('other', ['psql', '-c', 'select 100']);
+    await alice.exec('shut', ['psql', '-c', 'select 200']);
+    await sealed();
+    const { sessions } = await admin.json<{ sessions: { id: string }[] }>(['sessions', 'ls']);
+    const [shut, other] = sessions.map(({ id }) => id);
+    const texts = (found: Reconciled) => found.notRecorded.map(({ text }) => text);
+    const found = await reconcile(plain(), 1);
+    expect([texts(found), found.incomplete]).toEqual([
+      ['select 200'],
+      [{ connection: 'shut', why: 'encrypted', sessions: [shut] }],
+    ]);
+    const { stdout } = await auditor.run(['audit', 'reconcile', 'app', '--from', from, ...plain()]);
+    expect(stdout).toContain(
+      'compared with what came by app, other, shut\nnot found in what could be read of the record: 1\n',
+    );
+    expect(stdout).toContain("incomplete because of 'shut': 1 recording is encrypted");
+    writeFileSync(join(auditor.home, 'auditor.key'), key.file);
+    const opened = [...plain(), '--identity', 'auditor.key'];
+    expect((await reconcile(opened)).incomplete).toEqual([]);
+    // Asked for by its own name it is refused unread.
+    const refused = await auditor.run(['audit', 'reconcile', 'shut', '--from', from, ...plain()]);
+    expect([refused.code, refused.stderr]).toEqual([
+      1,
+      expect.stringContaining(`what session ${shut} sent is encrypted`),
+    ]);
+    await admin.runOk(['admin', 'purge', other!, '--reason', 'asked for']);
+    const left = await reconcile(opened, 1);
+    expect([texts(left), left.incomplete]).toEqual([
+      ['select 100'],
+      [{ connection: 'other', why: 'purged', sessions: [other] }],
+    ]);
+  });
+
+  it.each([
+    [[], 'neither --log nor --counts is given'],
+    [['--log', 'nothing.log'], "there is no file 'nothing.log'"],
+    [['--log', 'PLAIN'], 'its prefix has to be told'],
+    [['--log', 'PLAIN', '--log-prefix', '%m [%p] '], "the prefix '%m [%p] ' tells no account or no time"],
+    [['--log', 'ZONE', '--log-prefix', '%m %u '], "line 1 of the log has the time '2026-11-20 07:00:00.000 CET'"],
+  ])('%j is refused with words', async (args, words) => {
+    mkdirSync(auditor.home, { recursive: true });
+    writeFileSync(join(auditor.home, 'zone.log'), '2026-11-20 07:00:00.000 CET gw LOG:  statement: select 1\n');
+    const given = args.map((one) => (one === 'PLAIN' ? logs.plain : one === 'ZONE' ? 'zone.log' : one));
+    const done = await auditor.run(['audit', 'reconcile', 'app', '--from', '1h', ...given]);
+    expect([done.code, done.stderr]).toEqual([2, expect.stringContaining(words)]);
+  });
+});

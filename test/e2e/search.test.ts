@@ -1,0 +1,93 @@
+// Searching in what was recorded, through the command line: real statements of real clients, found by words and fields.
+
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Client } from '../support/gateway.ts';
+import { describeWith } from '../support/needs.ts';
+import { eventually } from '../support/process.ts';
+import { connectionTo, type Stage, startStage } from '../support/stage.ts';
+
+interface Found {
+  operations: { text: string; principal: string; rows?: number; verdict: string; session: string; op: number }[];
+  next?: string;
+}
+
+describeWith(['psql'], 'sessions search', () => {
+  let stage: Stage;
+  let bob: Client;
+  let eve: Client;
+
+  beforeAll(async () => {
+    stage = await startStage(
+      { databases: ['app'] },
+      (server) => ({
+        connections: { app: connectionTo(server, 'app') },
+        rules: [{ name: 'no-truncate', when: { does: ['truncate'] }, then: 'deny' }],
+        masks: [{ name: 'pii', columns: ['customers.ssn'], as: 'full' }],
+      }),
+      { setup: "create table customers (id int, ssn text); insert into customers values (1, '123-45-6789')" },
+    );
+    bob = await stage.gateway.user('bob', { groups: ['engineering'] });
+    eve = await stage.gateway.user('eve', { groups: ['auditors'] });
+    await stage.alice.run(['psql', 'app', '-c', 'select ssn, 4711 as number from customers']);
+    await stage.alice.run(['psql', 'app', '-c', 'truncate customers']);
+    await bob.run(['psql', 'app', '-c', 'select nosuchcolumn from customers']);
+  });
+  afterAll(() => stage?.stop());
+
+  const search = (who: Client, args: string[]) => who.json<Found>(['sessions', 'search', ...args]);
+  const texts = async (who: Client, args: string[]) => (await search(who, args)).operations.map((found) => found.text);
+
+  it('finds what was asked, what came back after masking, and how it came out', async () => {
+    await eventually('all three are indexed', async () => (await texts(eve, ['customers'])).length === 3);
+    expect(await texts(eve, ['4711'])).toEqual(['select ssn, 4711 as number from customers']);
+    expect(await texts(eve, ['6789'])).toEqual([]);
+    expect(await texts(eve, ['--masked', 'ssn'])).toEqual(['select ssn, 4711 as number from customers']);
+    expect(await texts(eve, ['--verdict', 'deny', '--rule', 'no-truncate'])).toEqual(['truncate customers']);
+    expect(await texts(eve, ['--error', '42703', '--who', 'bob@example.com'])).toEqual([
+      'select nosuchcolumn from customers',
+    ]);
+    expect(await texts(eve, ['--relation', 'customers', '--rows', '1'])).toHaveLength(1);
+    expect(await texts(eve, ['--since', '1h', '--connection', 'app', '--limit', '2'])).toHaveLength(2);
+  });
+
+  it('shows everybody their own only', async () => {
+    expect(await texts(bob, ['customers'])).toEqual(['select nosuchcolumn from customers']);
+    expect(await texts(bob, ['--who', 'alice@example.com'])).toEqual([]);
+  });
+
+  it('is words for people', async () => {
+    const shown = await eve.runOk(['sessions', 'search', 'truncate']);
+    expect(shown.stdout).toMatch(/WHEN .* OPERATION .* CAME OUT/);
+    expect(shown.stdout).toMatch(/#1 +alice@example.com +app +deny .*truncate customers/);
+    expect((await eve.runOk(['sessions', 'search', 'nothing-like-it'])).stdout).toBe('nothing found\n');
+    expect((await eve.run(['sessions', 'search', '--rows', 'many'])).stderr).toContain('expected such as >10');
+  });
+
+  it('two sessions are compared, operation by operation', async () => {
+    const run = async (...texts: string[]) => {
+      await stage.alice.run(['psql', 'app', ...texts.flatMap((text) => ['-c', text])]);
+      const { sessions } = await stage.alice.json<{ sessions: { id: string }[] }>(['sessions', 'ls', '--limit', '1']);
+      return sessions[0]!.id;
+    };
+    const before = await run('select 1', 'select id from customers', 'select 3');
+    const after = await run('select 1', 'select id from customers where id = 2', 'select 3', 'truncate customers');
+    const differ = await stage.alice.run(['sessions', 'diff', before, after]);
+    expect(differ.code).toBe(1);
+    expect(differ.stdout).toContain('- #2 select id from customers\n');
+    expect(differ.stdout).toContain('+ #2 select id from customers where id = 2\n');
+    expect(differ.stdout).toContain('+ #4 truncate customers\n');
+    expect(differ.stdout).toContain('2 operations the same, 0 different');
+    const again = await run('select 1', 'select id from customers', 'select 3');
+    expect((await stage.alice.run(['sessions', 'diff', before, again])).code).toBe(0);
+  });
+
+  describe('the index', () => {
+    it('is made again from the record when it is gone', async () => {
+      await stage.gateway.stop();
+      const { rmSync } = await import('node:fs');
+      for (const suffix of ['', '-wal', '-shm']) rmSync(`${stage.gateway.data}/index.sqlite${suffix}`, { force: true });
+      await stage.gateway.start();
+      await eventually('it is back', async () => (await texts(eve, ['4711'])).length === 1);
+    });
+  });
+});
