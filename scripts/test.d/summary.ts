@@ -1,50 +1,43 @@
-// The last line of scripts/test, from vitest's JSON report and the checks that ran before it.
+// The last lines of scripts/test, from the results of vitest and the checks that ran before it.
 //
-//   node summary.ts RESULTS.json VITEST_STATUS CHECKS_PASSED CHECKS_FAILED
+//   node summary.ts CHECKS_PASSED CHECKS_FAILED VITEST_STATUS RESULTS.json [AGAIN_STATUS AGAIN.json]
 
-import { existsSync, readFileSync } from 'node:fs';
-import { relative } from 'node:path';
+import { type Result, readResults, titleOf } from './results.ts';
 
-interface Report {
-  numPassedTests: number;
-  numFailedTests: number;
-  testResults: {
-    name: string;
-    status: string;
-    message?: string;
-    assertionResults: { status: string; fullName: string; duration?: number | null }[];
-  }[];
-}
-
-const [file = '', vitestStatus = '1', checksPassed = '0', checksFailed = '0'] = process.argv.slice(2);
+const [checksPassed, checksFailed, status, file = '', againStatus, againFile = ''] = process.argv.slice(2);
 let passed = Number(checksPassed);
 let failed = Number(checksFailed);
 let skipped = 0;
 
-const report: Report | undefined = existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : undefined;
-if (report !== undefined) {
-  passed += report.numPassedTests;
-  failed += report.numFailedTests;
-  for (const suite of report.testResults) {
-    const name = relative(process.cwd(), suite.name);
-    const failures = suite.assertionResults.filter((test) => test.status === 'failed');
-    for (const test of failures) console.log(`failed: ${name} > ${test.fullName}`);
-    // A file that cannot even be loaded has no test that could have failed.
-    if (suite.status === 'failed' && failures.length === 0) {
-      failed += 1;
-      console.log(`failed: ${name}: ${(suite.message ?? '').split('\n')[0]}`);
-    }
-    for (const test of suite.assertionResults) {
-      if (test.status !== 'pending' && test.status !== 'skipped' && test.status !== 'todo') continue;
-      skipped += 1;
-      console.log(`skipped: ${name} > ${test.fullName}`);
-    }
-  }
-}
-// An error outside of any test, or vitest itself: never a green run.
-if (vitestStatus !== '0' && failed === Number(checksFailed)) {
+const results = readResults(file);
+const again = readResults(againFile);
+const passedAgain = (first: Result) => {
+  const same = again?.tests.filter(
+    (result) => result.file === first.file && (first.name === '' || result.name === first.name),
+  );
+  return (
+    againStatus === '0' && same !== undefined && same.length > 0 && same.every((result) => result.outcome === 'passed')
+  );
+};
+const fail = (line: string) => {
   failed += 1;
-  console.log(`failed: vitest ended with status ${vitestStatus}`);
+  console.log(`failed: ${line}`);
+};
+
+for (const result of results?.tests ?? []) {
+  if (result.outcome === 'passed') passed += 1;
+  else if (result.outcome === 'skipped') {
+    skipped += 1;
+    console.log(`skipped: ${titleOf(result)}`);
+  } else if (passedAgain(result)) {
+    passed += 1;
+    console.log(`unsteady: ${titleOf(result)}: failed, and passed when its file ran again alone: ${result.why}`);
+  } else fail(`${titleOf(result)}: ${result.why}`);
 }
+for (const error of results?.outside ?? []) fail(`outside of any test: ${error}`);
+if (results === undefined) fail(`vitest ended with status ${status} and told no results`);
+// Whatever else vitest has against the run: never a green one.
+else if (status !== '0' && failed === Number(checksFailed) && againStatus === undefined)
+  fail(`vitest ended with status ${status}`);
 console.log(`${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`);
 process.exitCode = failed > 0 ? 1 : 0;
