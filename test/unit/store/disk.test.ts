@@ -256,7 +256,8 @@ describe('a directory that goes away', () => {
     await expect.poll(() => failures.length).toBe(1);
     const seal = await recording.end({ code: 'recording_failed', message: '' });
     expect(forwarded).toBe(false);
-    expect(seal).toMatchObject({ interrupted: expect.stringContaining('removed') });
+    // By the write, or on a busy machine by the look at the disk before it.
+    expect(seal).toMatchObject({ interrupted: expect.stringMatching(/was removed|directory of the recordings is gone/) });
     expect(await verify(readRecording(sink, session))).toMatchObject({ ok: true, digest: seal?.digest, lines: 4 });
     const next = begin();
     await next.ask();
