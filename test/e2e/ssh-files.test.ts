@@ -3,8 +3,8 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import ssh2 from 'ssh2';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { ssh2 } from '../../src/protocol/ssh/transport/guarded-ssh2.ts';
 import { type Client, type Connected, type Gateway, startGateway } from '../support/gateway.ts';
 import { describeWith } from '../support/needs.ts';
 import { eventually, type Finished, run, start } from '../support/process.ts';

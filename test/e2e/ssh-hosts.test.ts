@@ -6,15 +6,16 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import { createServer, type Server as TcpServer } from 'node:net';
 import { join } from 'node:path';
-import ssh2, { type AuthContext } from 'ssh2';
+import type { AuthContext, Server } from 'ssh2';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { ssh2 } from '../../src/protocol/ssh/transport/guarded-ssh2.ts';
 import { type Client, type Gateway, startGateway } from '../support/gateway.ts';
 import { describeWith } from '../support/needs.ts';
 import { type Finished, freePort, removeDirectory, temporaryDirectory } from '../support/process.ts';
 import { type Sshd, startSshd } from '../support/sshd.ts';
 
 /** A host that wants a password: sshd would take those of this machine's accounts only. */
-function passwordHost(hostKey: string, check: (context: AuthContext) => void): Promise<ssh2.Server> {
+function passwordHost(hostKey: string, check: (context: AuthContext) => void): Promise<Server> {
   const server = new ssh2.Server({ hostKeys: [hostKey] }, (client) => {
     client.on('authentication', check);
     client.on('error', () => {});
@@ -44,8 +45,8 @@ describeWith(['sshd'], 'hosts over ssh', () => {
   let trusting: Sshd;
   let closed: Sshd;
   let old: Sshd;
-  let passwords: ssh2.Server;
-  let questions: ssh2.Server;
+  let passwords: Server;
+  let questions: Server;
   let silent: TcpServer;
   let gateway: Gateway;
   let alice: Client;

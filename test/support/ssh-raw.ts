@@ -3,9 +3,7 @@
 // Refuses to know: what the other side makes of it.
 
 import { connect, type Socket } from 'node:net';
-import cryptography from 'ssh2/lib/protocol/crypto.js';
-import Protocol from 'ssh2/lib/protocol/Protocol.js';
-import utils from 'ssh2/lib/protocol/utils.js';
+import { cryptography, Protocol, utils } from '../../src/protocol/ssh/transport/guarded-ssh2.ts';
 import { sleep } from './process.ts';
 
 const direction = { cipher: ['aes128-gcm@openssh.com'], mac: ['hmac-sha2-256'], compress: ['none'], lang: [] };

@@ -44,6 +44,13 @@ describe('a file of src', () => {
     expect(literalsEqualTo(['ssh'], 'x.ts', "// 'ssh'\nconst a = /'ssh'/;\nif (name === 'ssh') b();")).toHaveLength(1);
   });
 
+  it('loads ssh2 in one place, where its native ciphers are guarded: the others import its types only', () => {
+    const found = [...sourceFiles(), ...sourceFiles('test'), ...sourceFiles('scripts')]
+      .filter((file) => file !== 'src/protocol/ssh/transport/guarded-ssh2.ts')
+      .filter((file) => /^import (?!type )[^;]*from 'ssh2['/]|(?:require|import)\('ssh2['/]/m.test(read(file)));
+    expect(found).toEqual([]);
+  });
+
   it('leaves process and console to cli/io.ts and cli/main.ts', () => {
     const found = sourceFiles()
       .filter((file) => !TOUCHES_PROCESS.has(file))

@@ -2,7 +2,7 @@
 // Refuses to know: where the text came from, what is signed.
 
 import { createPrivateKey, createPublicKey, type KeyObject, sign } from 'node:crypto';
-import ssh2 from 'ssh2';
+import { ssh2 } from '../transport/guarded-ssh2.ts';
 import { SshWriter } from '../wire/message.ts';
 import { blobOf, SIGNATURES } from './public-key.ts';
 

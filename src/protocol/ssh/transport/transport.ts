@@ -2,9 +2,7 @@
 // (services, authentication, connection: 5, 6 and 50 upwards) is ours, as a payload in and out.
 // Refuses to know: users, channels, policy.
 
-import cryptography from 'ssh2/lib/protocol/crypto.js';
-import Protocol, { type HostKey, type Negotiated } from 'ssh2/lib/protocol/Protocol.js';
-import utils from 'ssh2/lib/protocol/utils.js';
+import type { HostKey, Negotiated } from 'ssh2/lib/protocol/Protocol.js';
 import { asHoopctlError, type HoopctlError, peerError } from '../../../core/errors.ts';
 import type { ByteStream } from '../../../core/stream.ts';
 import { Writer } from '../../wire/writer.ts';
@@ -14,6 +12,7 @@ import { Message, message } from '../wire/message.ts';
 import { HOST_CERTIFICATE_ALGORITHMS, HOST_KEY_ALGORITHMS, offer } from './algorithms.ts';
 import { readAsCertificate } from './certified.ts';
 import { gcmPacket } from './gcm-packet.ts';
+import { cryptography, Protocol, utils } from './guarded-ssh2.ts';
 
 /** When keys are changed without being asked. */
 export type Rekey = Pick<Limits, 'rekeyBytes' | 'rekeyTime'>;
