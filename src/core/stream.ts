@@ -12,6 +12,8 @@ export interface ByteStream {
   onClose: ((error: Error | undefined) => void) | undefined;
   /** The queue that `write` reported as full has drained. */
   onDrain: (() => void) | undefined;
+  /** A chunk that `onData` was given is not used any more, and its memory may serve for another. */
+  release?(chunk: Buffer): void;
   /** Queues bytes; false when the queue is over its high-water mark: stop until `onDrain`. */
   write(chunk: Buffer): boolean;
   /** As `write` one after the other, in one call of the system where that saves some. */

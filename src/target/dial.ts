@@ -144,6 +144,10 @@ class PlainUpstream extends SocketUpstream {
   override set onData(handler: ((chunk: Buffer) => void) | undefined) {
     this.#reads.handler = handler;
   }
+
+  release(chunk: Buffer): void {
+    this.#reads.release(chunk);
+  }
 }
 
 async function authorities(address: Address, log: Log): Promise<readonly string[]> {

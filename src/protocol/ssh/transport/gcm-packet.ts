@@ -14,11 +14,11 @@ let used = padding.length;
  * Room for a payload of so many bytes: packet_length, padding_length, payload, random padding up to a whole block
  * (RFC 4253 section 6, RFC 5647 section 7.2), and the tag's 16 bytes.
  */
-export function gcmPacket(payloadBytes: number): Buffer {
+export function gcmPacket(payloadBytes: number, room: (bytes: number) => Buffer = Buffer.allocUnsafe): Buffer {
   const padded = BLOCK - ((1 + payloadBytes) % BLOCK);
   const pad = padded < LEAST_PADDING ? padded + BLOCK : padded;
   const length = 1 + payloadBytes + pad;
-  const packet = Buffer.allocUnsafe(4 + length + TAG);
+  const packet = room(4 + length + TAG);
   packet.writeUInt32BE(length, 0);
   packet[4] = pad;
   if (used + pad > padding.length) {

@@ -50,6 +50,8 @@ declare module 'ssh2/lib/protocol/Protocol.js' {
     };
     /** What encrypts from here on; another one after each exchange of keys. */
     readonly _cipher: { allocPacket(payloadBytes: number): Buffer };
+    /** What decrypts from here on; its packet of which a part is still to come. */
+    readonly _decipher: { readonly _packet?: Uint8Array | null } | undefined;
     /** Set while keys are exchanged: packets are queued. */
     readonly _kexinit: Buffer | undefined;
     readonly _packetRW: {

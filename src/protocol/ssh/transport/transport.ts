@@ -13,6 +13,7 @@ import { HOST_CERTIFICATE_ALGORITHMS, HOST_KEY_ALGORITHMS, offer } from './algor
 import { readAsCertificate } from './certified.ts';
 import { gcmPacket } from './gcm-packet.ts';
 import { cryptography, Protocol, utils } from './guarded-ssh2.ts';
+import { giveBack, isRoom, roomFor } from './rooms.ts';
 
 /** When keys are changed without being asked. */
 export type Rekey = Pick<Limits, 'rekeyBytes' | 'rekeyTime'>;
@@ -53,6 +54,8 @@ export class Transport {
   readonly #below: (payload: Buffer) => unknown;
   readonly #whom: string;
   #out: Buffer[] = [];
+  /** Rooms that were written and may not be taken yet. */
+  #lent: Buffer[] = [];
   #flushing = false;
   #ready = false;
   /** The client takes EXT_INFO. */
@@ -75,7 +78,7 @@ export class Transport {
         this.#fail(peerError('protocol_violation', `SSH with the ${this.#whom}: ${error.message}`, { cause: error })),
       onHandshakeComplete: (negotiated: Negotiated) => {
         const { cipher } = role.as === 'server' ? negotiated.sc : negotiated.cs;
-        if (cipher.endsWith('-gcm@openssh.com')) this.#protocol._cipher.allocPacket = gcmPacket;
+        if (cipher.endsWith(GCM)) this.#protocol._cipher.allocPacket = (bytes) => gcmPacket(bytes, this.#room);
         this.#agreed();
       },
       messageHandlers: {
@@ -195,10 +198,18 @@ export class Transport {
   #read(chunk: Buffer): void {
     if (this.#closed) return;
     try {
+      const agreed = this.#protocol._kexinit === undefined;
       this.#protocol.parse(chunk, 0, chunk.length);
+      if (agreed && !this.#keeps(chunk)) this.#stream.release?.(chunk);
     } catch (thrown) {
       this.#fail(this.#faultOf(thrown));
     }
+  }
+
+  /** What ssh2 needs of an exchange of keys is in the chunk, and so is a packet all of which but the tag has come. */
+  #keeps(chunk: Buffer): boolean {
+    const { _kexinit, _decipher } = this.#protocol;
+    return _kexinit !== undefined || _decipher?._packet === undefined || _decipher._packet?.buffer === chunk.buffer;
   }
 
   /** ssh2 throws plain errors about what the other side sent; any other kind is a mistake here. */
@@ -255,6 +266,12 @@ export class Transport {
     this.#protocol.rekey();
   }
 
+  /** Memory for a packet: that of packets before it, once all that was written is taken. */
+  readonly #room = (bytes: number): Buffer => {
+    if (this.#lent.length > 0 && this.#stream.queued === 0) for (const packet of this.#lent.splice(0)) giveBack(packet);
+    return roomFor(bytes);
+  };
+
   /** What one turn writes goes out at once. */
   #write(data: Buffer): void {
     this.#out.push(data);
@@ -269,6 +286,7 @@ export class Transport {
     if (out.length === 0) return;
     this.#out = [];
     const bytes = out.reduce((sum, { length }) => sum + length, 0);
+    for (const packet of out) if (isRoom(packet) && this.#lent.length < MOST_LENT) this.#lent.push(packet);
     // Small packets go out together; joining large ones costs more than it saves.
     if (out.length === 1) this.#stream.write(out[0]!);
     else if (bytes <= JOINED) this.#stream.write(Buffer.concat(out, bytes));
@@ -292,6 +310,9 @@ export class Transport {
 }
 
 const NOTHING = Buffer.alloc(0);
+const GCM = '-gcm@openssh.com';
+/** To a reader that is always behind; the collector has the others. */
+const MOST_LENT = 32;
 /** Bytes of packets that are written as one. */
 const JOINED = 16 * 1024;
 const HIGH_WATER = 1024 * 1024;
