@@ -257,7 +257,9 @@ describe('a directory that goes away', () => {
     const seal = await recording.end({ code: 'recording_failed', message: '' });
     expect(forwarded).toBe(false);
     // By the write, or on a busy machine by the look at the disk before it.
-    expect(seal).toMatchObject({ interrupted: expect.stringMatching(/was removed|directory of the recordings is gone/) });
+    expect(seal).toMatchObject({
+      interrupted: expect.stringMatching(/was removed|directory of the recordings is gone/),
+    });
     expect(await verify(readRecording(sink, session))).toMatchObject({ ok: true, digest: seal?.digest, lines: 4 });
     const next = begin();
     await next.ask();
