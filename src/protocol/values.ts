@@ -64,5 +64,6 @@ export interface Covering {
   /** Equal for sessions that are about the same columns. */
   readonly key: string;
   covers(column: Origin): boolean;
-  readonly words: readonly string[]; // folded pieces of the names: a text with none of them names no column that is covered
+  /** Whether a text has a piece of the names in it: one that has none names no column that is covered. */
+  named(text: string): boolean;
 }

@@ -163,9 +163,10 @@ export interface ColumnPlanner {
 
   /**
    * Whether anything in the database is covered by masks, or may be looked at by this text elsewhere. False: its values,
-   * errors and definitions are nobody's secret. Sync where that is known; never rejects.
+   * errors and definitions are nobody's secret. Sync where that is known; never rejects. @param unseen its rows are of a
+   * cursor or a statement that something else in the session has made: what that was, was in the texts before it.
    */
-  covered?(covering: Covering | undefined, text: string): boolean | Promise<boolean>;
+  covered?(covering: Covering | undefined, text: string, unseen: boolean): boolean | Promise<boolean>;
   /** As `covered`, and true where it is not known at the moment. */
   coveredNow?(covering: Covering | undefined, text: string): boolean;
   /** A text that is let through: where it may change what is covered, that is looked at anew behind its DDL. */

@@ -11,11 +11,12 @@ import { DETECTORS } from '../masking/detectors/index.ts';
 import { type Detection, Finder } from '../masking/finder.ts';
 import { columnMask, detectorMask } from '../masking/mask.ts';
 import type { Condition } from './condition.ts';
-import { type ColumnPattern, columnPattern, fold, nameParts } from './pattern.ts';
+import { type ColumnPattern, columnPattern, fold } from './pattern.ts';
 import { type Guessing, guessing, predicateVerdict } from './predicates.ts';
 import type { MaskAction, MaskLine } from './schema.ts';
 import type { ConnectionRef, PolicyVerdict, Reviewers } from './types.ts';
 import { toConditions, whoConditions } from './who.ts';
+import { isNamed, wordsOf } from './words.ts';
 
 /** Under which conditions a review may lift a mask for a time. */
 export interface Unmask {
@@ -131,13 +132,13 @@ export class Masker {
 
   /** What the masks are about; undefined: a pattern is about names that no text need have. */
   get covering(): Covering | undefined {
-    const patterns = this.#declaring.flatMap((mask) => mask.columns);
-    const words = patterns.map(({ text }) => piecesOf(text));
-    if (words.some((pieces) => pieces.length === 0)) return undefined;
+    const texts = this.#declaring.flatMap((mask) => mask.columns).map(({ text }) => text);
+    const words = wordsOf(texts);
+    if (words === undefined) return undefined;
     return {
-      key: JSON.stringify(patterns.map(({ text }) => text).sort()),
+      key: JSON.stringify([...texts].sort()),
       covers: (origin) => !this.#candidates(origin).next().done,
-      words: [...new Set(words.flat())],
+      named: (text) => isNamed(words, text),
     };
   }
 
@@ -194,12 +195,6 @@ export class Masker {
     }
     return [...names].sort();
   }
-}
-
-/** The longest piece between wildcards of each part of a name, where it says anything. */
-function piecesOf(text: string): string[] {
-  const longest = (part: string) => part.split(/[*?]/).reduce((a, b) => (b.length > a.length ? b : a), '');
-  return (nameParts(text) ?? []).map(longest).filter((piece) => piece.length >= 2);
 }
 
 function stricter(a: CompiledMask, b: CompiledMask): boolean {

@@ -44,7 +44,6 @@ export class Catalogue implements Past {
   #loading: Promise<Snapshot> | undefined;
   #latest: Snapshot | undefined;
   #latestAt = Number.NEGATIVE_INFINITY;
-  #refreshing = false;
   /** Counts what made the last snapshot worthless: a load that began before it does not bring it back. */
   #forgotten = 0;
   /** Counts invalidations: a load that began before one is not its answer. */
@@ -78,6 +77,11 @@ export class Catalogue implements Past {
     return this.#generation;
   }
 
+  /** Counts how often what was read lately became worthless. */
+  get forgotten(): number {
+    return this.#forgotten;
+  }
+
   /** The snapshot when it is fresh enough, else undefined: `load` then. */
   current(): Snapshot | undefined {
     const age = this.#times.now() - this.#checkedAt;
@@ -86,18 +90,20 @@ export class Catalogue implements Past {
     return this.#snapshot;
   }
 
-  /** The last snapshot, DDL since then or not, while it is not too old; read again in the background in good time. */
-  lately(): Snapshot | undefined {
-    const age = this.#times.now() - this.#latestAt;
-    if (this.#latest === undefined || age > this.#times.staleAfter) return undefined;
-    if (age > this.#times.refreshAfter && !this.#refreshing) {
-      this.#refreshing = true;
-      const done = () => {
-        this.#refreshing = false;
-      };
-      this.load().then(done, done);
+  /** The last snapshot, DDL since then or not, while that is so fresh, else a new one; and when reading it began. */
+  async recent(): Promise<{ readonly snapshot: Snapshot; readonly at: number }> {
+    const now = this.#times.now();
+    if (this.#latest !== undefined && now - this.#latestAt <= this.#times.refreshAfter) {
+      return { snapshot: this.#latest, at: this.#latestAt };
     }
-    return this.#latest;
+    const snapshot = await this.load();
+    return { snapshot, at: snapshot === this.#latest ? this.#latestAt : now };
+  }
+
+  /** ms since something was read: whether that is to be looked at again, or of no use any more. */
+  age(at: number): 'fresh' | 'old' | 'stale' {
+    const age = this.#times.now() - at;
+    return age > this.#times.staleAfter ? 'stale' : age > this.#times.refreshAfter ? 'old' : 'fresh';
   }
 
   /** What was read lately is not so any more. */

@@ -77,18 +77,21 @@ export const SEQUENCES = `select d.objid, d.refobjid, d.refobjsubid
  * name is in C (which only a superuser can make). A function that somebody wrote in SQL or a language of its own is never
  * taken by its word, nor is an aggregate that is made from one.
  */
-export const FUNCTIONS = `select p.proname,
-    coalesce(bool_and(p.provolatile = 'i') filter (where p.oid < 16384), true),
-    coalesce(bool_and(p.provolatile = 'i') filter (where p.oid >= 16384), true),
-    coalesce(bool_and(l.lanname in ('c', 'internal') and not exists (
-      select 1 from pg_catalog.pg_aggregate a
-        join pg_catalog.pg_proc s on s.oid in (a.aggtransfn, a.aggfinalfn, a.aggcombinefn, a.aggserialfn,
-          a.aggdeserialfn, a.aggmtransfn, a.aggminvtransfn, a.aggmfinalfn)
-        join pg_catalog.pg_language m on m.oid = s.prolang
-      where a.aggfnoid = p.oid and not (s.provolatile = 'i' and m.lanname in ('c', 'internal'))
-    )) filter (where p.oid >= 16384), true)
-  from pg_catalog.pg_proc p join pg_catalog.pg_language l on l.oid = p.prolang
-  group by p.proname`;
+export const FUNCTIONS = `with builtin as (
+    select proname, bool_and(provolatile = 'i') as immutable from pg_catalog.pg_proc where oid < 16384 group by proname
+  ), other as (
+    select p.proname, bool_and(p.provolatile = 'i') as immutable,
+      bool_and(l.lanname in ('c', 'internal') and not exists (
+        select 1 from pg_catalog.pg_aggregate a
+          join pg_catalog.pg_proc s on s.oid in (a.aggtransfn, a.aggfinalfn, a.aggcombinefn, a.aggserialfn,
+            a.aggdeserialfn, a.aggmtransfn, a.aggminvtransfn, a.aggmfinalfn)
+          join pg_catalog.pg_language m on m.oid = s.prolang
+        where a.aggfnoid = p.oid and not (s.provolatile = 'i' and m.lanname in ('c', 'internal')))) as in_c
+    from pg_catalog.pg_proc p join pg_catalog.pg_language l on l.oid = p.prolang
+    where p.oid >= 16384 group by p.proname
+  )
+  select proname, coalesce(b.immutable, true), coalesce(o.immutable, true), coalesce(o.in_c, true)
+  from builtin b full join other o using (proname)`;
 
 /** Functions that can be called as `row.function`: with one argument that may be a row. */
 export const ROW_FUNCTIONS = `select distinct p.proname from pg_catalog.pg_proc p

@@ -11,25 +11,24 @@ export function coveredBefore(
   sources: readonly Source[] | undefined,
 ): boolean | Promise<boolean> {
   const { planner, session } = core.options;
-  const texts = textsOf(text, sources);
-  if (texts === undefined || planner?.covered === undefined) return true;
+  if (text === '' || planner?.covered === undefined) return true;
   try {
-    const covered = planner.covered(session.covering, texts);
+    const { texts, unseen } = textsOf(text, sources);
+    const covered = planner.covered(session.covering, texts, unseen);
     return covered instanceof Promise ? covered.catch(() => true) : covered;
   } catch {
     return true;
   }
 }
 
-/** A text, and the names in what it executes or fetches from; undefined: that is not known. */
-function textsOf(text: string, sources: readonly Source[] | undefined): string | undefined {
-  if (text === '') return undefined;
-  if (sources === undefined) return text;
+/** A text, and the names in what it executes or fetches from; `unseen`: some of that came about behind the gateway's back. */
+function textsOf(text: string, sources: readonly Source[] | undefined): { texts: string; unseen: boolean } {
   const texts = [text];
-  for (const { analysis } of sources) {
-    if (analysis === undefined) return undefined;
-    for (const { relations, functions } of analysis.facts)
+  let unseen = false;
+  for (const { analysis } of sources ?? []) {
+    unseen ||= analysis === undefined;
+    for (const { relations, functions } of analysis?.facts ?? [])
       texts.push(...relations.map(({ name }) => name), ...functions);
   }
-  return texts.join(' ');
+  return { texts: texts.join(' '), unseen };
 }

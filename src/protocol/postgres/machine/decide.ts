@@ -316,10 +316,9 @@ export class Decider {
     const core = this.#core;
     const then = (covered: boolean) => {
       running.bare = !covered;
-      if (covered) {
-        core.options.planner?.defines?.(core.session.covering, operation.text);
-        this.#plan(request, running, operation);
-      } else this.#forward(request, running);
+      if (covered || request.reading.ddl) core.options.planner?.defines?.(core.session.covering, operation.text);
+      if (covered) this.#plan(request, running, operation);
+      else this.#forward(request, running);
     };
     const covered = coveredBefore(core, operation.text, request.sources);
     if (covered instanceof Promise) this.#later(covered, then, running);

@@ -13,6 +13,7 @@ import type { SessionNames } from '../reach/relations.ts';
 import type { Lineage } from '../sql/lineage.ts';
 import type { AnalysedStatement } from '../sql/statement.ts';
 import { foreignEncoding, unknownCopy } from './copy-refusals.ts';
+import { Coverage } from './coverage.ts';
 import { type Meaning, meaningOf, sameMeaning } from './meaning.ts';
 import {
   type Names,
@@ -38,13 +39,12 @@ type Plan<Result> = (resolver: OriginResolver) => Result;
 
 export class Planner implements ColumnPlanner {
   readonly #shared: Shared;
+  readonly #coverage: Coverage;
   /** DDL that any session had sent when this one began. */
   readonly #born: number;
   /** The search path that the server's session began with, as far as that is known; `unknown`: it is not. */
   #path: string | undefined;
   #ddlPending = false;
-  /** The session named something that masks are about: from then on its DDL may cover more. */
-  #touched = false;
   /** A table became a part of another: until that is in the catalogue, any table may show the rows of any. */
   #inherits = false;
   /** Tables that a reload has not brought: made by a transaction that is still open. */
@@ -52,6 +52,7 @@ export class Planner implements ColumnPlanner {
 
   constructor(shared: Shared) {
     this.#shared = shared;
+    this.#coverage = new Coverage(shared.covered);
     this.#path = shared.catalogue.searchPath;
     this.#born = shared.catalogue.generation;
   }
@@ -87,6 +88,7 @@ export class Planner implements ColumnPlanner {
   }
 
   settle(lost: boolean): void {
+    this.#coverage.settle();
     this.#shared.settle(this, lost);
   }
 
@@ -162,23 +164,23 @@ export class Planner implements ColumnPlanner {
     return reach.reached(parts, said, sources === undefined);
   }
 
-  covered(covering: Covering | undefined, text: string): boolean | Promise<boolean> {
-    return this.#shared.covered.ask(covering, text);
+  covered(covering: Covering | undefined, text: string, unseen: boolean): boolean | Promise<boolean> {
+    return this.#coverage.ask(covering, text, unseen);
   }
 
   coveredNow(covering: Covering | undefined, text: string): boolean {
-    return this.#shared.covered.now(covering, text);
+    return this.#coverage.now(covering, text);
   }
 
   defines(covering: Covering | undefined, text: string): void {
-    this.#touched ||= covering === undefined || this.#shared.covered.touches(covering, text);
+    this.#coverage.defines(covering, text);
   }
 
   invalidate(): void {
     this.#ddlPending = true;
     this.#unseen.clear();
     this.#shared.changed();
-    if (this.#touched) this.#shared.forget();
+    if (this.#coverage.mayCover) this.#shared.forget();
   }
 
   /**

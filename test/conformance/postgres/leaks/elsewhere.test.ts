@@ -16,7 +16,10 @@ beforeAll(async () => {
     twin: 'create table plain (id int, what text); insert into plain values (1, $$x$$)',
     policy: {
       masks: MASKS,
-      rules: [{ name: 'code', when: { opaque: true }, then: 'allow' }],
+      rules: [
+        { name: 'code', when: { opaque: true }, then: 'allow' },
+        { name: 'wrappers', when: { objects: ['extension', 'foreign-server', 'user-mapping'] }, then: 'allow' },
+      ],
     },
   });
   client = await guarded.connect([], { database: 'twin' });
@@ -35,6 +38,18 @@ async function told(text: string): Promise<string[]> {
   });
 }
 
+/** Makes a way to where customers are. */
+function far(): string[] {
+  const { socketDirectory, port } = guarded.server;
+  const options = `host '${socketDirectory}', port '${port}', dbname 'app'`;
+  return [
+    'create extension postgres_fdw',
+    `create server app foreign data wrapper postgres_fdw options (${options})`,
+    "create user mapping for public server app options (user 'postgres')",
+    "create foreign table far (a text options (column_name 'ssn')) server app options (table_name 'customers')",
+  ];
+}
+
 it('keeps its errors, notices, functions and what it makes in a transaction', async () => {
   expect(await told('select what::int from plain')).toEqual(['22P02 invalid input syntax for type integer: "x"']);
   expect(await told("do $$ begin raise notice 'said %', 1; end $$")).toEqual(['00000 said 1']);
@@ -42,6 +57,47 @@ it('keeps its errors, notices, functions and what it makes in a transaction', as
     await told("create function f(int) returns text language sql as 'select what from plain where id = $1'"),
   ).toEqual([]);
   expect((await told('begin; create table made as select f(1) as w; table made; rollback'))[0]).toContain('x');
+});
+
+it('keeps what comes from cursors that the gateway did not see opened, or lost sight of', async () => {
+  await told("create function opens() returns void language sql as 'declare c cursor for select what from plain'");
+  expect((await told('begin; select opens(); fetch c; rollback')).at(-1)).toContain('x');
+  await told('begin');
+  await told('declare d cursor for select what from plain');
+  await told('savepoint s');
+  await told('rollback to s');
+  expect((await told('fetch d'))[0]).toContain('x');
+  await told('rollback');
+});
+
+it('keeps what is said of foreign tables and servers where there are none', async () => {
+  expect(await told("create function x_fdw() returns int language sql as 'select 1'")).toEqual([]);
+  expect(await told("do $$ begin raise notice 'a foreign table; %', 1; end $$")).toEqual(['00000 a foreign table; 1']);
+  expect(await told('create table keys (id int primary key, of int, foreign key (of) references keys)')).toEqual([]);
+  expect(await told("select 'three'::int")).toEqual(['22P02 invalid input syntax for type integer: "three"']);
+});
+
+it('withholds what comes from unseen cursors of a session that has looked elsewhere', async () => {
+  await told("create function looks() returns void language sql as $$ declare c cursor for select 'seen' as q $$");
+  const looking = await guarded.connect([], { database: 'twin' });
+  const fetched = async () => {
+    looking.send(query('begin; select looks(); fetch c; rollback'));
+    return (await looking.until('Z')).map(({ body }) => body.toString('latin1')).join();
+  };
+  expect(await fetched()).toContain('seen');
+  looking.send(query('select 1 from pg_stat_activity'));
+  await looking.until('Z');
+  expect(await fetched()).not.toContain('seen');
+  looking.close();
+});
+
+it('masks rows of another database in the transaction that makes a way there', async () => {
+  expect(await told('begin')).toEqual([]);
+  for (const text of far()) expect(await told(text)).toEqual([]);
+  const rows = await told('select a from far');
+  expect(rows.length).toBeGreaterThan(3);
+  expect(rows.join()).not.toMatch(/\d{3}-\d{2}/);
+  await told('rollback');
 });
 
 /** By somebody whom no mask concerns. */
@@ -58,6 +114,16 @@ it('withholds what names something that is masked, or looks elsewhere', async ()
   expect((await told('create view others as select query as q from pg_stat_activity'))[0]).toMatch(/^42501/);
   await exempt('create view others as select query as q from pg_stat_activity');
   expect((await told('select q from others')).join()).not.toContain('select');
+});
+
+it('masks rows of another database from when they can be reached, whoever made that possible', async () => {
+  expect(await told("select what || 'y' from plain")).toEqual(['xy']);
+  for (const text of far()) await exempt(text);
+  const rows = await told('select a from far');
+  expect(rows.length).toBeGreaterThan(3);
+  expect(rows.join()).not.toMatch(/\d{3}-\d{2}/);
+  await exempt('drop extension postgres_fdw cascade');
+  expect(await told("select what || 'y' from plain")).toEqual(['xy']);
 });
 
 it('masks what comes to be covered, at once', async () => {

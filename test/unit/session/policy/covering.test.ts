@@ -17,10 +17,26 @@ it('covers what the patterns match, in any case', () => {
   expect(covers('x', 'orders', 'id')).toBe(false);
 });
 
-it('has pieces of every name as words', () => {
-  expect(about('private.*.ssn', '"my.Schema".pay*ments.card?number')!.words).toEqual([
-    ...['private', 'ssn', 'my.schema', 'ments', 'number'],
-  ]);
+it('is named by pieces of every name, as words', () => {
+  const { named } = about('private.*.ssn', '"my.Schema".pay*ments.card?number')!;
+  for (const text of ['table private.x', 'select SSN', '"my.schema".t', 'repayments', 'card_number', 'x.ssn::text']) {
+    expect(named(text), text).toBe(true);
+  }
+  for (const text of ['select privately', 'ssn_hash', 'my.schemas', 'repay', 'card_numbers', 'a$ssn', 'éssn']) {
+    expect(named(text), text).toBe(false);
+  }
+  const { named: short } = about('hr.*.pay')!;
+  expect(short('select three')).toBe(false);
+  expect(
+    ["set search_path = 'hr'", "execute E'table\\thr.t'", 'hr.t', 'table "HR"'].filter((text) => !short(text)),
+  ).toEqual([]);
+  expect(about('ab*ab.cd')!.named('abxab')).toBe(true);
+  // PostgreSQL cuts it, and then it is the name.
+  const long = 'n'.repeat(63);
+  expect(about(`t.${long}`)!.named(`select ${long}more`)).toBe(true);
+});
+
+it('has a key by what it is about', () => {
   expect(about('a.ssn')!.key).toBe(about('a.ssn')!.key);
   expect(about('a.ssn')!.key).not.toBe(about('b.ssn')!.key);
 });
