@@ -46,6 +46,7 @@ describeWith(['sshd', 'rsync'], 'files over ssh', () => {
           counted: { ...host, options: { keepFiles: 1000 } },
         },
         access: [{ who: { groups: ['engineering'] }, to: { names: ['*'] } }],
+        limits: { ssh_masked_files_bytes: 10 * 1024 * 1024 },
         masks: [{ name: 'cards', to: { names: ['masked', 'bare'] }, detect: ['credit-card'], as: 'full' }],
         rules: [
           { name: 'no-secrets', to: { names: ['ruled'] }, when: { text: ` ${secret}(/|$)` }, then: 'deny' },
@@ -376,6 +377,21 @@ describeWith(['sshd', 'rsync'], 'files over ssh', () => {
       await eventually('the handle of the file', async () => client.stdout.includes('f\0\0\0\u0004'));
       await client.stop();
       expect(client.stdout).not.toContain('1111');
+    });
+
+    it('open masked files have a bound together, and closing one makes room', async () => {
+      for (const name of ['one', 'two']) writeFileSync(join(home, name), 'nothing to mask here\n'.repeat(300_000));
+      const packet = (...parts: (number | Buffer)[]) => string(bytes(...parts));
+      const open = (id: number, name: string) => packet(3, uint32(id), string(join(home, name)), uint32(1), uint32(0));
+      const client = start('ssh', [...options('masked'), '-s', '127.0.0.1', 'sftp'], { env: alice.env });
+      client.child.stdin!.write(Buffer.concat([packet(1, uint32(3)), open(1, 'one')]));
+      // The host's first handle is four zeros.
+      await eventually('a handle', async () => client.stdout.includes('f\0\0\0\u0001\0\0\0\u0004\0\0\0\0'));
+      client.child.stdin!.write(open(2, 'two'));
+      await client.waitFor(/the masked files that are open have 10485760 bytes \(ssh_masked_files_bytes\)/, 'stdout');
+      client.child.stdin!.write(Buffer.concat([packet(4, uint32(3), string(uint32(0))), open(4, 'two')]));
+      await eventually('a handle', async () => client.stdout.includes('f\0\0\0\u0004'));
+      await client.stop();
     });
 
     it('sftp is refused where the configuration says nothing of files', async () => {

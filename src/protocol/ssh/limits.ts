@@ -35,6 +35,8 @@ export interface Limits {
   readonly sftpPacket: Limit;
   /** A file that is masked on its way to the client is held as a whole. */
   readonly maskedFile: Limit;
+  /** All of a session's that are open at a time. */
+  readonly maskedFiles: Limit;
   /** Bytes of one terminal that are recorded whole, typed and shown; what comes behind them by count and digest. */
   readonly recorded: Limit;
   /** Output to a terminal that masks or rules look at waits so long at most for the rest of its line: nobody who types feels it. */
@@ -59,6 +61,7 @@ export const DEFAULT_LIMITS: Limits = {
   command: limit('ssh_command_bytes', 'bytes', 1 * MIB),
   sftpPacket: limit('ssh_sftp_packet_bytes', 'bytes', 257 * 1024),
   maskedFile: limit('ssh_masked_file_bytes', 'bytes', 8 * MIB),
+  maskedFiles: limit('ssh_masked_files_bytes', 'bytes', 64 * MIB),
   recorded: limit('ssh_recorded_bytes', 'bytes', 64 * MIB),
   hold: limit('ssh_output_hold_ms', 'ms', 30),
   holdPlain: limit('ssh_exec_output_hold_ms', 'ms', 250),

@@ -40,6 +40,7 @@ export function inspected(
       if (session.masksOutput !== true || options.unmasked.includes('sftp')) return undefined;
       return options.masked.includes('sftp') ? limits.maskedFile : 'refused';
     },
+    maskedFiles: limits.maskedFiles,
     keep: options.keepFiles,
     toTarget: across('client', 'target'),
     toClient: across('target', 'client'),

@@ -6,6 +6,7 @@ import type { Operation, OperationId, Refusal, Session, Verdict } from '../../co
 import { readMasked } from './masked-file.ts';
 import { Fxp, fieldsOf, Packets, packet, Status, status } from './packet.ts';
 import { attributesOf, type FileRequest, factsOf, handlesOf, treatmentOf } from './requests.ts';
+import { ShownFiles } from './shown.ts';
 import { Transfer } from './transfer.ts';
 import { Turns } from './turns.ts';
 
@@ -14,6 +15,8 @@ export interface InspectorOptions {
   readonly packetBytes: Limit;
   /** As things are, what is read goes to the client masked, files up to a limit; or not at all. Undefined: as it is. */
   masked(): Limit | 'refused' | undefined;
+  /** All files that are masked and open at a time have so much at most. */
+  readonly maskedFiles: Limit;
   /** Bytes of each file that the record keeps. */
   readonly keep: number;
   /** Sends bytes on; `count` bytes that came are done with when they have gone. */
@@ -54,7 +57,7 @@ export class SftpInspector {
   /** The paths of handles that the client was told of: it may use no other. Hosts count, so that the next is easily guessed. */
   readonly #open = new Map<string, Buffer>();
   /** What the client gets of files that are masked, by handle. */
-  readonly #shown = new Map<string, Buffer>();
+  readonly #shown: ShownFiles;
   /** Transfers of which the person knows that they were cut. */
   readonly #told = new WeakSet<Transfer>();
   readonly #turns: Turns;
@@ -62,6 +65,7 @@ export class SftpInspector {
 
   constructor(options: InspectorOptions) {
     this.#options = options;
+    this.#shown = new ShownFiles(options.session, options.maskedFiles);
     this.#fromClient = new Packets(options.packetBytes);
     this.#fromTarget = new Packets(options.packetBytes);
     this.#turns = new Turns({ full: options.full, later: options.later, take: (raw) => this.#request(raw) });
@@ -92,6 +96,7 @@ export class SftpInspector {
     for (const transfer of this.#handles.values()) transfer.closed('unknown');
     for (const asked of this.#asked.values()) if ('operation' in asked) this.#options.session.over?.(asked.operation);
     this.#handles.clear();
+    this.#shown.end();
     this.#asked.clear();
     this.left();
   }
@@ -149,7 +154,7 @@ export class SftpInspector {
       const reader = fieldsOf(raw);
       reader.uint32();
       const handle = reader.blob().toString('latin1');
-      this.#shown.delete(handle);
+      this.#shown.drop(handle);
       this.#open.delete(handle);
       const opened = this.#handles.get(handle);
       if (opened !== undefined) {
@@ -269,7 +274,8 @@ export class SftpInspector {
     const name = Buffer.from(handle, 'latin1');
     const limit = this.#options.masked();
     toClient(Buffer.alloc(0), opened.length);
-    const failed = (why: string) => {
+    const failed = (why: string, read = 0) => {
+      this.#shown.give(read);
       this.#handles.get(handle)?.closed('unknown');
       this.#handles.delete(handle);
       this.#ask(
@@ -288,8 +294,9 @@ export class SftpInspector {
     readMasked({
       ...{ session, id: operation, operation: asked, handle: name, limit, failed },
       ask: (request, own) => this.#ask(request, own),
-      done: (bytes) => {
-        this.#shown.set(handle, bytes);
+      take: (bytes) => this.#shown.take(bytes),
+      done: (bytes, read) => {
+        this.#shown.keep(handle, bytes, read);
         tell();
       },
     });

@@ -13,18 +13,21 @@ export interface MaskedReading {
   readonly handle: Buffer;
   /** A request of ours to the host. */
   ask(request: (id: number) => Buffer, own: (reply: Buffer) => void): void;
-  /** What the client may have of it. */
-  done(bytes: Buffer): void;
-  /** Why it may have nothing. */
-  failed(why: string): void;
+  /** Room for so many bytes more to be held; otherwise why there is none. */
+  take(bytes: number): string | undefined;
+  /** What the client may have of it, which was so long before. */
+  done(bytes: Buffer, read: number): void;
+  /** Why it may have nothing; so many bytes had been taken. */
+  failed(why: string, read: number): void;
 }
 
 const BLOCK = 32_768;
 
 export function readMasked(reading: MaskedReading): void {
-  const { limit, handle, ask, failed } = reading;
+  const { limit, handle, ask, take } = reading;
   const blocks: Buffer[] = [];
   let length = 0;
+  const failed = (why: string) => reading.failed(why, length);
   const next = () => {
     ask(
       (id) => packet(Fxp.READ, (out) => out.uint32(id).blob(handle).bytes(offsetOf(length)).uint32(BLOCK)),
@@ -33,6 +36,8 @@ export function readMasked(reading: MaskedReading): void {
         reader.uint32();
         if (reply[4] === Fxp.DATA) {
           const block = Buffer.from(reader.blob());
+          const full = take(block.length);
+          if (full !== undefined) return void failed(full);
           blocks.push(block);
           length += block.length;
           if (length <= limit.value) next();
@@ -45,7 +50,8 @@ export function readMasked(reading: MaskedReading): void {
   next();
 }
 
-function masked({ session, id, operation, done, failed }: MaskedReading, bytes: Buffer): void {
+function masked({ session, id, operation, ...reading }: MaskedReading, bytes: Buffer): void {
+  const failed = (why: string) => reading.failed(why, bytes.length);
   if (!isText(bytes)) return void failed('masks apply to it, and it is no text');
   let refused = false;
   const filter = session.output?.(id, operation, {
@@ -59,7 +65,7 @@ function masked({ session, id, operation, done, failed }: MaskedReading, bytes: 
   });
   if (filter === undefined) return void failed('masks apply to it, and nothing here can mask it');
   const shown = Buffer.concat([Buffer.from(filter.push(bytes, 0)), Buffer.from(filter.end())]);
-  if (!refused && !filter.held) return void done(shown);
+  if (!refused && !filter.held) return void reading.done(shown, bytes.length);
   filter.cancel('a file is not held');
   failed('a rule about output does not let it through');
 }
