@@ -5,20 +5,13 @@
 import { encodeFields } from '../wire/notice.ts';
 
 /**
- * The server's source files (field F) whose messages speak of names, syntax and state, never of stored values. The field
- * is set by the server's C code: a RAISE is told as pl_exec.c whatever SQLSTATE it claims.
+ * The server's source files (field F) whose messages speak of names, syntax and state, never of stored values; those of
+ * constraints have the values in their detail, which is not kept. The field is set by the server's C code: a RAISE is told as
+ * pl_exec.c whatever SQLSTATE it claims.
  */
 const NAMES_ONLY = new Set([
-  'aclchk.c',
-  'catalog.c',
-  'lock.c',
-  'portalcmds.c',
-  'postgres.c',
-  'prepare.c',
-  'proc.c',
-  'tablecmds.c',
-  'user.c',
-  'xact.c',
+  ...['aclchk.c', 'catalog.c', 'lock.c', 'portalcmds.c', 'postgres.c', 'prepare.c', 'proc.c', 'tablecmds.c', 'user.c'],
+  ...['xact.c', 'execIndexing.c', 'execMain.c', 'execPartition.c', 'nbtinsert.c', 'ri_triggers.c'],
 ]);
 
 /**
@@ -26,6 +19,23 @@ const NAMES_ONLY = new Set([
  * of the value's name does not exist. Of these only what is told of a place in the statement (field P) is about its text.
  */
 const LOOKS_UP = /^(?:namespace\.c|gram\.y|scan\.l|parse_[a-z]+\.c)$/;
+
+/**
+ * Those that read values of a type from text. Of a stored value they say so while the statement runs, at no place; of a constant
+ * they say it while the statement is parsed, at its place in the text (field P).
+ */
+const READS_VALUES =
+  /^(?:arrayfuncs|bool|cash|char|date|datetime|encode|enum|float|geo_ops|int|int8|mac|mac8|multirangetypes|network|numeric|numutils|oid|pg_lsn|rangetypes|rowtypes|tid|timestamp|tsquery|tsvector|tsvector_parser|uuid|varbit|varchar|varlena|xid|xml)\.c$/;
+
+/** What says nothing that SQLSTATE does not say. */
+const FIXED = new Set(
+  `division by zero; smallint out of range; integer out of range; bigint out of range; interval out of range;
+  timestamp out of range; input is out of range; value out of range: overflow; value out of range: underflow;
+  numeric field overflow; negative substring length not allowed; cannot take square root of a negative number;
+  cannot take logarithm of zero; cannot take logarithm of a negative number;
+  zero raised to a negative power is undefined;
+  a negative number raised to a non-integer power yields a complex result`.split(/;\s+/),
+);
 
 /** Said of a text before anything is looked up: by the scanner and the grammar. */
 export function isRaw(fields: ReadonlyMap<string, string>): boolean {
@@ -61,19 +71,24 @@ function code(fields: ReadonlyMap<string, string>): string {
 function speaksOfNames(fields: ReadonlyMap<string, string>): boolean {
   const file = fields.get('F') ?? '';
   if (ofFunction(fields)) return false;
-  return NAMES_ONLY.has(file) || (fields.has('P') && LOOKS_UP.test(file));
+  return NAMES_ONLY.has(file) || (fields.has('P') && LOOKS_UP.test(file)) || FIXED.has(fields.get('M') ?? '');
+}
+
+function speaksOfConstant(fields: ReadonlyMap<string, string>): boolean {
+  return fields.has('P') && !ofFunction(fields) && READS_VALUES.test(fields.get('F') ?? '');
 }
 
 /** The fields that may leave: a generic message where the server's own may carry a value. */
 export function scrub(fields: ReadonlyMap<string, string>): Map<string, string> {
-  const names = speaksOfNames(fields);
+  const constant = speaksOfConstant(fields);
+  const names = constant || speaksOfNames(fields);
   const kept = new Map<string, string>();
   for (const [letter, value] of fields) {
     if (KEPT.includes(letter) || (OBJECTS.includes(letter) && !ofFunction(fields))) kept.set(letter, value);
     else if (letter === 'C') kept.set('C', code(fields));
     else if (letter === 'M') {
       kept.set('M', names ? value : `SQLSTATE ${code(fields)}: the server's text is withheld, masks apply here`);
-    } else if (letter === 'H' && names) kept.set('H', value);
+    } else if ((letter === 'H' && names) || (letter === 'D' && constant)) kept.set(letter, value);
   }
   return kept;
 }

@@ -332,6 +332,31 @@ describe('texts of a masked session', () => {
     ]);
   });
 
+  it('keep what is said of a constant of the text, of a constraint by its name, and what is always the same', () => {
+    const talk = new Talk({ session: MASKED });
+    talk.client(...Array.from({ length: 5 }, () => front.query('select')));
+    const of = (value: string) => `invalid input syntax for type integer: "${value}"`;
+    const told = talk.target(
+      back.error('22P02', of('x'), { P: '8', F: 'numutils.c', D: 'detail' }),
+      back.ready(),
+      back.error('22P02', of(SECRET), { F: 'numutils.c', D: SECRET }),
+      back.ready(),
+      back.error('22P02', of(SECRET), { P: '8', F: 'somebody.c' }),
+      back.ready(),
+      back.error('23514', 'new row violates check "c"', { F: 'execMain.c', D: `Failing row contains (${SECRET}).` }),
+      back.ready(),
+      back.error('22012', 'division by zero', { F: 'int.c', D: SECRET }),
+      back.ready(),
+    );
+    expect(told.filter((line) => line.startsWith('E'))).toEqual([
+      `ErrorResponse ERROR 22P02 ${of('x')} P=8 F=numutils.c D=detail`,
+      `ErrorResponse ERROR 22P02 ${withheld('22P02')} F=numutils.c`,
+      `ErrorResponse ERROR 22P02 ${withheld('22P02')} P=8 F=somebody.c`,
+      'ErrorResponse ERROR 23514 new row violates check "c" F=execMain.c',
+      'ErrorResponse ERROR 22012 division by zero F=int.c',
+    ]);
+  });
+
   // `ssn::regclass`, `ssn::regtype`, `nextval(ssn)`, a NOTICE that a name was cut: all at run time, at no place in the text.
   it.each([
     ['namespace.c', '42P01', `relation "${SECRET}" does not exist`],
