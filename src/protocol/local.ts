@@ -22,6 +22,8 @@ export interface NativeClient {
   readonly user: string;
   readonly host: string;
   readonly port: number;
+  /** A file of the certificates (PEM) by which the listener is verified; undefined: the system's. */
+  readonly ca?: string | undefined;
 }
 
 /** What such a client has to be told beside the token. */

@@ -1,9 +1,13 @@
 // The native listener: ordinary clients with nothing of hoopctl, TLS required, a short-lived token as password.
 
 import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { connect as connectTls } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { makeCertificates } from '../support/certificates.ts';
+import { cleanEnvironment } from '../support/gateway.ts';
 import { describeWith } from '../support/needs.ts';
+import { run, temporaryDirectory } from '../support/process.ts';
 import { connectionTo, type Stage, startStage } from '../support/stage.ts';
 import { openWay } from '../support/ways.ts';
 import { type Frame, fields, int32, query, startupMessage, WireClient, type WireOptions } from '../support/wire.ts';
@@ -105,12 +109,22 @@ describe('the native listener', () => {
 });
 
 describeWith(['psql'], 'psql at the native listener', () => {
-  it('connects by the line that `hoopctl token` prints', async () => {
-    const { stderr } = await stage.alice.runOk(['token', 'app']);
+  it.each([
+    ['the CA file that was given', {}, () => stage.gateway.caFile],
+    [
+      'what was pinned at the login',
+      { HOOPCTL_CA_FILE: undefined },
+      () => join(stage.alice.home, '.config', 'hoopctl', `${new URL(stage.gateway.url).host.replace(':', '-')}.ca.pem`),
+    ],
+  ])('connects by the line that `hoopctl token` prints, which verifies by %s', async (_, env, file) => {
+    const { stdout, stderr } = await stage.alice.runOk(['token', 'app'], { env });
     const line = /use it with: PGPASSWORD="\$\(hoopctl token app\)" (.*)$/m.exec(stderr)![1]!;
-    const way = await openWay('native', stage.alice, 'app');
-    const found = await way.run('sh', ['-c', `${line} -X -At -c 'select 42'`]);
-    expect(found).toMatchObject({ code: 0, stdout: '42\n' });
+    expect(line).toContain(`PGSSLMODE=verify-full PGSSLROOTCERT=${file()} psql `);
+    const psql = { env: { ...cleanEnvironment(stage.alice.home), PGPASSWORD: stdout.trim() } };
+    expect(await run('sh', ['-c', `${line} -X -At -c 'select 42'`], psql)).toMatchObject({ code: 0, stdout: '42\n' });
+    const { certFile } = await makeCertificates(temporaryDirectory('other'));
+    const other = await run('sh', ['-c', `${line.replace(file(), certFile)} -X -c 'select 42'`], psql);
+    expect(other).toMatchObject({ code: 2, stderr: expect.stringContaining('certificate verify failed') });
   });
 
   it('connects by URL with sslmode=verify-full, and by a URL with a wrong CA does not', async () => {

@@ -68,10 +68,13 @@ function local(
   };
 }
 
-function native({ connection, user, host, port }: NativeClient): NativeAccess {
+function native({ connection, user, host, port, ca = 'system' }: NativeClient): NativeAccess {
   const words = ['-h', host, '-p', String(port), '-U', user, connection].map(shellWord).join(' ');
   const password = `PGPASSWORD="$(hoopctl token ${shellWord(connection)})"`;
-  return { facts: { user, database: connection }, example: `${password} PGSSLMODE=require psql ${words}` };
+  // A password must not go to a server that nobody verified. `system` is a word of libpq's, from PostgreSQL 16 on; an
+  // older one looks for a file of that name and does not connect.
+  const verified = `PGSSLMODE=verify-full PGSSLROOTCERT=${shellWord(ca)}`;
+  return { facts: { user, database: connection }, example: `${password} ${verified} psql ${words}` };
 }
 
 export const postgres: Protocol<PostgresConfig> = {

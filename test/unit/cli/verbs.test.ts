@@ -163,7 +163,7 @@ describe('token', () => {
       "o'brien",
       'gw:15432',
       "user o'brien, database web-1, at gw:15432",
-      `psql -h gw -p 15432 -U 'o'\\''brien' web-1`,
+      `PGSSLMODE=verify-full PGSSLROOTCERT=system psql -h gw -p 15432 -U 'o'\\''brien' web-1`,
     ],
     ['ssh', 'alice', '[::1]:2222', 'user web-1, at [::1]:2222', 'use it with: ssh -p 2222 web-1@::1'],
   ])('says what to connect with, as clients of %s have it', async (protocol, user, native, facts, example) => {
