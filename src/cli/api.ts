@@ -144,6 +144,7 @@ function parseJson<T>(text: string): T {
 const THEIRS = new Set<ErrorCode>([
   'gateway_error',
   'gateway_unreachable',
+  'gateway_stopping',
   'internal',
   'store_failed',
   'recording_failed',

@@ -32,6 +32,7 @@ export class NativeListener {
   readonly #certificates: Certificates;
   readonly #devices: DeviceLogins;
   readonly #server: Server;
+  #address: AddressInfo | undefined;
   /** Clients that have not said who they are. */
   readonly #strangers = new Set<SocketStream>();
 
@@ -50,10 +51,12 @@ export class NativeListener {
   /** Errors: port_taken, config_invalid. */
   async listen(address: Address): Promise<void> {
     await listenOn(this.#server, address);
+    this.#address = this.#server.address() as AddressInfo;
   }
 
+  /** Since `listen`; also while it is closed already and the gateway still answers what it is asked. */
   get address(): AddressInfo {
-    return this.#server.address() as AddressInfo;
+    return this.#address!;
   }
 
   /** Accepts nobody any more; who has not said who it is goes. */

@@ -1,7 +1,7 @@
 // A principal at a connection → a live session and the target that it talks to. The last gate before a protocol begins:
 // what was true when a token was shown is asked again here.
 
-import { asHoopctlError, ourError, userError } from '../core/errors.ts';
+import { asHoopctlError, type HoopctlError, peerError, userError } from '../core/errors.ts';
 import { newSessionId } from '../core/ids.ts';
 import type { Opened, Session, SessionEnd } from '../protocol/contract.ts';
 import { displayName, type Principal, principalKey } from '../session/identity/principal.ts';
@@ -27,6 +27,13 @@ export interface SessionRequest {
   readonly through?: string;
   /** Told once, when the session ends or has to: before the protocol has said goodbye. */
   readonly ending?: (session: string, reason: SessionEnd) => void;
+}
+
+/** Somebody stops it, which is nothing that failed: to its clients it is like a server that is away. */
+export function gatewayStopping(): HoopctlError {
+  return peerError('gateway_stopping', 'the gateway is stopping, and takes no new sessions', {
+    fix: 'try again later',
+  });
 }
 
 /** Opens sessions and counts those that are open. One for the gateway. */
@@ -166,9 +173,7 @@ export class SessionOpener {
   }
 
   #reserve(principal: Principal): () => void {
-    if (this.stopping) {
-      throw ourError('gateway_stopping', 'the gateway is stopping', { fix: 'connect again in a moment' });
-    }
+    if (this.stopping) throw gatewayStopping();
     const { limit } = this.#parts.configuration();
     const key = principalKey(principal);
     const mine = this.#perPrincipal.get(key) ?? 0;

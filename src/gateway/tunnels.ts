@@ -3,7 +3,7 @@
 
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { asHoopctlError, ourError, userError } from '../core/errors.ts';
+import { asHoopctlError, userError } from '../core/errors.ts';
 import { limitExceeded } from '../core/limits.ts';
 import type { Visitor } from '../protocol/contract.ts';
 import type { SessionEvent } from '../session/events.ts';
@@ -17,7 +17,7 @@ import { decodeHeader } from './api/route.ts';
 import { converse } from './conversation.ts';
 import { UNUSED_TUNNELS } from './limits.ts';
 import type { Parts } from './parts.ts';
-import type { SessionOpener } from './sessions.ts';
+import { gatewayStopping, type SessionOpener } from './sessions.ts';
 
 const PATH = /^\/api\/v1\/connections\/([^/?]+)\/tunnel(?:\?|$)/;
 
@@ -59,9 +59,7 @@ export class Tunnels {
 
   async #enter(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
     const parts = this.#parts;
-    if (this.#opener.stopping) {
-      throw ourError('gateway_stopping', 'the gateway is stopping', { fix: 'connect again in a moment' });
-    }
+    if (this.#opener.stopping) throw gatewayStopping();
     const matched = PATH.exec(request.url ?? '');
     if (matched === null)
       throw userError('not_found', `there is nothing to upgrade at "${request.url?.slice(0, 200)}"`);

@@ -105,6 +105,27 @@ describe('a stop', () => {
     expect(readdirSync(join(house.data, 'recordings', 'open'))).toEqual([]);
   });
 
+  it('answers meanwhile what it is asked, and is no failure to whoever comes', async () => {
+    const house = await open();
+    const alice = await house.person('alice', ['dev']);
+    const client = await house.tunnel(alice, 'prod-db');
+    client.say('say hello');
+    await client.line();
+    const about = () => house.call(alice, 'GET', '/api/v1/connections/prod-db');
+    const before = await about();
+    expect(before.body.native).toMatch(/^127\.0\.0\.1:\d+$/);
+    const closing = house.gateway.close({ graceMs: 60_000 });
+    expect(await about()).toEqual(before);
+    expect((await house.call(undefined, 'GET', '/.well-known/hoopctl')).status).toBe(200);
+    await expect(house.tunnel(alice, 'prod-db')).rejects.toMatchObject({
+      ...{ code: 'gateway_stopping', fault: 'peer', fix: 'try again later' },
+      message: 'the gateway is stopping, and takes no new sessions',
+    });
+    client.end();
+    await closing;
+    expect(house.log.filter(({ level }) => level === 'error')).toEqual([]);
+  });
+
   it('ends with a reason what has not ended in time; a second call waits no longer', async () => {
     const house = await open();
     const alice = await house.person('alice', ['dev']);
