@@ -21,6 +21,8 @@ export interface Context {
   readonly io: Io;
   readonly globals: GlobalValues;
   readonly json: boolean;
+  /** Whether the option stands on the command line itself. */
+  given(option: string): boolean;
   /** Aborted by the first SIGINT, SIGTERM or SIGHUP; `reason` is a `SignalReason`. */
   readonly signal: AbortSignal;
   readonly paths: Paths;

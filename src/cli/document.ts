@@ -10,6 +10,20 @@ import { fileTrouble } from './files.ts';
 /** What is read where no file is named. */
 export const DEFAULT_FILE = 'gateway.yaml';
 
+/** The file may be named by either: as an argument, or as `serve` has it. */
+export const CONFIG_OPTION = {
+  config: { value: 'FILE', help: `the configuration, as an argument does (default: ${DEFAULT_FILE})` },
+} as const;
+
+/** Which of the two was given. The command line goes before the environment and files. Errors: usage, for both. */
+export function namedFile(context: Context, argument: string | undefined, option: string | undefined): string {
+  if (argument !== undefined && option !== undefined && argument !== option && context.given('config'))
+    throw userError('usage', `the configuration is named twice: '${argument}' and --config '${option}'`, {
+      fix: 'name one',
+    });
+  return argument ?? option ?? DEFAULT_FILE;
+}
+
 /** The text of the file. Errors: config_unreadable. */
 export function readText(context: Context, file: string): string {
   try {

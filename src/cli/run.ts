@@ -39,7 +39,8 @@ export async function run(io: Io, argv: readonly string[], tree: readonly Node[]
     const own = resolve(command.options, parsed.flags, io.env, layers, verb);
     const globals = globalValues(global);
     json = globals.json;
-    return await perform(io, command, { ...own.values, ...parsed.arguments }, makeContext(io, globals, paths));
+    const context = makeContext(io, globals, paths, (option) => own.sources[option] === 'flag');
+    return await perform(io, command, { ...own.values, ...parsed.arguments }, context);
   } catch (thrown) {
     return fail(io, thrown, json, command);
   }
@@ -61,7 +62,7 @@ function globalValues({ values, sources }: Resolved): GlobalValues {
 
 type LiveContext = Context & { readonly abort: AbortController };
 
-function makeContext(io: Io, globals: GlobalValues, paths: Context['paths']): LiveContext {
+function makeContext(io: Io, globals: GlobalValues, paths: Context['paths'], given: Context['given']): LiveContext {
   const abort = new AbortController();
   let access: ReturnType<Context['access']> | undefined;
   let api: ReturnType<Context['api']> | undefined;
@@ -70,6 +71,7 @@ function makeContext(io: Io, globals: GlobalValues, paths: Context['paths']): Li
     globals,
     json: globals.json,
     paths,
+    given,
     abort,
     signal: abort.signal,
     access: () => {

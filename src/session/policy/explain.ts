@@ -7,7 +7,7 @@ import type { PolicyConnection } from './check.ts';
 import type { Condition } from './condition.ts';
 import type { DangerSet } from './danger.ts';
 import type { CompiledMask } from './masks.ts';
-import { type CompiledRule, describeBudget } from './rule.ts';
+import { ACCESS, type CompiledRule, describeBudget } from './rule.ts';
 import { type CompiledSession, hasReason } from './session.ts';
 import type { Access, ConnectionRef, PolicyVerdict } from './types.ts';
 import type { Moment } from './when.ts';
@@ -48,7 +48,10 @@ export interface MaskExplanation {
 
 export interface Explanation {
   readonly access: Access;
+  /** What comes out; without access a refusal, whatever the rules say. */
   readonly verdict: PolicyVerdict;
+  /** Without access: what the rules would say of somebody who has it. */
+  readonly otherwise?: PolicyVerdict;
   readonly rules: readonly RuleExplanation[];
   readonly masks: readonly MaskExplanation[];
   /** What the analysis saw in each statement. */
@@ -69,8 +72,8 @@ export interface ExplainContext {
 }
 
 export function explain(input: ExplainInput, context: ExplainContext): Explanation {
-  const verdict = context.session.decide(input.parts, input.text, input.now);
-  const rules = context.rules.map((rule) => explainRule(rule, input, context, verdict));
+  const ruled = context.session.decide(input.parts, input.text, input.now);
+  const rules = context.rules.map((rule) => explainRule(rule, input, context, ruled));
   const touched = new Set(context.session.masker.touched(input.parts));
   const masks = context.masks.map((mask): MaskExplanation => {
     const findings = [
@@ -89,8 +92,16 @@ export function explain(input: ExplainInput, context: ExplainContext): Explanati
   });
   const { access, session } = context;
   const timed = isTimed(context.rules, rules);
-  return { access, verdict, rules, masks, parts: input.parts, timed, reaching: session.reaching };
+  const verdict = access.access === 'none' ? { verdict: NO_ACCESS, otherwise: ruled } : { verdict: ruled };
+  return { access, ...verdict, rules, masks, parts: input.parts, timed, reaching: session.reaching };
 }
+
+const NO_ACCESS: PolicyVerdict = {
+  verdict: 'deny',
+  rule: ACCESS,
+  message: 'no access line gives it',
+  matched: [ACCESS],
+};
 
 function find<T>(conditions: readonly Condition<T>[], subject: T, part?: number): Finding[] {
   return conditions.map((condition) => ({
@@ -157,12 +168,16 @@ const OFFLINE =
   'by the names in the text alone: the gateway also follows it through views, triggers, functions and the like, and may refuse it';
 
 /** The explanation as lines to print, the reason for the verdict first. */
-export function explanationLines({ access, verdict, rules, masks, reaching }: Explanation): readonly string[] {
+export function explanationLines(explanation: Explanation): readonly string[] {
+  const { access, verdict, otherwise, rules, masks, reaching } = explanation;
   const lines: string[] = [];
-  if (access.access === 'none') lines.push('access: none, no access line gives it');
-  else lines.push(access.access === 'open' ? 'access: open' : 'access: with an approved grant');
-  const by = verdict.rule === undefined ? 'no rule matches' : `by rule ${verdict.rule}`;
-  lines.push(`verdict: ${verdict.verdict}, ${by}${verdict.message === undefined ? '' : ` (${verdict.message})`}`);
+  if (otherwise !== undefined) {
+    lines.push('access: none, no access line gives it', 'verdict: deny, for want of access');
+    lines.push(`whoever had access would get: ${describeVerdict(otherwise)}`);
+  } else {
+    lines.push(access.access === 'open' ? 'access: open' : 'access: with an approved grant');
+    lines.push(`verdict: ${describeVerdict(verdict)}`);
+  }
   for (const rule of [...rules].sort((a, b) => Number(b.matched) - Number(a.matched))) {
     lines.push(`${rule.matched ? 'matches' : 'does not match'}: ${rule.name} (${rule.then})`);
     const shown = rule.matched
@@ -178,6 +193,11 @@ export function explanationLines({ access, verdict, rules, masks, reaching }: Ex
   }
   if (reaching && verdict.verdict !== 'deny') lines.push(OFFLINE);
   return lines;
+}
+
+function describeVerdict({ verdict, rule, message }: PolicyVerdict): string {
+  const by = rule === undefined ? 'no rule matches' : `by rule ${rule}`;
+  return `${verdict}, ${by}${message === undefined ? '' : ` (${message})`}`;
 }
 
 function describeFinding({ key, holds, wanted, seen, part }: Finding): string {

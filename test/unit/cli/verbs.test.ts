@@ -560,11 +560,45 @@ tests:
     const denied = await explain('--as', 'group=dba', '--to', 'prod-db', 'drop table t');
     expect([denied.code, denied.out]).toEqual([0, expect.stringMatching(/^deny\n(.*\n)*.*no-drop/)]);
     const stranger = await explain('--as', 'group=others', '--to', 'prod-db', 'select 1');
-    expect(stranger.out).toMatch(/^deny\n/);
+    // What the rules say of others is not its verdict.
+    expect(stranger.out).toMatch(
+      /^deny\naccess: none, .*\nverdict: deny, for want of access\nwhoever had access would get: allow, no rule matches\n/,
+    );
+    const none = await explain('--as', 'group=others', '--to', 'prod-db', 'select 1', '--json');
+    expect(JSON.parse(none.out)).toMatchObject({
+      verdict: { verdict: 'deny', rule: 'access' },
+      otherwise: { verdict: 'allow' },
+    });
     const json = await explain('--as', 'group=dba', '--to', 'prod-db', 'select 1', '--json');
     expect(JSON.parse(json.out)).toMatchObject({ verdict: { verdict: 'allow' } });
     expect((await explain('--to', 'prod-bd', 'select 1')).err).toContain("did you mean 'prod-db'?");
     expect((await explain('--as', 'age=7', '--to', 'prod-db', 'select 1')).code).toBe(2);
+  });
+
+  it('takes the configuration as an argument or as --config, everywhere', async () => {
+    const file = join(folder, 'either.yaml');
+    writeFileSync(file, document('deny'));
+    const data = temporaryDirectory('policy-data');
+    const verbs: [string, ...string[]][] = [['check'], ['test'], ['replay', '--data', data]];
+    for (const [verb, ...more] of verbs) {
+      const [first, second] = [
+        await hoopctl(['policy', verb, file, ...more]),
+        ['policy', verb, '--config', file, ...more],
+      ];
+      expect(await hoopctl(second)).toEqual(first);
+      expect([verb, first.code]).toEqual([verb, 0]);
+      expect(await hoopctl([...second, `${file}.other`])).toMatchObject({
+        code: 2,
+        err: expect.stringContaining('twice'),
+      });
+    }
+    const asked = ['--as', 'group=dba', '--to', 'prod-db', 'drop table t'];
+    expect((await hoopctl(['policy', 'explain', file, ...asked])).out).toMatch(/^deny\n/);
+    // The statement alone: the configuration is where it is by default.
+    expect((await hoopctl(['policy', 'explain', ...asked])).err).toContain("cannot read 'gateway.yaml'");
+    expect((await hoopctl(['policy', 'explain', '--config', file, '--to', 'prod-db'])).code).toBe(2);
+    const variable = { HOOPCTL_CONFIG: `${file}.other` };
+    expect((await hoopctl(['policy', 'check', file], { env: variable })).code).toBe(0);
   });
 
   it('schema is a JSON Schema', async () => {

@@ -107,6 +107,7 @@ const NEEDED: Record<string, readonly string[]> = {
   'audit reconcile': ['--log', 'x', '--from', '7d'],
   'audit report': ['--from', '7d'],
   'audit witness': ['--state', temporaryDirectory('witness'), '--name', 'w.example.com/1'],
+  'policy explain': ['select 1'],
   'policy replay': ['--data', 'x'],
   ssh: ['x'],
 };

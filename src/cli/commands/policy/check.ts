@@ -4,11 +4,12 @@
 import { dirname, resolve } from 'node:path';
 import { command as define } from '../../command.ts';
 import type { Context } from '../../context.ts';
-import { DEFAULT_FILE, readDocument, readText } from '../../document.ts';
+import { CONFIG_OPTION, DEFAULT_FILE, namedFile, readDocument, readText } from '../../document.ts';
 import { plural } from '../../text.ts';
 
 export const command = define({
   options: {
+    ...CONFIG_OPTION,
     live: { help: 'also look for what rules and masks name in the targets, connecting as the gateway does' },
   },
   arguments: [
@@ -18,7 +19,8 @@ export const command = define({
 a problem too, because the gateway would not load it. With --live a relation, column or function that no target of its
 rule or mask has is a warning, and a target that cannot be looked at a problem; references to credentials are resolved
 here, in this environment, and one that leads to nothing is told. Exit code 1 when there is any problem; warnings alone leave it at 0.`,
-  run: async ({ file = DEFAULT_FILE, live }, context) => {
+  run: async ({ file: argument, config, live }, context) => {
+    const file = namedFile(context, argument, config);
     const { formatProblems, sortProblems } = await import('../../../config/problem.ts');
     const { configuration, problems: found } = await readDocument(context, file);
     let problems = sortProblems(found ?? configuration.failures);

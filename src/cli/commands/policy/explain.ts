@@ -4,7 +4,7 @@ import { userError } from '../../../core/errors.ts';
 import { nearest } from '../../../core/nearest.ts';
 import type { PolicyTest } from '../../../session/policy/schema.ts';
 import { command as define } from '../../command.ts';
-import { DEFAULT_FILE, needDocument } from '../../document.ts';
+import { CONFIG_OPTION, DEFAULT_FILE, namedFile, needDocument } from '../../document.ts';
 import { painter } from '../../paint.ts';
 import { readStdin } from '../../prompt.ts';
 import { printable } from '../../text.ts';
@@ -13,7 +13,7 @@ type As = PolicyTest['as'];
 
 export const command = define({
   options: {
-    config: { value: 'FILE', default: DEFAULT_FILE, help: 'the configuration' },
+    ...CONFIG_OPTION,
     as: {
       value: 'KEY=VALUE',
       many: true,
@@ -23,15 +23,21 @@ export const command = define({
     at: { value: 'TIME', help: 'when, ISO 8601 (default: now)' },
     reason: { value: 'TEXT', help: "the session's reason" },
   },
-  arguments: [{ name: 'statement', help: 'what is asked, - for standard input' }],
-  notes: `hoopctl policy explain --as group=agents --as actor=claude --to prod-db "drop table t"
+  arguments: [
+    { name: 'file', optional: true, help: `the configuration (default: ${DEFAULT_FILE})`, complete: 'files' },
+    { name: 'statement', optional: true, help: 'what is asked, - for standard input; alone, it is this that is given' },
+  ],
+  notes: `hoopctl policy explain gateway.yaml --as group=agents --as actor=claude --to prod-db "drop table t"
 
 Offline: what the statement reaches through views, triggers, functions and the like is in the target's catalogue, which only the
 gateway reads. Exit code 0 whatever the verdict is.`,
-  run: async ({ config, as, to, at, reason, statement }, context) => {
+  run: async ({ config, as, to, at, reason, file: first, statement: second }, context) => {
     const { explanationLines } = await import('../../../session/policy/explain.ts');
     const { testPrincipal } = await import('../../../session/policy/tests.ts');
-    const { connections, policy } = await needDocument(context, config);
+    const { file, statement } = second === undefined ? { statement: first } : { file: first, statement: second };
+    if (statement === undefined)
+      throw userError('usage', 'the statement is missing', { fix: 'give it as one argument' });
+    const { connections, policy } = await needDocument(context, namedFile(context, file, config));
     const connection = connections.get(to ?? '');
     if (connection === undefined) throw noSuch(to, [...connections.keys()]);
     const now = at === undefined ? Date.now() : Date.parse(at);
@@ -48,8 +54,9 @@ gateway reads. Exit code 0 whatever the verdict is.`,
     });
     const paint = await painter(context.io);
     await context.print(explanation, () => {
-      const verdict = explanation.access.access === 'none' ? 'deny' : explanation.verdict.verdict;
-      return [paint(verdict), ...explanationLines(explanation).map(printable)].map((line) => `${line}\n`).join('');
+      return [paint(explanation.verdict.verdict), ...explanationLines(explanation).map(printable)]
+        .map((line) => `${line}\n`)
+        .join('');
     });
   },
 });

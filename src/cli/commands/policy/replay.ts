@@ -5,7 +5,7 @@ import { parseDuration } from '../../../core/clock.ts';
 import { asHoopctlError, userError } from '../../../core/errors.ts';
 import type { Replayed } from '../../../session/policy/replay.ts';
 import { command as define } from '../../command.ts';
-import { DEFAULT_FILE, needDocument } from '../../document.ts';
+import { CONFIG_OPTION, DEFAULT_FILE, namedFile, needDocument } from '../../document.ts';
 import { foundLines, IDENTITY_OPTION, readerFrom } from '../../encrypted.ts';
 import { painter } from '../../paint.ts';
 import { oneLine, plural } from '../../text.ts';
@@ -13,6 +13,7 @@ import { oneLine, plural } from '../../text.ts';
 export const command = define({
   options: {
     ...IDENTITY_OPTION,
+    ...CONFIG_OPTION,
     data: { value: 'DIR', help: "the gateway's data directory, or a folder of recordings" },
     since: { value: 'DURATION', default: '7d', help: 'how far back' },
   },
@@ -23,7 +24,8 @@ export const command = define({
 columns would be masked. Masks are judged by what the text tells, budgets by the rows, bytes and times that were recorded from
 --since on. What detectors would find in values, and how many distinct ones there were, no recording tells. Recordings in object
 storage are read from the one that the new configuration names, with its credentials.`,
-  run: async ({ file = DEFAULT_FILE, data, since, identity }, context) => {
+  run: async ({ file: argument, config, data, since, identity }, context) => {
+    const file = namedFile(context, argument, config);
     const back = parseDuration(since);
     if (back === undefined) throw userError('usage', `--since is '${since}', expected a duration such as 7d`);
     if (data === undefined) throw userError('usage', '--data is missing', { fix: "name the gateway's data directory" });

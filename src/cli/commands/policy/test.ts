@@ -1,18 +1,19 @@
 // `hoopctl policy test FILE`: the document's own tests, each with why it failed.
 
 import { command as define } from '../../command.ts';
-import { DEFAULT_FILE, needDocument } from '../../document.ts';
+import { CONFIG_OPTION, DEFAULT_FILE, namedFile, needDocument } from '../../document.ts';
 import { painter } from '../../paint.ts';
 import { oneLine, plural, printable } from '../../text.ts';
 
 export const command = define({
+  options: CONFIG_OPTION,
   arguments: [
     { name: 'file', optional: true, help: `the configuration (default: ${DEFAULT_FILE})`, complete: 'files' },
   ],
   notes: `Statements are judged by the names in their text; the gateway also follows them through the target's catalogue (views,
 triggers, functions, …), and may refuse what passes here. Exit code 1 when a test failed.`,
-  run: async ({ file = DEFAULT_FILE }, context) => {
-    const { tests } = await needDocument(context, file);
+  run: async ({ file, config }, context) => {
+    const { tests } = await needDocument(context, namedFile(context, file, config));
     const failed = tests.filter((test) => !test.passed);
     const paint = await painter(context.io);
     await context.print({ ok: failed.length === 0, tests }, () => {
