@@ -1,7 +1,8 @@
 // Everything that a measurement needs, started once: server, pooler, bare pipe, gateway with identity, a deny rule and
 // recording on, and a `hoopctl connect`. Each way to the server is a `Path`.
 
-import { readFileSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { makeCertificates } from '../../test/support/certificates.ts';
 import { type Client, type Connected, type Gateway, startGateway } from '../../test/support/gateway.ts';
@@ -148,4 +149,15 @@ export async function buildStage(): Promise<Stage> {
       await server.stop();
     },
   };
+}
+
+/** A gateway like that of the stage whose connection goes on unrecorded: a file stands where its recordings would be kept. */
+export async function unrecorded(server: Postgres): Promise<{ path: Path; stop(): Promise<void> }> {
+  const config = configuration(server) as { connections: Record<string, object> };
+  config.connections.bench = { ...config.connections.bench, recording: 'best-effort' };
+  const gateway = await startGateway({ config, native: 'postgres', env: { BENCH_PASSWORD: server.password } });
+  const client = await gateway.user('alice', { groups: ['engineering'] });
+  rmSync(join(gateway.data, 'recordings'), { recursive: true });
+  writeFileSync(join(gateway.data, 'recordings'), '');
+  return { path: native(gateway, client, 'bench'), stop: async () => void (await gateway[Symbol.asyncDispose]()) };
 }

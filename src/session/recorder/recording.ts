@@ -144,6 +144,8 @@ export class Recording {
   }
 
   intent(op: OperationId, operation: Operation, decided: Decided): void {
+    // Nothing of it would be written: what a best-effort connection that cannot be recorded should not cost.
+    if (!this.#writer.open) return;
     const outcomes = outcomesOf(operation.parts);
     let line = `,"op":${op},"how":${JSON.stringify(operation.kind)},"verdict":"${decided.verdict}"`;
     let secret = `,"text":${JSON.stringify(operation.text)}`;
