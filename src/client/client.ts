@@ -150,6 +150,7 @@ async function open(
       },
     );
   }
+  listener.turnAway = protocol.turnAway;
   const host = options.bind ?? '127.0.0.1';
   const port = await listenFor(listener.server, {
     connection: name,

@@ -2,9 +2,10 @@
 // happens to that one only; the listener stays.
 
 import { createServer, type Server, type Socket } from 'node:net';
-import { asHoopctlError } from '../core/errors.ts';
+import { asHoopctlError, type HoopctlError, peerError } from '../core/errors.ts';
 import { limit } from '../core/limits.ts';
 import { SocketStream } from '../core/stream.ts';
+import type { Protocol } from '../protocol/contract.ts';
 import type { DialledTunnel } from '../tunnel/dial.ts';
 import type { TunnelEvent } from '../tunnel/events.ts';
 import { isPassing } from '../tunnel/refusal.ts';
@@ -29,6 +30,8 @@ export interface ListenerOptions {
 
 export class LocalListener {
   readonly server: Server;
+  /** How its clients are told why there is no tunnel for them; until it is set they are cut off. */
+  turnAway: Protocol['turnAway'];
   readonly #options: ListenerOptions;
   readonly #sockets = new Set<Socket>();
   readonly #closing = new AbortController();
@@ -77,9 +80,12 @@ export class LocalListener {
       if (this.#sockets.size === 0) this.#idle?.();
     });
     const tunnel = await this.#tunnel(socket).catch((thrown: unknown) => {
-      socket.destroy();
-      if (!this.#closing.signal.aborted && thrown !== GONE) {
-        onEvent({ type: 'refused', connection, socket: number, error: asHoopctlError(thrown) });
+      const error = asHoopctlError(thrown);
+      if (this.#closing.signal.aborted || thrown === GONE) socket.destroy();
+      else {
+        onEvent({ type: 'refused', connection, socket: number, error });
+        if (this.turnAway === undefined) socket.destroy();
+        else void this.turnAway(local, told(error));
       }
       return undefined;
     });
@@ -142,6 +148,15 @@ export class LocalListener {
         onEvent({ type: 'end', connection, session: event.session, code: event.code, message: event.message });
     }
   }
+}
+
+/** As the local client is told, which knows nothing of a gateway. */
+function told(error: HoopctlError): HoopctlError {
+  if (error.code !== 'gateway_unreachable') return error;
+  return peerError(error.code, `the gateway cannot be reached: ${error.message}`, {
+    fix: 'this port of "hoopctl connect" stays: when the gateway is back, connect again; "hoopctl doctor" looks for what is wrong',
+    cause: error,
+  });
 }
 
 /** The local client hung up while it waited: nobody is left to tell. */

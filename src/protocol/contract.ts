@@ -351,6 +351,11 @@ export interface Protocol<Config = unknown> {
   /** What a client knows this gateway by in the protocol (a host key); public, added to `describe`. */
   identity?(services: Pick<Services, 'key'>): Readonly<Record<string, string>>;
   local(connection: string, described: Readonly<Record<string, string>>, host: string, port: number): LocalAccess;
+  /**
+   * A client at that local port for which there is no way to the gateway: told why in the protocol's own form. Resolves when
+   * it is said; never rejects; owns and closes the stream. Left out: it is closed without a word.
+   */
+  turnAway?(stream: ByteStream, error: HoopctlError): Promise<void>;
   /** How a token of `hoopctl token` is used at the native listener. */
   native(client: NativeClient): NativeAccess;
   /** How long a client of the native listener may take to say who it is, where a person types there. */

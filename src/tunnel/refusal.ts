@@ -40,7 +40,8 @@ export async function readRefusal(response: IncomingMessage): Promise<HoopctlErr
 /** Whether the same dial can succeed later without anybody doing anything: the gateway restarts, the network is back. */
 export function isPassing(error: unknown): boolean {
   if (!(error instanceof HoopctlError)) return false;
-  return error.code === 'gateway_unreachable' || (error.code === 'gateway_error' && error.fault === 'peer');
+  const away = error.code === 'gateway_unreachable' || error.code === 'gateway_stopping';
+  return away || (error.code === 'gateway_error' && error.fault === 'peer');
 }
 
 async function readBody(response: IncomingMessage): Promise<Record<string, unknown>> {

@@ -139,7 +139,7 @@ export class WireClient {
         client.processId = frame.body.readInt32BE(0);
         client.secretKey = Buffer.from(frame.body.subarray(4));
       }
-      if (frame.type === 'E') throw new Error(fields(frame.body).M);
+      if (frame.type === 'E') throw new Error(fields(frame.body).M, { cause: fields(frame.body) });
       if (frame.type === 'Z') return client;
     }
   }
@@ -148,7 +148,7 @@ export class WireClient {
     let scram: { bare: string; nonce: string; check?: Buffer } | undefined;
     for (;;) {
       const { type, body } = await this.next();
-      if (type === 'E') throw new Error(fields(body).M);
+      if (type === 'E') throw new Error(fields(body).M, { cause: fields(body) });
       if (type !== 'R') continue;
       const kind = body.readInt32BE(0);
       if (kind === 0) return;

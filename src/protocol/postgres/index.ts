@@ -86,6 +86,7 @@ export const postgres: Protocol<PostgresConfig> = {
   coverage,
   describe,
   local,
+  turnAway: async (stream, error) => (await import('./startup/turned-away.ts')).turnAway(stream, error),
   native,
   async analyse(text) {
     const { sqlParts } = await import('./parts.ts');

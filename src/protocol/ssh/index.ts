@@ -53,6 +53,7 @@ export const ssh: Protocol<SshConfig> = {
   loginTime: DEFAULT_LIMITS.loginTime,
   certify: async (asked, services) => (await import('./keys/client-certificate.ts')).certifyClient(asked, services),
   local,
+  turnAway: async (stream, error) => (await import('./login/turned-away.ts')).turnAway(stream, error),
   native,
   toolFiles,
   analyse: async (text) => starting('exec', text, DEFAULT_LIMITS).parts,

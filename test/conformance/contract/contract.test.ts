@@ -1,8 +1,12 @@
 // What every protocol of the registry has to satisfy, whatever it speaks: at the wire, through the built program, against a
 // real target that tells what it ran. A protocol brings a driver (driver.ts) and nothing else.
 
+import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
-import { protocolNames } from '../../../src/protocol/index.ts';
+import { peerError } from '../../../src/core/errors.ts';
+import { SocketStream } from '../../../src/core/stream.ts';
+import { loadProtocol, protocolNames } from '../../../src/protocol/index.ts';
 import { onFailingDisk } from '../../support/disk-faults.ts';
 import { type Client, type Connected, type Gateway, startGateway } from '../../support/gateway.ts';
 import { describeWith } from '../../support/needs.ts';
@@ -185,6 +189,24 @@ for (const driver of DRIVERS) {
       expect(told).toContain(driver.limit.name);
       expect(target.ran(what.slice(0, 30))).toBe(false);
       expect((await (await conversation()).run(tag())).ok).toBe(true);
+    });
+
+    it('a client at a local port from which there is no way to the gateway is told so, and what to do', async () => {
+      const { turnAway } = (await loadProtocol(driver.protocol))!;
+      const server = createServer({ allowHalfOpen: true, pauseOnConnect: true }, (socket) => {
+        const fix = 'wait for it';
+        void turnAway!(new SocketStream(socket), peerError('gateway_unreachable', 'the gateway is away', { fix }));
+      }).listen(0, '127.0.0.1');
+      await once(server, 'listening');
+      const { port } = server.address() as AddressInfo;
+      const told = await driver.converse(alice, port).then(
+        ({ ended }) => ended,
+        (refused: Error) => `${refused.message} ${JSON.stringify(refused.cause)}`,
+      );
+      expect(told).toContain('the gateway is away');
+      expect(told).toContain('wait for it');
+      // The client has left, and its socket is not kept.
+      await new Promise((resolve) => server.close(resolve));
     });
 
     it("the target's secret is in no record, log or answer of the gateway", async () => {

@@ -3,6 +3,8 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { type Client, type ClientOptions, openClient } from '../../../src/client/client.ts';
 import type { ClientEvent } from '../../../src/client/events.ts';
 import { serveHealth } from '../../../src/client/health.ts';
+import type { HoopctlError } from '../../../src/core/errors.ts';
+import type { ByteStream } from '../../../src/core/stream.ts';
 import { refuse } from '../../../src/tunnel/accept.ts';
 import { eventually, sleep } from '../../support/process.ts';
 import { certificatesInMemory, echo, type FakeGateway, fakeGateway } from '../tunnel/gateway.ts';
@@ -17,6 +19,10 @@ vi.mock('../../../src/protocol/index.ts', () => ({
             url: `plain://${host}:${port}/${connection}`,
             facts: { database: described.database },
           }),
+          turnAway: async (stream: ByteStream, { code, message, fix }: HoopctlError) => {
+            stream.write(Buffer.from(`${code}: ${message}; ${fix}`));
+            stream.end();
+          },
         },
 }));
 
@@ -205,6 +211,7 @@ describe('a client whose gateway goes away', () => {
     await eventually('it is noticed', () => !client.status.gateway.reachable);
     const waiting = await dial();
     await waiting.closed;
+    expect(waiting.text()).toMatch(/^gateway_unreachable: the gateway cannot be reached: .*; this port of .* stays/);
     expect(seen('refused')).toMatchObject([{ connection: 'db', error: { code: 'gateway_unreachable' } }]);
     gateway = await fakeGateway(echo, { certificates });
   });
@@ -217,6 +224,7 @@ describe('a client whose gateway goes away', () => {
     };
     const refused = await dial();
     await refused.closed;
+    expect(refused.text()).toMatch(/^principal_revoked: alice is shut out; /);
     expect(seen('refused')).toMatchObject([{ error: { code: 'principal_revoked' } }]);
     gateway.intercept = () => false;
     const next = await dial();
