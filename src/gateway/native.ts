@@ -125,17 +125,32 @@ export class NativeListener {
     const parts = this.#parts;
     const { authenticator } = parts;
     const asked = proof ? authenticator.heldKey(proof, user) : authenticator.password(secret!, user, connection);
-    const found = await asked.catch((error: HoopctlError) => this.#refused(error, client, { user, connection }));
+    const found = await asked.catch((error: HoopctlError) => {
+      const meant = error.details?.connection;
+      const told = meant === undefined ? error : this.#named(error, `${meant}`);
+      return this.#refused(told, client, { user, connection });
+    });
     return this.#begin(found, connection, client);
   }
 
   /** What a client has to say, in the words of its protocol. */
-  #asked(): string {
+  #words(connection: string, user: string): [what: string, value: string][] {
     const { address: host, port } = this.address;
-    const { facts } = this.protocol.native({ connection: 'NAME', user: 'USER', host, port });
-    return Object.entries(facts)
-      .map(([what, value]) => `${what} ${value}`)
-      .join(', ');
+    return Object.entries(this.protocol.native({ connection, user, host, port }).facts);
+  }
+
+  #asked(): string {
+    const words = this.#words('NAME', 'USER').map(([what, value]) => `${what} ${value}`);
+    return words.join(', ');
+  }
+
+  /** A client that names something else, as the database of a server is, cannot know that the connection is meant. */
+  #named(error: HoopctlError, connection: string): HoopctlError {
+    const [what] = this.#words(connection, 'USER').find(([, value]) => value === connection) ?? ['name'];
+    return userError(error.code, error.message, {
+      fix: `on this listener the ${what} is the connection's name: ${what} ${connection}`,
+      cause: error,
+    });
   }
 
   async #byDevice(connection: string, client: string, show: (login: DeviceLogin) => void, signal: AbortSignal) {

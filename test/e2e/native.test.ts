@@ -87,6 +87,15 @@ describe('the native listener', () => {
     await expect(WireClient.connect(await given())).rejects.toThrow();
   });
 
+  it('tells who names a database of the server that the connection is meant', async () => {
+    const refused = await WireClient.connect(await options({ database: 'postgres' })).catch((error: Error) => error);
+    expect((refused as Error).cause).toMatchObject({
+      C: '28P01',
+      M: 'this token is for "app", not for "postgres"',
+      H: "on this listener the database is the connection's name: database app",
+    });
+  });
+
   it('does not say which connections there are to whoever has no token', async () => {
     const said = async (database: string) =>
       WireClient.connect(await options({ database, password: 'nonsense' })).then(

@@ -152,7 +152,10 @@ export class Authenticator {
     }
     const verified: VerifiedToken = await this.#options.tokens.verifyForConnection(secret);
     if (verified.connection !== connection) {
-      throw refused({ name: 'gateway' }, [`it is for "${verified.connection}", not for "${connection}"`]);
+      throw userError('token_invalid', `this token is for "${verified.connection}", not for "${connection}"`, {
+        fix: `name "${verified.connection}", or get a token with "hoopctl token ${connection}"`,
+        details: { connection: `${verified.connection}` },
+      });
     }
     return verified;
   }
