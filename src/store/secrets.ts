@@ -1,11 +1,25 @@
 // How a password or a secret is kept so that it can be checked and not read. Refuses to know: whose it is.
 
 import { hash, randomBytes, type ScryptOptions, scrypt, timingSafeEqual } from 'node:crypto';
+import { userError } from '../core/errors.ts';
 
 /** N = 2^15, r = 8, p = 1: 32 MiB and about 80 ms a try (OWASP's floor for scrypt with p = 3 spends as much). */
 const COST = { N: 32_768, r: 8, p: 1 };
 const KEY_BYTES = 32;
 const SALT_BYTES = 16;
+
+/** NIST SP 800-63B: what people choose has 8 characters at least. Counted as they are compared: composed. */
+const LEAST_CHARACTERS = 8;
+
+/** As `hashPassword`, of one that a person chose just now. Errors: usage when it is too short. */
+export async function hashNewPassword(password: string): Promise<string> {
+  if ([...password.normalize('NFC')].length < LEAST_CHARACTERS) {
+    throw userError('usage', 'the password is too short', {
+      fix: `choose one of ${LEAST_CHARACTERS} characters at least`,
+    });
+  }
+  return hashPassword(password);
+}
 
 /** `scrypt$32768$8$1$<salt>$<key>`, base64url: the parameters travel with it, so that they can be raised later. */
 export async function hashPassword(password: string): Promise<string> {

@@ -4,7 +4,7 @@ import type { Clock } from '../core/clock.ts';
 import { userError } from '../core/errors.ts';
 import type { User, UserStore } from '../session/identity/stores.ts';
 import { asking, type Database, isTaken, optional, orNull, storeError } from './database.ts';
-import { hashPassword, passwordMatches } from './secrets.ts';
+import { hashNewPassword, hashPassword, passwordMatches } from './secrets.ts';
 import type { UserRow } from './tables.ts';
 
 export class Users implements UserStore {
@@ -23,7 +23,7 @@ export class Users implements UserStore {
       name: user.name,
       email: orNull(user.email),
       groups: JSON.stringify(user.groups),
-      password: await hashPassword(user.password),
+      password: await hashNewPassword(user.password),
       created_at: this.#clock.now(),
     };
     try {
@@ -55,7 +55,7 @@ export class Users implements UserStore {
   }
 
   async setPassword(name: string, password: string): Promise<void> {
-    await this.#update(name, { password: await hashPassword(password) });
+    await this.#update(name, { password: await hashNewPassword(password) });
   }
 
   async setGroups(name: string, groups: readonly string[]): Promise<void> {

@@ -24,7 +24,7 @@ const reopen = () => openStore({ directory: join(directory, 'data'), clock });
 
 describe('the data directory', () => {
   it('is private in every file and directory', async () => {
-    await store.users.create({ name: 'alice', groups: [], password: 'pw' });
+    await store.users.create({ name: 'alice', groups: [], password: 'long enough' });
     const modes = readdirSync(join(directory, 'data'), { recursive: true, encoding: 'utf8' }).map((name) => {
       const { mode } = statSync(join(directory, 'data', name));
       return [name, mode & 0o077];

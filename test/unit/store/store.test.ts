@@ -35,7 +35,7 @@ describe.each([
 
   describe('users', () => {
     it('are kept with groups, and found again by another process', async () => {
-      await store.users.create({ name: 'alice', email: 'a@x', groups: ['eng', 'ü'], password: 'pw' });
+      await store.users.create({ name: 'alice', email: 'a@x', groups: ['eng', 'ü'], password: 'long enough' });
       const other = await reopen();
       expect(await other.users.get('alice')).toEqual({
         name: 'alice',
@@ -60,22 +60,35 @@ describe.each([
       ] as const) {
         expect(await store.users.verifyPassword(name, password)).toBeUndefined();
       }
-      await store.users.setPassword('alice', 'new');
+      await store.users.setPassword('alice', 'new and long');
       expect(await store.users.verifyPassword('alice', 'Pässword')).toBeUndefined();
-      expect(await store.users.verifyPassword('alice', 'new')).toBeDefined();
+      expect(await store.users.verifyPassword('alice', 'new and long')).toBeDefined();
       const { password } = (await stage.raw('select password from users'))[0] as { password: string };
       expect(password).toMatch(/^scrypt\$32768\$8\$1\$[\w-]{22}\$[\w-]{43}$/);
-      expect(await passwordMatches('new', password)).toBe(true);
-      expect(await passwordMatches('new', 'plain')).toBe(false);
+      expect(await passwordMatches('new and long', password)).toBe(true);
+      expect(await passwordMatches('new and long', 'plain')).toBe(false);
+    });
+
+    it('choose a password of 8 characters at least, as people count them', async () => {
+      const short = { code: 'usage', fix: expect.stringContaining('8 characters') };
+      // Of 8 in 10 code points, and of 7 in 9 of them.
+      const [long, seven] = ['Pa\u0308sswo\u0308rd', 'Pa\u0308sswo\u0308r'];
+      await expect(store.users.create({ name: 'alice', groups: [], password: seven })).rejects.toMatchObject(short);
+      expect(await store.users.get('alice')).toBeUndefined();
+      await store.users.create({ name: 'alice', groups: [], password: long });
+      await expect(store.users.setPassword('alice', 'hunter2')).rejects.toMatchObject(short);
+      expect(await store.users.verifyPassword('alice', long)).toBeDefined();
     });
 
     it('conflict by name, and cannot be changed when they are not there', async () => {
-      await store.users.create({ name: 'alice', groups: [], password: 'pw' });
-      await expect(store.users.create({ name: 'alice', groups: [], password: 'x' })).rejects.toMatchObject({
+      await store.users.create({ name: 'alice', groups: [], password: 'long enough' });
+      await expect(
+        store.users.create({ name: 'alice', groups: [], password: 'long enough too' }),
+      ).rejects.toMatchObject({
         code: 'conflict',
       });
       await expect(store.users.setGroups('bob', [])).rejects.toMatchObject({ code: 'not_found' });
-      await expect(store.users.setPassword('bob', 'x')).rejects.toMatchObject({ code: 'not_found' });
+      await expect(store.users.setPassword('bob', 'long enough')).rejects.toMatchObject({ code: 'not_found' });
       expect(await store.users.remove('alice')).toBe(true);
       expect(await store.users.remove('alice')).toBe(false);
     });
