@@ -83,9 +83,14 @@ async function tell(context: Context, gateway: Gateway): Promise<void> {
         ['CA', caFile],
         ['state', store],
         ['gateway id', id],
-        ['log in', `hoopctl login ${url}`],
+        ['log in', login(url, caFile && fingerprint)],
       ]);
       return lines + hints.map((hint) => `${hint}\n`).join('');
     },
   );
+}
+
+/** Whole: it works pasted on any machine, without a question. Of a certificate that was given, others may vouch already. */
+function login(url: string, fingerprint: string | undefined): string {
+  return `hoopctl login ${url}${fingerprint === undefined ? '' : ` --ca-fingerprint ${fingerprint}`}`;
 }
