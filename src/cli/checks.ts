@@ -166,7 +166,14 @@ async function credentials(context: Context, place: Place): Promise<Check[]> {
     const { api } = await apiOf(context, place);
     const { missing } = await api.call<MissingCredentials>('admin/credentials', { signal: context.signal });
     const check = 'credentials of connections';
-    if (missing.length === 0) return [{ check, state: 'ok', found: 'all there, as far as that shows without use' }];
+    if (missing.length === 0)
+      return [
+        {
+          check,
+          state: 'ok',
+          found: "all there, as far as that shows without use: 'hoopctl policy check --live' tries them",
+        },
+      ];
     return missing.map(({ where, reference, why, fix }) => ({
       ...{ check, state: 'failed', fix },
       found: `${where} is ${reference}, which ${why}`,

@@ -26,8 +26,10 @@ export interface LiveOptions {
 export interface LiveCheck {
   /** The connections whose targets were looked at. */
   readonly checked: readonly string[];
-  /** Those that have nothing that rules and masks could name. */
+  /** Those that nobody knows how to look at. */
   readonly skipped: readonly string[];
+  /** What was not tried of those that were looked at, at their places. */
+  readonly untried: readonly Problem[];
   /** Targets that could not be looked at and why, at their places. */
   readonly problems: readonly Problem[];
   /** Names that no target has; credentials that are not there, of targets that are not looked at. */
@@ -44,16 +46,25 @@ export async function checkLive(
   const value = document.check(documentSchema(await allProtocols())).value as PolicyDocument;
   const resolver = new CredentialResolver({ ...options, log: silentLog });
   const connections = [...configuration.connections.values()];
-  const able = connections.filter(({ protocol }) => protocol.inventory !== undefined);
+  const able = connections.filter(({ protocol }) => (protocol.inventory ?? protocol.probe) !== undefined);
   const missing = await missingCredentials(configuration, resolver);
   const lacking = new Set(missing.map(({ connection }) => connection));
   const problems: Problem[] = [];
   const surveyed: Surveyed[] = [];
+  const checked: string[] = [];
+  const untried: Problem[] = [];
   await Promise.all(
     able.map(async (connection) => {
       if (lacking.has(connection.name)) return;
       try {
-        surveyed.push({ connection, inventory: await survey(connection, resolver) });
+        const { inventory, left } = await look(connection, resolver);
+        if (inventory !== undefined) surveyed.push({ connection, inventory });
+        checked.push(connection.name);
+        for (const what of left) {
+          untried.push(
+            document.problem(['connections', connection.name], `has a target that was reached, but for ${what}`),
+          );
+        }
       } catch (thrown) {
         const { message } = asHoopctlError(thrown);
         problems.push(
@@ -71,14 +82,19 @@ export async function checkLive(
   }
   const warnings = unmatched(value, surveyed).map(({ path, message }) => document.problem(path, message));
   return {
-    checked: surveyed.map(({ connection }) => connection.name).sort(),
+    checked: checked.sort(),
     skipped: connections.filter((one) => !able.includes(one)).map(({ name }) => name),
+    untried: sortProblems(untried),
     problems: sortProblems(problems),
     warnings: sortProblems([...absent, ...warnings]),
   };
 }
 
-async function survey(connection: Connection, resolver: CredentialResolver): Promise<Surveyed['inventory']> {
+async function look(
+  connection: Connection,
+  resolver: CredentialResolver,
+): Promise<{ inventory: Surveyed['inventory'] | undefined; left: readonly string[] }> {
+  const { protocol } = connection;
   const target = createTarget({
     address: { connection: connection.name, ...connection.address },
     config: connection.config,
@@ -86,5 +102,7 @@ async function survey(connection: Connection, resolver: CredentialResolver): Pro
     resolver,
     log: silentLog,
   });
-  return connection.protocol.inventory!(target, AbortSignal.timeout(SURVEY_MS.value));
+  const signal = AbortSignal.timeout(SURVEY_MS.value);
+  const left = (await protocol.probe?.(target, signal)) ?? [];
+  return { inventory: await protocol.inventory?.(target, signal), left };
 }

@@ -366,6 +366,11 @@ export interface Protocol<Config = unknown> {
   toolFiles?(hosts: readonly ToolHost[], directory: string, name: string): ToolFiles;
   /** The analysis alone, for `policy test`, `policy explain`: text → facts. Throws HoopctlError when not supported. */
   analyse(text: string): Promise<readonly Facts[]>;
+  /**
+   * Reaches the target for `policy check --live`, and logs in as a session does: what of that cannot be tried without a client,
+   * a line each. Errors: as of a session's. Left out: `inventory` does it on its way.
+   */
+  probe?(target: Target<Config>, signal: AbortSignal): Promise<readonly string[]>;
   /** What the target has, for `policy check --live`: logs in as a session does. Left out: nothing that could be named. */
   inventory?(target: Target<Config>, signal: AbortSignal): Promise<Inventory>;
   /** The target's own log, for `audit reconcile`: what ran under these accounts. `prefix`: what each line begins with, if told. */

@@ -4,8 +4,11 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { describeWith } from '../support/needs.ts';
 import { type Postgres, startPostgres } from '../support/postgres.ts';
 import { freePort, removeDirectory, temporaryDirectory } from '../support/process.ts';
+import { sshConnectionTo } from '../support/ssh.ts';
+import { type Sshd, startSshd } from '../support/sshd.ts';
 import { connectionTo } from '../support/stage.ts';
 import { hoopctl } from '../unit/cli/memory-io.ts';
 
@@ -105,7 +108,7 @@ it('says so when a target cannot be looked at, without its password', async () =
   expect(offline.out).toBe(`${file} is good: 2 connections, 0 tests\n`);
 });
 
-it('tells credentials that are not there: a problem where the target would be looked at, else a warning', async () => {
+it('tells credentials that are not there', async () => {
   const host = { host: '127.0.0.1', port: 22, hostKeys: ['SHA256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA'] };
   document({
     connections: {
@@ -121,8 +124,86 @@ it('tells credentials that are not there: a problem where the target would be lo
   expect(code).toBe(1);
   expect(withoutPlaces(out)).toEqual([
     'connections.app.credentials.password is env:NOT_SET, which is not set here',
-    'warning: connections.web.target.jump[0].credentials.password is env:ALSO_NOT, which is not set here',
-    'warning: connections.web.credentials.key is file:missing.key, which cannot be read (ENOENT) here',
+    'connections.web.target.jump[0].credentials.password is env:ALSO_NOT, which is not set here',
+    'connections.web.credentials.key is file:missing.key, which cannot be read (ENOENT) here',
     '',
   ]);
+});
+
+describeWith(['sshd'], 'an SSH host', () => {
+  let host: Sshd;
+  let other: Sshd;
+  beforeAll(async () => {
+    [host, other] = await Promise.all([startSshd(), startSshd()]);
+  });
+  afterAll(async () => {
+    await Promise.all([host?.stop(), other?.stop()]);
+  });
+
+  async function check(connections: Record<string, Record<string, unknown>>) {
+    document({ connections });
+    const { code, out } = await hoopctl(['policy', 'check', file, '--live'], { env: env() });
+    return { code, lines: withoutPlaces(out.trim()) };
+  }
+
+  const through = (jump: Sshd, more: Record<string, unknown> = {}) => {
+    const credentials = { user: jump.user, key: `file:${jump.keyFile}`, ...more };
+    const way = [{ host: jump.host, port: jump.port, hostKeys: [jump.hostKey], credentials }];
+    return sshConnectionTo(host, { target: { ...(sshConnectionTo(host).target as object), jump: way } });
+  };
+
+  it('is logged in to, and so are those on the way', async () => {
+    const before = host.log().length;
+    expect(await check({ web: sshConnectionTo(host), far: through(other) })).toEqual({
+      code: 0,
+      lines: [`${file} is good: 2 connections, 0 tests, 2 targets looked at`],
+    });
+    expect(
+      host
+        .log()
+        .slice(before)
+        .match(/Accepted publickey/g),
+    ).toHaveLength(2);
+  });
+
+  it('is a problem where it shows another key, does not let us in, or is not there', async () => {
+    const target = { host: host.host, port: host.port };
+    const { code, lines } = await check({
+      changed: sshConnectionTo(host, { target: { ...target, hostKeys: [other.hostKey] } }),
+      stranger: sshConnectionTo(host, { credentials: { user: host.user, key: `file:${other.keyFile}` } }),
+      away: sshConnectionTo(host, { target: { ...target, port: await freePort(), hostKeys: [host.hostKey] } }),
+      behind: through(other, { key: `file:${host.keyFile}` }),
+    });
+    expect(code).toBe(1);
+    const cannot = 'has a target that cannot be looked at: ';
+    expect(lines).toEqual([
+      expect.stringContaining(
+        `connections.changed ${cannot}the host key of "changed" is not the one that is configured`,
+      ),
+      expect.stringContaining(
+        `connections.stranger ${cannot}the host of "stranger" did not take the gateway's credentials`,
+      ),
+      expect.stringContaining(`connections.away ${cannot}`),
+      expect.stringContaining(`connections.behind ${cannot}jump host 1 of "behind" did not take`),
+    ]);
+  });
+
+  it('has its key verified where only a session can log in, and that is told', async () => {
+    const session = { credentials: { user: host.user, certificate: 'session' } };
+    const own = { credentials: { user: { email: 'example.com' }, key: `file:${host.keyFile}` } };
+    const wrong = { target: { host: host.host, port: host.port, hostKeys: [other.hostKey] } };
+    const but = 'has a target that was reached, but for the login to';
+    expect(await check({ web: sshConnectionTo(host, session), mine: sshConnectionTo(host, own) })).toEqual({
+      code: 0,
+      lines: [
+        `not tried: connections.web ${but} the host of "web": its certificate is made by the gateway for a session`,
+        `not tried: connections.mine ${but} the host of "mine": its account is that of whoever comes`,
+        `${file} is good: 2 connections, 0 tests, 2 targets looked at`,
+      ],
+    });
+    expect(await check({ web: sshConnectionTo(host, { ...session, ...wrong }) })).toMatchObject({
+      code: 1,
+      lines: [expect.stringContaining('the host key of "web" is not the one that is configured')],
+    });
+  });
 });

@@ -57,6 +57,7 @@ export const ssh: Protocol<SshConfig> = {
   native,
   toolFiles,
   analyse: async (text) => starting('exec', text, DEFAULT_LIMITS).parts,
+  probe: async (target, signal) => (await import('./login/probe.ts')).probe(target, signal),
   async serve(visitor, services) {
     const { serve } = await import('./serve.ts');
     await serve(visitor, services);

@@ -25,7 +25,8 @@ export interface LoginOptions {
   readonly place: Place;
   readonly identity: HostIdentity;
   readonly user: string;
-  readonly ways: Method[];
+  /** Left out: its key is verified, and no login tried. */
+  readonly ways?: Method[];
   readonly limits: Limits;
   readonly signal: AbortSignal;
 }
@@ -126,7 +127,8 @@ class Login {
   #message(payload: Buffer): void {
     switch (payload[0]) {
       case Message.SERVICE_ACCEPT:
-        this.#next('it offers no way to log in');
+        if (this.#options.ways === undefined) this.#done.resolve();
+        else this.#next('it offers no way to log in');
         return;
       case Message.USERAUTH_BANNER:
         return;
@@ -153,7 +155,7 @@ class Login {
 
   #next(why: string): void {
     const { place, user, ways } = this.#options;
-    this.#way = ways.shift();
+    this.#way = ways?.shift();
     if (this.#way !== undefined) {
       this.#transport.send(this.#way.request(user, this.#transport.sessionId));
       return;

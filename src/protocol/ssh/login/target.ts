@@ -23,7 +23,7 @@ export interface TargetLogin {
   readonly authority: Ed25519Key;
 }
 
-interface Station {
+export interface Station {
   readonly place: Place;
   readonly host: HostConfig;
   readonly credentials: Credentials;
@@ -46,12 +46,15 @@ export async function loginToTarget(options: TargetLogin): Promise<LoggedIn> {
     stream ??= await target.dial(session.signal, { host: station.host.host, port: station.host.port });
     reached = await logIn({ ...login, limits: options.limits, signal: session.signal }, stream);
     const next = all[index + 1];
-    if (next !== undefined) stream = await over(reached, station, next, options, stream);
+    if (next !== undefined) {
+      const way = { limits: options.limits, signal: session.signal, connection: target.connection };
+      stream = await over(reached, station, next, way, stream);
+    }
   }
   return reached!;
 }
 
-function stations({ config, connection }: Target<SshConfig>): Station[] {
+export function stations({ config, connection }: Target<SshConfig>): Station[] {
   const { jump, ...host } = config.target;
   const name = `"${connection}"`;
   const hops = jump.map(({ credentials, ...hop }, index) => {
@@ -72,11 +75,11 @@ async function prepared({ target, session, authority }: TargetLogin, station: St
 }
 
 /** The next host's stream through this one. Errors: target_unreachable. */
-async function over(
+export async function over(
   { transport, receive }: LoggedIn,
   from: Station,
   to: Station,
-  { limits, session, target }: TargetLogin,
+  { limits, signal, connection }: { limits: Limits; signal: AbortSignal; connection: string },
   below: ByteStream,
 ): Promise<ByteStream> {
   const hop = new Hop(transport, limits.window, below.remote);
@@ -85,7 +88,7 @@ async function over(
     closed: (error) => hop.lost(error),
     drain: () => {},
   });
-  const late = AbortSignal.any([session.signal, AbortSignal.timeout(limits.targetTime.value)]);
+  const late = AbortSignal.any([signal, AbortSignal.timeout(limits.targetTime.value)]);
   const leave = () => hop.lost(peerError('target_unreachable', `no answer within ${limits.targetTime.value} ms`));
   late.addEventListener('abort', leave, { once: true });
   try {
@@ -93,7 +96,7 @@ async function over(
     return hop;
   } catch (thrown) {
     below.destroy();
-    const next = to.jump ? to.place.host : `the target of "${target.connection}"`;
+    const next = to.jump ? to.place.host : `the target of "${connection}"`;
     const { message } = asHoopctlError(thrown);
     throw new HoopctlError(
       'peer',
