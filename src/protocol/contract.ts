@@ -19,7 +19,7 @@ export type { DeviceLogin, Introduction, KeyCredential } from './proof.ts';
 export type { Counted, Logged } from './told.ts';
 export type { Covering, Mask, Origin, PredicateKind, PredicateUse, ResultColumn } from './values.ts';
 export { MASK_ROOM, Masked } from './values.ts';
-export type { Capabilities, Inventory, Vocabulary } from './vocabulary.ts';
+export type { Capabilities, Inventory, Particular, Vocabulary } from './vocabulary.ts';
 
 // Operations: the unit that is decided and recorded.
 

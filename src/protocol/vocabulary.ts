@@ -17,11 +17,16 @@ export interface Capabilities {
   readonly output?: boolean;
 }
 
+/** Facts about an operation beside what it does; a rule on one that no operation has can never hold. */
+export type Particular = 'relations' | 'functions' | 'unbounded' | 'programs' | 'places';
+
 /** The words that rules may use with this protocol. Anything else in a rule is an error at load. */
 export interface Vocabulary {
   /** word → what it means, for documentation and completion. */
   readonly does: Readonly<Record<string, string>>;
   readonly objects: readonly string[];
+  /** What else its operations can have that conditions of rules are about. Left out: all of it. */
+  readonly has?: readonly Particular[];
   /** Words of `does` whose operations are opaque by nature (a `do-block`): an allow rule that names one lets it through. */
   readonly opaque: readonly string[];
   /**

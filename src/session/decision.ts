@@ -319,7 +319,7 @@ export class Decider {
     const { matched, message } = verdict;
     const rule = verdict.rule ?? 'review';
     if (verdict.reason === 'required' && !hasReason(reason)) {
-      return this.#refuse(id, operation, reasonNeeded(session, operation, rule), verdict);
+      return this.#refuse(id, operation, reasonNeeded(session, operation, verdict), verdict);
     }
     const { params, shape } = operation;
     const text = wholeText(operation);
@@ -345,7 +345,7 @@ export class Decider {
     this.#holds.add(held);
     this.#recording.intent(id, operation, { verdict: 'review', rule, matched, review: held.id });
     const { groups, count } = reviewers;
-    const what = describeOperation(operation.kind, operation.parts);
+    const what = describeOperation(operation.kind, operation.parts, verdict.first);
     const words = { review: held.id, what, rule, message, groups, count, expiresAt: held.expiresAt };
     return {
       verdict: 'hold',

@@ -3,14 +3,17 @@
 
 import { formatDuration } from '../core/clock.ts';
 import type { Facts, Operation, Refusal } from '../protocol/contract.ts';
-import type { Charge, PolicyVerdict } from './policy/types.ts';
+import type { Charge, Matched, PolicyVerdict } from './policy/types.ts';
 
-/** What an operation does, for a person: `drop on t`, `select, update on a, b`, `query` where nothing is known. */
-export function describeOperation(kind: string, parts: readonly Facts[]): string {
+/**
+ * What an operation does, for a person: `drop on t`, `select, update on a, b`, `query` where nothing is known. `first`: what
+ * it is about, which is named before the rest.
+ */
+export function describeOperation(kind: string, parts: readonly Facts[], first?: Matched): string {
   const does = new Set<string>();
   const relations = new Set<string>();
-  for (const facts of parts) {
-    if (facts.via !== undefined) continue;
+  const told = parts.filter(({ via }) => via === undefined);
+  for (const facts of first === undefined ? told : [first, ...told]) {
     for (const word of facts.does) does.add(word);
     for (const { schema, name, via } of facts.relations) {
       if (via === undefined) relations.add(schema === undefined ? name : `${schema}.${name}`);
@@ -26,15 +29,17 @@ function listed(words: Set<string>): string {
 }
 
 export function deniedByRule(session: string, operation: Operation, verdict: PolicyVerdict): Refusal {
-  const what = describeOperation(operation.kind, operation.parts);
-  const rule = verdict.rule;
+  const what = describeOperation(operation.kind, operation.parts, verdict.first);
+  const { rule, message, next } = verdict;
   const by = rule === undefined ? 'by policy' : `by rule "${rule}"`;
   return {
     code: 'denied',
     message: `${what} is denied ${by}${verdict.way === undefined ? '' : `: ${verdict.way}`}`,
     ...(rule === undefined ? {} : { rule }),
     // The rule's own words are what to do instead: protocols say them in their hint.
-    next: verdict.message ?? 'run something that the rule allows, or ask for the rule to be changed',
+    next:
+      [message ?? [], next ?? []].flat().join('; ') ||
+      'run something that the rule allows, or ask for the rule to be changed',
     session,
   };
 }
@@ -92,8 +97,8 @@ export function guardFailed(session: string): Refusal {
 }
 
 /** Told when a rule wants to know why, and the session does not say. */
-export function reasonNeeded(session: string, operation: Operation, rule: string): Refusal {
-  const what = describeOperation(operation.kind, operation.parts);
+export function reasonNeeded(session: string, operation: Operation, { rule = '', first }: PolicyVerdict): Refusal {
+  const what = describeOperation(operation.kind, operation.parts, first);
   const next = 'connect again and say why: --reason "…" (connect, exec, psql, token)';
   return refusedBecause(session, 'denied', `${what} needs a session with a reason, by rule "${rule}"`, next, rule);
 }

@@ -26,6 +26,7 @@ export const VOCABULARY: Vocabulary = {
     x11: "the client's display, usable on the host",
   },
   objects: [],
+  has: ['programs', 'places'],
   opaque: ['shell', 'forward', 'forward-unix', 'forward-remote', 'forward-remote-unix'],
   dangerous: { functions: [], does: ['agent-forwarding', 'x11'], objects: [] },
 };

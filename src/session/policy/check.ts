@@ -8,7 +8,7 @@ import { allHold } from './condition.ts';
 import { checkContradictions, type Report } from './contradictions.ts';
 import { columnPattern, qualifiedPattern } from './pattern.ts';
 import { predicateUses } from './predicates.ts';
-import { RESERVED_NAMES } from './rule.ts';
+import { NEEDED, RESERVED_NAMES } from './rule.ts';
 import type { MaskLine, PolicyDocument, Rule, To, When, Who } from './schema.ts';
 import type { ConnectionRef } from './types.ts';
 import { toConditions } from './who.ts';
@@ -255,6 +255,10 @@ function checkWords(
         `"${word}" is in the vocabulary of none of the selected connections, expected ${expected}`,
       );
     });
+  for (const [key, particular] of NEEDED) {
+    if (!when[key] || selected.some(({ vocabulary: { has } }) => has?.includes(particular) ?? true)) continue;
+    report([...path, key], `can never hold: the protocol of no selected connection knows ${key}`);
+  }
   check('does', does);
   check('objects', objects);
   const empty = selected.every(({ vocabulary: { dangerous } }) =>

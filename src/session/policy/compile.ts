@@ -153,8 +153,11 @@ class PolicyOf implements CompiledPolicy {
     return known;
   }
 
-  #rulesFor(principal: Principal, connection: ConnectionRef): readonly CompiledRule[] {
-    return this.#rules.filter((rule) => allHold(rule.to, connection) && allHold(rule.who, principal));
+  #rulesFor(principal: Principal, connection: PolicyConnection): readonly CompiledRule[] {
+    const { vocabulary } = connection;
+    return this.#rules.filter(
+      (rule) => allHold(rule.to, connection) && allHold(rule.who, principal) && rule.canHold(vocabulary),
+    );
   }
 
   #masksFor(principal: Principal, connection: ConnectionRef): readonly CompiledMask[] {

@@ -2,12 +2,12 @@
 // strictest of them. Filed by the names that rules are about, so that a thousand rules cost about what ten do; remembered per
 // array of facts (the analysis shares one among equal statements), so that a repeated statement costs a look-up.
 
-import type { Facts } from '../../protocol/contract.ts';
+import type { Facts, RelationUse } from '../../protocol/contract.ts';
 import { allHold } from './condition.ts';
 import type { DangerousElement, DangerSet } from './danger.ts';
 import { fold, HEAD, qualified } from './pattern.ts';
 import { type CompiledRule, DANGEROUS, OPAQUE } from './rule.ts';
-import type { Charge, PolicyVerdict } from './types.ts';
+import type { Charge, Matched, PolicyVerdict } from './types.ts';
 import { combine, type Refused } from './verdict.ts';
 import type { Moment } from './when.ts';
 
@@ -22,6 +22,10 @@ interface PartMatch {
   /** Matched if the text or the time fits too. */
   readonly pending: readonly CompiledRule[];
   readonly dangerous: readonly DangerousElement[];
+}
+
+interface RefusedPart extends Refused {
+  readonly first: Matched;
 }
 
 interface Remembered {
@@ -146,19 +150,25 @@ export class Decider {
 
   #verdict(matches: readonly PartMatch[], late: ReadonlySet<CompiledRule>): PolicyVerdict {
     const matched = new Set<CompiledRule>();
-    const refused: Refused[] = [];
+    const refused: RefusedPart[] = [];
     for (const match of matches) {
       const here = [...match.settled, ...match.pending.filter((rule) => late.has(rule))];
       for (const rule of here) matched.add(rule);
       this.#guard(match, here, refused);
     }
     const verdict = combine([...matched], refused);
-    const way = verdict.verdict === 'allow' ? undefined : wayOf(matches, verdict.rule);
-    return way === undefined ? verdict : { ...verdict, way };
+    if (verdict.verdict === 'allow') return verdict;
+    const way = wayOf(matches, verdict.rule);
+    const first = refused.find(({ name }) => name === verdict.rule)?.first ?? firstOf(matches, late, verdict.rule);
+    return Object.freeze({
+      ...verdict,
+      ...(way === undefined ? {} : { way }),
+      ...(first === undefined || isFirst(first, matches) ? {} : { first }),
+    });
   }
 
   /** The built-in refusals of one part that no explicit rule lifts. */
-  #guard(match: PartMatch, here: readonly CompiledRule[], refused: Refused[]): void {
+  #guard(match: PartMatch, here: readonly CompiledRule[], refused: RefusedPart[]): void {
     const { within } = match.part;
     if (within !== undefined && here.some((rule) => rule.lift?.vouches(within))) return;
     if (this.#guards.dangerous) {
@@ -167,15 +177,58 @@ export class Decider {
         refused.push({
           name: DANGEROUS,
           message: `"${left.name}" is in the set of dangerous functions and statements${through(match.part.via)}`,
+          next: lifting(left.kind === 'does' ? 'does' : `${left.kind}s`, [left.name]),
+          first: firstOfPart(match.part, left.kind === 'does' ? [left.name] : undefined),
         });
     }
     if (this.#guards.opaque && match.part.opaque !== undefined) {
       const words = this.#danger.opaqueWords(match.part);
       if (!here.some((rule) => rule.lift?.opaque(words))) {
-        refused.push({ name: OPAQUE, message: `what it does cannot be told from its text: ${match.part.opaque}` });
+        const next =
+          within !== undefined
+            ? lifting('functions', within.slice(0, 1))
+            : words.length > 0
+              ? lifting('does', words)
+              : 'have a rule allow it: { when: { opaque: true }, then: allow }';
+        const message = `what it does cannot be told from its text: ${match.part.opaque}`;
+        refused.push({ name: OPAQUE, message, next, first: firstOfPart(match.part, words) });
       }
     }
   }
+}
+
+/** The names as YAML has them: quoted where they are more than one plain word. */
+const lifting = (key: string, names: readonly string[]): string =>
+  `have a rule allow it: { when: { ${key}: [${names.map((name) => JSON.stringify(name).replace(/^"([\w-]+)"$/, '$1')).join(', ')}] }, then: allow }`;
+
+/** What the rule named matched first. */
+function firstOf(
+  matches: readonly PartMatch[],
+  late: ReadonlySet<CompiledRule>,
+  name: string | undefined,
+): Matched | undefined {
+  for (const { part, settled, pending } of matches) {
+    const found = settled.find((one) => one.name === name) ?? pending.find((one) => one.name === name && late.has(one));
+    if (found === undefined) continue;
+    const use = found.about(part);
+    return firstOfPart(part, found.words(part), use);
+  }
+  return undefined;
+}
+
+/** The words and the relation that are meant, before what else the part has. */
+function firstOfPart({ does, relations, via }: Facts, words: readonly string[] = [], use?: RelationUse): Matched {
+  if (via !== undefined) return { does: [], relations: [] };
+  const named = use === undefined ? [] : [use];
+  return { does: [...new Set([...words, ...does])], relations: [...new Set([...named, ...relations])] };
+}
+
+/** Whether it stands in front anyway. */
+function isFirst({ does, relations }: Matched, matches: readonly PartMatch[]): boolean {
+  const all = matches.map(({ part }) => part).filter(({ via }) => via === undefined);
+  const words = [...new Set(all.flatMap((part) => part.does))];
+  const uses = all.flatMap((part) => part.relations);
+  return does.every((word, i) => words[i] === word) && relations.every((use, i) => uses[i] === use);
 }
 
 /** What a rule found that the text does not name. */

@@ -177,6 +177,7 @@ export function explanationLines(explanation: Explanation): readonly string[] {
   } else {
     lines.push(access.access === 'open' ? 'access: open' : 'access: with an approved grant');
     lines.push(`verdict: ${describeVerdict(verdict)}`);
+    if (verdict.next !== undefined) lines.push(`  ${verdict.next}`);
   }
   for (const rule of [...rules].sort((a, b) => Number(b.matched) - Number(a.matched))) {
     lines.push(`${rule.matched ? 'matches' : 'does not match'}: ${rule.name} (${rule.then})`);

@@ -2,7 +2,7 @@
 
 import { RE2JS } from 're2js';
 import { formatDuration, parseDuration } from '../../core/clock.ts';
-import type { ResultColumn } from '../../protocol/contract.ts';
+import type { Particular, ResultColumn, Vocabulary } from '../../protocol/contract.ts';
 import type { Principal } from '../identity/principal.ts';
 import type { Condition } from './condition.ts';
 import { type Lift, liftOf } from './danger.ts';
@@ -34,6 +34,8 @@ export interface CompiledRule extends WhenConditions {
   readonly firstSeen: boolean;
   readonly who: readonly Condition<Principal>[];
   readonly to: readonly Condition<ConnectionRef>[];
+  /** Whether any operation of a protocol with this vocabulary can match it. */
+  readonly canHold: (vocabulary: Vocabulary) => boolean;
   /** It holds only once this is used up. */
   readonly charge: Charge | undefined;
   /** Only in a session that was opened without a reason. */
@@ -86,6 +88,32 @@ export function describeBudget({ rows, bytes, statements, timeMs, distinct, per 
   return `${bounds.join(', ')} per ${per}`;
 }
 
+/** Which facts a condition needs an operation to have. */
+export const NEEDED: readonly (readonly [keyof When, Particular])[] = [
+  ['relations', 'relations'],
+  ['columns', 'relations'],
+  ['functions', 'functions'],
+  ['unbounded', 'unbounded'],
+  ['programs', 'programs'],
+  ['otherPrograms', 'programs'],
+  ['arguments', 'programs'],
+  ['otherArguments', 'programs'],
+  ['places', 'places'],
+  ['otherPlaces', 'places'],
+];
+
+/** Whether any operation of a protocol can match it: nothing can dodge a rule that is about another protocol's words. */
+export function canHold(when: When | undefined, { does, objects, has, dangerous }: Vocabulary): boolean {
+  if (when === undefined) return true;
+  const lists = [...dangerous.functions, ...dangerous.does, ...dangerous.objects];
+  return (
+    (when.does?.some((word) => Object.hasOwn(does, word)) ?? true) &&
+    (when.objects?.some((word) => objects.includes(word)) ?? true) &&
+    (when.dangerous !== true || lists.length > 0) &&
+    NEEDED.every(([key, particular]) => !when[key] || (has?.includes(particular) ?? true))
+  );
+}
+
 /** Conditions that hold whatever a text hides. */
 const UNDODGED = ['opaque', 'time', 'reasonMissing', 'budget', 'output'];
 
@@ -112,6 +140,7 @@ export function compileRule(rule: Rule): CompiledRule {
     firstSeen: rule.alert === 'first-seen',
     who: whoConditions(rule.who),
     to: toConditions(rule.to),
+    canHold: (vocabulary) => canHold(when, vocabulary),
     reasonMissing: when?.reasonMissing ?? false,
     dangerous: when?.dangerous ?? false,
     output: when?.output === undefined ? undefined : RE2JS.compile(when.output),

@@ -1,7 +1,7 @@
 // What the rest of the session knows of policy: questions and answers, no document, no matching.
 
 import type { RE2JS } from 're2js';
-import type { Covering, Facts, Mask, PredicateUse, ResultColumn } from '../../protocol/contract.ts';
+import type { Covering, Facts, Mask, PredicateUse, RelationUse, ResultColumn } from '../../protocol/contract.ts';
 import type { Principal } from '../identity/principal.ts';
 import type { Finder } from '../masking/finder.ts';
 
@@ -56,11 +56,21 @@ export interface Charge {
   readonly budget: Budget;
 }
 
+/** Of an operation, what a rule is about. */
+export interface Matched {
+  readonly does: readonly string[];
+  readonly relations: readonly RelationUse[];
+}
+
 export interface PolicyVerdict {
   readonly verdict: 'allow' | 'deny' | 'review';
   /** The strictest rule that matched; undefined when none did and access alone allows. */
   readonly rule?: string;
   readonly message?: string;
+  /** Of a built-in refusal: what to write in the policy to allow it. */
+  readonly next?: string;
+  /** What the rule matched, where the operation does more that comes before it. */
+  readonly first?: Matched;
   /** What it matched, where the text does not name that: `table public.secrets (through view public.v)`. */
   readonly way?: string;
   /** Review only. */

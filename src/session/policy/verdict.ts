@@ -7,6 +7,8 @@ import type { PolicyVerdict, Reviewers } from './types.ts';
 export interface Refused {
   readonly name: string;
   readonly message: string;
+  /** What to write in the policy to allow it. */
+  readonly next: string;
 }
 
 const byName = (a: { name: string }, b: { name: string }) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0);
@@ -33,6 +35,7 @@ function strictest(matched: readonly Ruling[], refused: readonly Refused[]): Pol
       verdict: 'deny',
       rule: denier.name,
       ...(denier.message === undefined ? {} : { message: denier.message }),
+      ...('next' in denier ? { next: denier.next } : {}),
       matched: names,
     };
   }

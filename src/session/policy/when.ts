@@ -38,13 +38,16 @@ export interface WhenConditions {
   readonly facts: readonly Condition<Facts>[];
   readonly late: readonly Condition<Moment>[];
   readonly filing: Filing;
+  /** Which words of a part that matches it are those that it names; undefined: it names none. */
+  readonly words: (part: Facts) => readonly string[] | undefined;
   /** Which of the relations of a part that matches it is about; undefined: none. */
   readonly about: (part: Facts) => RelationUse | undefined;
 }
 
 /** `strict`: the rule allows, so that doubt speaks against a match. Patterns have been checked to be well formed. */
 export function whenConditions(when: When | undefined, strict: boolean): WhenConditions {
-  if (when === undefined) return { facts: [], late: [], filing: { by: 'all' }, about: () => undefined };
+  if (when === undefined)
+    return { facts: [], late: [], filing: { by: 'all' }, about: () => undefined, words: () => undefined };
   const relations = when.relations?.map(wellFormed(qualifiedPattern));
   const functions = when.functions?.map(wellFormed(qualifiedPattern));
   const columns = when.columns?.map(wellFormed(columnPattern));
@@ -68,6 +71,7 @@ export function whenConditions(when: When | undefined, strict: boolean): WhenCon
     late,
     filing: filingOf(when, relations, functions, columns),
     about: aboutRelation(relations, columns),
+    words: ({ does }) => when.does && does.filter((word) => when.does?.includes(word)),
   };
 }
 

@@ -262,6 +262,7 @@ export const DANGEROUS_FUNCTIONS = [
 export const VOCABULARY: Vocabulary = {
   does: DOES,
   objects: OBJECTS,
+  has: ['relations', 'functions', 'unbounded'],
   opaque: ['do-block', 'call'],
   dangerous: {
     functions: DANGEROUS_FUNCTIONS,

@@ -47,7 +47,11 @@ function facts(how: Starting['how'], text: string, asks: boolean): Facts {
   if (how === 'exec') return commandFacts(text);
   if (how === 'subsystem') return { does: [how], ...none };
   if (asks) return { does: ['shell'], ...none };
-  return { does: ['shell'], ...none, opaque: 'what is typed in a shell cannot be decided' };
+  return {
+    does: ['shell'],
+    ...none,
+    opaque: 'what is typed in a shell cannot be decided (but by options.shell: commands)',
+  };
 }
 
 export function environmentAllowed(name: string, patterns: readonly string[]): boolean {

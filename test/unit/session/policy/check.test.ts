@@ -248,6 +248,23 @@ test.each<[string, object, string[]]>([
   ).toEqual([]);
 });
 
+test('a condition on what no operation of the selected connections has can never hold', () => {
+  const host = { ...prod, name: 'host', vocabulary: { ...prod.vocabulary, has: ['places' as const] } };
+  const when = {
+    relations: ['t'],
+    columns: ['t.c'],
+    functions: ['f'],
+    unbounded: true,
+    programs: ['rm'],
+    places: ['/x'],
+  };
+  const never = (key: string) =>
+    `rules.0.when.${key}: can never hold: the protocol of no selected connection knows ${key}`;
+  const found = (to: string) => problemsOf({ rules: [{ ...deny, to: { names: [to] }, when }] }, [prod, host]);
+  expect(found('host')).toEqual(['relations', 'columns', 'functions', 'unbounded', 'programs'].map(never));
+  expect(found('*')).toEqual([]);
+});
+
 test('a rule about what is dangerous needs a protocol that says what is', () => {
   const harmless = { ...prod, vocabulary: { ...prod.vocabulary, dangerous: { functions: [], does: [], objects: [] } } };
   expect(problemsOf({ rules: [{ ...deny, when: { dangerous: true } }] }, [harmless])).toEqual([

@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest';
 import type { Facts } from '../../../../src/protocol/contract.ts';
 import type { Rule } from '../../../../src/session/policy/schema.ts';
-import { agent, alice, facts, job, policyOf, prod, reads, stage } from './fixture.ts';
+import { deniedByRule } from '../../../../src/session/refusals.ts';
+import { agent, alice, facts, job, policyOf, prod, reads, stage, vocabulary } from './fixture.ts';
 
 const MONDAY_NOON = Date.parse('2026-01-05T12:00:00Z');
 
@@ -193,6 +194,7 @@ test('a deny for one part of a message refuses all of it', () => {
   expect(decide(rules, [facts('select'), drop, facts('select')])).toEqual({
     verdict: 'deny',
     rule: 'no-drop',
+    first: { does: ['drop'], relations: drop.relations },
     matched: ['no-drop'],
   });
   // The conditions of one rule have to hold for the same part.
@@ -209,6 +211,7 @@ const opaqueRefusal = {
   verdict: 'deny',
   rule: 'opaque',
   message: 'what it does cannot be told from its text: a DO block',
+  next: 'have a rule allow it: { when: { does: [do-block] }, then: allow }',
   matched: ['opaque'],
 };
 const noDrop: Draft = { name: 'no-drop', when: { does: ['drop'] } };
@@ -278,6 +281,7 @@ test('what is dangerous is refused where any rule denies, named by its element',
     verdict: 'deny',
     rule: 'dangerous',
     message: '"pg_read_file" is in the set of dangerous functions and statements',
+    next: 'have a rule allow it: { when: { functions: [pg_read_file] }, then: allow }',
     matched: ['dangerous'],
   });
   expect(decide([], [read]).verdict).toBe('allow');
@@ -394,4 +398,62 @@ test('a budget counts what a cursor gives as what it was opened for; other rules
   expect(drawing([facts('select', { relations: reads('t') })])).toEqual([['cap'], 'allow', 'cap']);
   expect(drawing([facts('select', { relations: reads('v') })])).toEqual([undefined, 'allow', undefined]);
   expect(drawing('unknown')).toEqual([['cap', 'other'], 'allow', 'cap']);
+});
+
+test('a refusal of several statements names first what the rule matched', () => {
+  const message = (rules: readonly Draft[], parts: readonly Facts[], text?: string) => {
+    const operation = { kind: 'query', text: text ?? 'x', parts };
+    return deniedByRule('s', operation, decide(rules, parts, text)).message;
+  };
+  const begin = facts('set create');
+  const remove = facts('delete', { relations: reads('customers') });
+  expect(message([noDrop], [begin, remove, drop])).toBe(
+    'drop, set, create and 1 more on t, customers is denied by rule "no-drop"',
+  );
+  expect(message([noDrop], [drop, begin])).toBe('drop, set, create on t is denied by rule "no-drop"');
+  // By what it touches, and late conditions.
+  const secret = facts('select', { relations: reads('a', 'secrets') });
+  const quiet: Draft = { name: 'quiet', when: { relations: ['secrets'] } };
+  expect(message([quiet], [remove, secret])).toBe('select, delete on secrets, a, customers is denied by rule "quiet"');
+  expect(message([{ name: 'late', when: { does: ['call'], text: 'y' } }], [begin, facts('call')], 'y')).toBe(
+    'call, set, create is denied by rule "late"',
+  );
+  expect(message([noDrop], [begin, facts('call', { opaque: 'calls' })])).toBe(
+    'call, set, create is denied by rule "opaque"',
+  );
+  expect(message([noDrop], [begin, facts('copy-program')])).toBe(
+    'copy-program, set, create is denied by rule "dangerous"',
+  );
+});
+
+test('a rule on what no operation of a protocol is or has shuts nothing there', () => {
+  const shell = facts('call', { opaque: 'what is typed cannot be decided' });
+  const host: typeof prod = {
+    ...prod,
+    name: 'host',
+    vocabulary: { ...vocabulary, does: { call: '' }, objects: [], has: [] },
+  };
+  const here = (when: Rule['when'], connection = host) => {
+    const policy = policyOf({ rules: [{ name: 'r', when, then: 'deny' }] }, [prod, host]);
+    const session = policy.session(alice, connection, {});
+    return [session.ruled, session.decide([shell], '', 0).rule, policy.applying(alice, connection).rules];
+  };
+  const shut = [true, 'opaque', ['r']];
+  const open = [false, undefined, []];
+  for (const when of [
+    { does: ['drop'] },
+    { does: ['drop', 'select'], text: 'x' },
+    { objects: ['table'] },
+    { relations: ['t'] },
+    { columns: ['t.c'] },
+    { functions: ['f'] },
+    { unbounded: true },
+  ] as const) {
+    expect([when, here(when as Rule['when'])]).toEqual([when, open]);
+    expect([when, here(when as Rule['when'], prod)]).toEqual([when, shut]);
+  }
+  // Some of it is there.
+  expect(here({ does: ['drop', 'call'], text: 'x' })).toEqual(shut);
+  expect(here({ text: 'x' })).toEqual(shut);
+  expect(here({ dangerous: true })).toEqual(shut);
 });
