@@ -36,6 +36,10 @@ export async function parse(argv: readonly string[], tree: readonly Node[], abou
   const settle = (parsed: Parsed): void => {
     result = parsed;
   };
+  let named: Command | undefined;
+  const found = (command: Command): void => {
+    named = command;
+  };
   const root = new Commander('hoopctl')
     .description(about.summary)
     .version(about.version, '-V, --version', 'print the version')
@@ -45,14 +49,14 @@ export async function parse(argv: readonly string[], tree: readonly Node[], abou
     text += chunk;
   });
   addOptions(root, GLOBAL_OPTIONS);
-  addChildren(root, tree, [], settle);
+  addChildren(root, tree, [], settle, found);
   try {
     await root.parseAsync(reorderHelp(argv), { from: 'user' });
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
     if (error.exitCode === 0) return { kind: 'help', text, asked: true };
     if (error.code === 'commander.help') return { kind: 'help', text, asked: false };
-    throw usageError(error.message, argv, tree);
+    throw usageError(error.message, argv, tree, named);
   }
   return result ?? { kind: 'help', text: root.helpInformation(), asked: false };
 }
@@ -77,18 +81,22 @@ function addChildren(
   nodes: readonly Node[],
   path: readonly string[],
   settle: (parsed: Parsed) => void,
+  found: (command: Command) => void,
 ): void {
   const leaves = new Map<Commander, Leaf>();
   for (const node of nodes) {
     const child = parent.command(node.name, { hidden: 'hidden' in node && node.hidden === true }).summary(node.summary);
     child.description(`${node.summary[0]!.toUpperCase()}${node.summary.slice(1)}.`);
     child.helpOption('-h, --help', 'show help').helpCommand(false);
-    if ('children' in node) addChildren(child, node.children, [...path, node.name], settle);
+    if ('children' in node) addChildren(child, node.children, [...path, node.name], settle, found);
     else leaves.set(child, node);
   }
   parent.hook('preSubcommand', async (_, child) => {
     const leaf = leaves.get(child);
-    if (leaf !== undefined) dress(child, (await leaf.load()).command, [...path, leaf.name], settle);
+    if (leaf === undefined) return;
+    const { command } = await leaf.load();
+    found(command);
+    dress(child, command, [...path, leaf.name], settle);
   });
 }
 
@@ -145,14 +153,26 @@ function describe(option: Option): string {
 }
 
 /** Commander's `error: unknown option '--jsn'\n(Did you mean --json?)` in our form. */
-function usageError(message: string, argv: readonly string[], tree: readonly Node[]): Error {
+function usageError(
+  message: string,
+  argv: readonly string[],
+  tree: readonly Node[],
+  command: Command | undefined,
+): Error {
   const [first = '', suggestion] = message.replace(/^error: /, '').split('\n');
   const near = /^\(Did you mean (.+)\?\)$/.exec(suggestion ?? '')?.[1];
   const verb = verbOf(argv, tree).join(' ');
-  const help = `hoopctl ${verb === '' ? '' : `${verb} `}--help`;
-  return userError('usage', first.replace(/\.$/, ''), {
-    fix: near === undefined ? `see '${help}'` : `did you mean ${near}? See '${help}'`,
-  });
+  // What is no option of ours is most likely one of the program that comes after.
+  const theirs = command?.passThrough === true ? /^unknown option '(.+)'/.exec(first)?.[1] : undefined;
+  return userError('usage', first.replace(/\.$/, ''), { fix: fixOf(near, theirs, verb) });
+}
+
+function fixOf(near: string | undefined, theirs: string | undefined, verb: string): string {
+  const help = `'hoopctl ${verb === '' ? '' : `${verb} `}--help'`;
+  if (near === undefined && theirs === undefined) return `see ${help}`;
+  const behind = `ptions of ${verb} itself go behind the name`;
+  if (near === undefined) return `o${behind}: hoopctl ${verb} NAME ${theirs}; see ${help}`;
+  return `did you mean ${near}? ${theirs === undefined ? '' : `O${behind}. `}See ${help}`;
 }
 
 /** The words of argv that name a verb, as far as they do. */

@@ -2,16 +2,19 @@
 
 import { userError } from '../core/errors.ts';
 import { DRAIN_MS, exitCodeOfChildError, runChild } from './child.ts';
-import { type Command, command as define } from './command.ts';
+import { type Command, command as define, flagName, type Options } from './command.ts';
 import type { Context } from './context.ts';
 import { childEnvironment } from './environment.ts';
+import { GLOBAL_OPTIONS } from './globals.ts';
 import { parseWanted, reach } from './reach.ts';
 import { troubleTeller } from './trouble.ts';
+
+const OPTIONS = { reason: { value: 'TEXT', help: 'why, for reviewers and the record' } } as const;
 
 /** The verb for one tool, e.g. `psql`. */
 export function shorthand(tool: string): Command {
   return define({
-    options: { reason: { value: 'TEXT', help: 'why, for reviewers and the record' } },
+    options: OPTIONS,
     arguments: [
       { name: 'name', help: 'the connection', complete: 'connections' },
       { name: 'args', many: true, optional: true, help: `arguments for ${tool}` },
@@ -21,8 +24,29 @@ The same as 'hoopctl exec NAME -- ${tool} ARGS', with its exit codes.`,
     passThrough: true,
     signals: 'all',
     exitCode: exitCodeOfChildError,
-    run: ({ name, args, reason }, context) => runTool(context, { tool, name, args: args ?? [], reason }),
+    run: async ({ name, args = [], reason }, context) => {
+      const end = args.indexOf('--');
+      assertNotOurs(tool, name, end === -1 ? args : args.slice(0, end), OPTIONS);
+      return runTool(context, { tool, name, args, reason });
+    },
   });
+}
+
+/**
+ * An option of hoopctl behind NAME would go to the tool, which knows none of that name and cannot say what is wrong.
+ * `args`: those that are surely options of the tool's. Errors: usage.
+ */
+export function assertNotOurs(tool: string, name: string, args: readonly string[], options: Options): void {
+  const known: Options = { ...GLOBAL_OPTIONS, ...options };
+  const ours = Object.entries(known).map(([key, { value }]) => [`--${flagName(key)}`, value] as const);
+  for (const arg of args) {
+    const found = ours.find(([flag]) => arg === flag || arg.startsWith(`${flag}=`));
+    if (found === undefined) continue;
+    const [flag, value] = found;
+    throw userError('usage', `${flag} is an option of hoopctl, and everything behind '${name}' is ${tool}'s`, {
+      fix: `put it before the name: hoopctl ${tool} ${flag}${value === undefined ? '' : ` ${value}`} ${name} …`,
+    });
+  }
 }
 
 /** Runs the tool on the connection, its exit code passed through. Errors: those of `reach`, usage. */

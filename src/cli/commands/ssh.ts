@@ -3,19 +3,21 @@
 import { userError } from '../../core/errors.ts';
 import { exitCodeOfChildError } from '../child.ts';
 import { command as define } from '../command.ts';
-import { runTool } from '../shorthand.ts';
+import { assertNotOurs, runTool } from '../shorthand.ts';
+
+const OPTIONS = {
+  config: {
+    flagOnly: true,
+    help: 'write files for plain ssh (scp, rsync, git, IDEs), of these connections or of all',
+  },
+  certificate: { flagOnly: true, help: "have a key certified for the gateway's native listener, for a short time" },
+  key: { value: 'FILE', help: "with --certificate: that key, also an agent's; left out: one of hoopctl's own" },
+  ttl: { value: 'DURATION', default: '10m', help: 'with --certificate: how long it is good for' },
+  reason: { value: 'TEXT', help: 'why, for reviewers and the record' },
+} as const;
 
 export const command = define({
-  options: {
-    config: {
-      flagOnly: true,
-      help: 'write files for plain ssh (scp, rsync, git, IDEs), of these connections or of all',
-    },
-    certificate: { flagOnly: true, help: "have a key certified for the gateway's native listener, for a short time" },
-    key: { value: 'FILE', help: "with --certificate: that key, also an agent's; left out: one of hoopctl's own" },
-    ttl: { value: 'DURATION', default: '10m', help: 'with --certificate: how long it is good for' },
-    reason: { value: 'TEXT', help: 'why, for reviewers and the record' },
-  },
+  options: OPTIONS,
   arguments: [
     { name: 'name', optional: true, help: 'the connection', complete: 'connections' },
     { name: 'args', many: true, optional: true, help: "ssh's options, and the command to run there" },
@@ -43,6 +45,9 @@ and a known_hosts file with the gateway's host key, anew each time, and says wha
     }
     if (name === undefined)
       throw userError('usage', "missing required argument 'name'", { fix: "see 'hoopctl ssh --help'" });
+    // From the first word on that is no option the command there may have options of any name.
+    const command = args.findIndex((arg) => !arg.startsWith('-') || arg === '--');
+    assertNotOurs('ssh', name, command === -1 ? args : args.slice(0, command), OPTIONS);
     return runTool(context, { tool: 'ssh', name, args, reason });
   },
 });

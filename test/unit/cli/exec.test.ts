@@ -220,4 +220,25 @@ describe('the shorthand of a tool', () => {
       err: expect.stringContaining("'db' is not reached with psql"),
     });
   });
+
+  it.each([
+    [['psql', 'db', '--reason', 'ticket 7', '-c', 'x'], '--reason', 'hoopctl psql --reason TEXT db …'],
+    [['psql', 'db', '-c', 'x', '--agent=claude'], '--agent', 'hoopctl psql --agent NAME db …'],
+    [['ssh', 'db', '-tt', '--json', 'ls'], '--json', 'hoopctl ssh --json db …'],
+  ])('says of an option of hoopctl behind the name where it goes: %j', async (argv, flag, right) => {
+    const { code, err } = await hoopctl(argv, { env: gateway.env });
+    expect(code).toBe(125);
+    expect(err).toContain(`${flag} is an option of hoopctl, and everything behind 'db' is ${argv[0]}'s`);
+    expect(err).toContain(right);
+    expect(gateway.requests).toEqual([]);
+  });
+
+  it('leaves to a command what may be an option of its own', async () => {
+    for (const argv of [
+      ['ssh', 'db', 'list', '--json'],
+      ['ssh', 'db', '--', '--json'],
+      ['psql', 'db', '--', '--reason'],
+    ])
+      expect((await hoopctl(argv, { env: gateway.env })).err).toContain(`'db' is not reached with ${argv[0]}`);
+  });
 });

@@ -124,6 +124,16 @@ describe('parsing', () => {
     [['greet', 'x', '--loudvoice'], "unknown option '--loudvoice'", 'did you mean --loud-voice'],
     [['greet'], "missing required argument 'where'", "see 'hoopctl greet --help'"],
     [['greet', 'x', '--size', 'huge'], "option '--size <SIZE>' argument 'huge' is invalid", 'hoopctl greet --help'],
+    [
+      ['wrap', '-tt', 'db'],
+      "unknown option '-tt'",
+      'options of wrap itself go behind the name: hoopctl wrap NAME -tt; see',
+    ],
+    [
+      ['wrap', '--jsn', 'db'],
+      "unknown option '--jsn'",
+      'did you mean --json? Options of wrap itself go behind the name. See',
+    ],
     [['box', 'open', 'extra'], 'too many arguments', 'hoopctl box open --help'],
   ])('refuses %j', async (argv, message, fix) => {
     const error = await failure(...argv);
