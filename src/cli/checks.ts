@@ -51,7 +51,7 @@ export async function checks(context: Context): Promise<Check[]> {
   results.push(
     await whenever(facts === undefined ? undefined : place, 'gateway ready', (known) => ready(context, known)),
   );
-  results.push(await whenever(place, 'certificate', certificate));
+  results.push(await whenever(place, 'certificate', (known) => certificate(context, known)));
   results.push(await whenever(facts, 'clock', clock));
   results.push(await keychain(context));
   results.push(await whenever(facts === undefined ? undefined : place, 'login', (known) => login(context, known)));
@@ -100,13 +100,27 @@ async function ready(context: Context, known: Place): Promise<Finding> {
   return { state: 'failed', found, fix };
 }
 
-async function certificate({ url, known }: Place): Promise<Finding> {
+async function certificate(context: Context, place: Place): Promise<Finding> {
+  const { url, known } = place;
   if (url.startsWith('http:')) return { state: 'warning', found: 'none: plain http on this machine' };
   const { inspectCertificate } = await import('../login/certificate.ts');
-  const { leaf, anchor, nameMatches } = await inspectCertificate(new URL(url));
+  const trust = await findTrust(context, place);
+  const { leaf, anchor, nameMatches, distrust } = await inspectCertificate(new URL(url), trust);
   const until = `until ${localTime(leaf.validTo.getTime())}`;
-  const trusted = known?.ca === undefined ? 'system CAs' : 'pinned';
+  const given = trust.ca !== known?.ca;
+  const trusted = trust.ca === undefined ? 'system CAs' : given ? 'by the CA given' : 'pinned';
   const found = `${leaf.names.join(', ')}, ${until}, ${trusted}, ${anchor.fingerprint}`;
+  if (distrust !== undefined) {
+    const { message: why, fix: next } = distrust;
+    if (trust.ca === undefined) return { state: 'failed', found: `${why}: ${anchor.fingerprint}`, fix: next! };
+    const { changed } = await import('./trust.ts');
+    const { message, fix } = await changed(url, trust.ca, anchor, distrust);
+    return {
+      state: 'failed',
+      found: message,
+      fix: given ? 'give the CA that this gateway has now, once its fingerprint is confirmed' : fix!,
+    };
+  }
   if (!nameMatches)
     return { state: 'failed', found, fix: `it is not for '${new URL(url).hostname}': use one of its names` };
   const left = leaf.validTo.getTime() - Date.now();

@@ -1,6 +1,6 @@
 // Trust on first use: shows a gateway's unknown certificate and asks, as ssh does. A changed one is refused aloud.
 
-import { peerError, userError } from '../core/errors.ts';
+import { type HoopctlError, peerError, userError } from '../core/errors.ts';
 import { fingerprintsOf, inspectCertificate, type Presented, type Shown } from '../login/certificate.ts';
 import type { Context } from './context.ts';
 import { confirm, needTerminal } from './prompt.ts';
@@ -71,10 +71,15 @@ export async function changedCertificate(
   pinned: string,
   cause: unknown,
 ): Promise<Error> {
-  const trusted = (await fingerprintsOf(pinned)).join(' ');
   const { anchor } = await inspectCertificate(new URL(url));
-  const shown = anchor.fingerprint;
   if (!json) io.say(BANNER);
+  return changed(url, pinned, anchor, cause);
+}
+
+/** The same without a word more, for who looks on purpose. */
+export async function changed(url: string, pinned: string, anchor: Shown, cause: unknown): Promise<HoopctlError> {
+  const trusted = (await fingerprintsOf(pinned)).join(' ');
+  const shown = anchor.fingerprint;
   return peerError(
     'gateway_certificate_changed',
     `the certificate of the gateway '${url}' has changed: trusted until now was ${trusted}, shown now is ${shown} (${anchor.subject})`,

@@ -2,7 +2,9 @@
 // Refuses to know: who is asked, where a pin is kept.
 
 import type { X509Certificate } from 'node:crypto';
-import { peerError } from '../core/errors.ts';
+import { type HoopctlError, peerError } from '../core/errors.ts';
+import { connectionError } from '../core/unreachable.ts';
+import type { Trust } from './http.ts';
 
 export interface Shown {
   /** What it says it is for or whose it is: `CN=hoopctl CA`. */
@@ -24,12 +26,14 @@ export interface Presented {
   readonly chain: readonly Shown[];
   /** Whether the leaf is for the name that was dialled. */
   readonly nameMatches: boolean;
+  /** Why a request would not go to it; undefined where it is trusted, or for its name or its dates alone is not. */
+  readonly distrust: HoopctlError | undefined;
 }
 
 const CONNECT_MS = 15_000;
 
-/** Connects, reads the chain, hangs up; nothing is sent. Errors: gateway_unreachable. */
-export async function inspectCertificate(url: URL): Promise<Presented> {
+/** Connects, reads the chain, hangs up; nothing is sent. `trust`: what it is held against. Errors: gateway_unreachable. */
+export async function inspectCertificate(url: URL, { ca }: Trust = {}): Promise<Presented> {
   const { connect } = await import('node:tls');
   const host = url.hostname.replace(/^\[|\]$/g, '');
   return new Promise((resolve, reject) => {
@@ -39,6 +43,9 @@ export async function inspectCertificate(url: URL): Promise<Presented> {
       ...(/^[\d.]+$|:/.test(host) ? {} : { servername: host }),
       // INVARIANT: nothing is written to this socket, so nothing can be told to a stranger.
       rejectUnauthorized: false,
+      // The name is told apart from the chain.
+      checkServerIdentity: () => undefined,
+      ...(ca === undefined ? {} : { ca, allowPartialTrustChain: true }),
     });
     const fail = (why: string, cause?: unknown): void => {
       socket.destroy();
@@ -49,13 +56,22 @@ export async function inspectCertificate(url: URL): Promise<Presented> {
     socket.on('secureConnect', () => {
       const leaf = socket.getPeerX509Certificate();
       if (leaf === undefined) return fail('it shows none');
+      const why = socket.authorizationError as Error | string | undefined;
       socket.destroy();
-      resolve(present(leaf, host));
+      resolve({ ...present(leaf, host), distrust: distrustOf(url, ca !== undefined, why) });
     });
   });
 }
 
-function present(leaf: X509Certificate, host: string): Presented {
+/** Node has a code here, where its types have an Error. */
+function distrustOf(url: URL, pinned: boolean, why: Error | string | undefined): HoopctlError | undefined {
+  if (!why) return undefined;
+  const failure = typeof why === 'string' ? Object.assign(new Error(why), { code: why }) : why;
+  const error = connectionError(url, pinned, failure);
+  return error.code === 'gateway_certificate_invalid' ? undefined : error;
+}
+
+function present(leaf: X509Certificate, host: string): Omit<Presented, 'distrust'> {
   const chain: Shown[] = [];
   let certificate: X509Certificate | undefined = leaf;
   while (certificate !== undefined && chain.length < 10) {

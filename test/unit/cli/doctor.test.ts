@@ -1,6 +1,12 @@
 // What `doctor` finds out, and what it says to do.
 
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import { fingerprintsOf } from '../../../src/login/certificate.ts';
+import { openGateways } from '../../../src/login/gateways.ts';
+import { userPaths } from '../../../src/login/paths.ts';
+import { makeCertificates } from '../../support/certificates.ts';
+import { temporaryDirectory } from '../../support/process.ts';
 import { scriptedGateway, unsigned } from '../login/servers.ts';
 import { fakeGateway } from './fake-gateway.ts';
 import { hoopctl, type MemoryOptions } from './memory-io.ts';
@@ -15,6 +21,12 @@ async function examined(options: MemoryOptions = {}) {
   const report = JSON.parse(out) as Report;
   const states = Object.fromEntries(report.checks.map(({ check, state }) => [check, state]));
   return { code, report, states, of: (name: string) => report.checks.find(({ check }) => check === name)! };
+}
+
+async function certificates() {
+  const { caFile, certFile, keyFile } = await makeCertificates(temporaryDirectory('tls'));
+  const [ca, cert, key] = [caFile, certFile, keyFile].map((file) => `${readFileSync(file, 'utf8').trim()}\n`);
+  return { ca: ca!, caFile, tls: { key: key!, cert: cert! + ca! } };
 }
 
 describe('doctor', () => {
@@ -62,6 +74,42 @@ describe('doctor', () => {
     expect(states).toMatchObject({ 'gateway reachable': 'ok', clock: 'failed', login: 'failed' });
     expect(of('gateway ready')).toMatchObject({ state: 'failed', found: 'gw-1 cannot reach its store' });
     expect(of('clock').found).toMatch(/^3(599|600|601) s ahead of the gateway's$/);
+  });
+
+  it('tells a certificate that is not trusted, whoever vouched for it before', async () => {
+    const [before, after] = [await certificates(), await certificates()];
+    await using gateway = await scriptedGateway({ tls: after.tls });
+    const home = temporaryDirectory('home');
+    const save = (ca?: string) =>
+      openGateways(userPaths({ HOME: home }, 'linux')).save(
+        { url: gateway.url, ...(ca === undefined ? {} : { ca }) },
+        true,
+      );
+    const found = async (...argv: string[]) => {
+      const { out } = await hoopctl(['doctor', '--json', ...argv], { env: { HOME: home } });
+      return (JSON.parse(out) as Report).checks.find(({ check }) => check === 'certificate');
+    };
+    const [old] = await fingerprintsOf(before.ca);
+    const [shown] = await fingerprintsOf(after.ca);
+    await save(after.ca);
+    // Trusted; the test's certificates end in two days.
+    expect(await found()).toMatchObject({ state: 'warning', found: expect.stringContaining(`, pinned, ${shown}`) });
+    await save(before.ca);
+    const changed = `has changed: trusted until now was ${old}, shown now is ${shown} (CN=hoopctl test CA)`;
+    expect(await found()).toMatchObject({
+      ...{ state: 'failed', found: expect.stringContaining(changed) },
+      fix: expect.stringContaining('only if they confirm the new fingerprint: hoopctl login'),
+    });
+    expect(await found('--ca-file', after.caFile)).toMatchObject({ state: 'warning' });
+    expect(await found('--ca-file', before.caFile)).toMatchObject({
+      state: 'failed',
+      fix: expect.stringContaining('CA'),
+    });
+    await save();
+    expect(await found()).toMatchObject({
+      ...{ state: 'failed', found: expect.stringMatching(`is signed by nobody this machine trusts: ${shown}$`) },
+      fix: expect.stringContaining('--ca-file'),
+    });
   });
 
   it('tells an admin which credentials the gateway cannot find', async () => {
