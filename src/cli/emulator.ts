@@ -128,7 +128,7 @@ export class Emulator {
 }
 
 /** Control characters, and those that turn the direction of writing: a terminal may heed them anywhere. */
-const UNRULY = /[\p{Cc}\p{Zl}\p{Zp}\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu;
+const UNRULY = /[\p{Cc}\p{Zl}\p{Zp}\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu;
 
 function textOf(cell: IBufferCell): string {
   const text = cell.isInvisible() ? '' : cell.getChars().replace(UNRULY, '');

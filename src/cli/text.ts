@@ -11,7 +11,7 @@ export function printable(text: string): string {
 }
 
 /** Control characters, line separators and what turns the direction of writing. */
-const UNRULY = /[[\p{Cc}\p{Zl}\p{Zp}\u202a-\u202e\u2066-\u2069]--[\n\t]]/gv;
+const UNRULY = /[[\p{Cc}\p{Zl}\p{Zp}\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]--[\n\t]]/gv;
 
 /** The same on one line, at most `width` characters, with an ellipsis where it was cut. */
 export function oneLine(text: string, width = Number.POSITIVE_INFINITY): string {
