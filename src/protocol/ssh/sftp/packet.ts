@@ -37,10 +37,12 @@ export const Status = { OK: 0, EOF: 1, PERMISSION_DENIED: 3, FAILURE: 4, UNSUPPO
 /** Bits of OPEN's pflags. */
 export const Open = { READ: 1, WRITE: 2, APPEND: 4, CREATE: 8, TRUNCATE: 16 } as const;
 
-/** Cuts a stream into packets (`uint32 length`, then as many bytes); what is not whole waits. */
+/** Cuts a stream into packets (`uint32 length`, then as many bytes); what is not whole waits, each byte copied once or twice. */
 export class Packets {
   readonly #bound: Limit;
   #held: Buffer = Buffer.alloc(0);
+  /** Bytes in `#held`. */
+  #length = 0;
 
   constructor(bound: Limit) {
     this.#bound = bound;
@@ -48,7 +50,11 @@ export class Packets {
 
   /** The whole packets that are here now, each with its length in front. Throws limit_exceeded. */
   *take(chunk: Buffer): Generator<Buffer> {
-    const all = this.#held.length === 0 ? chunk : Buffer.concat([this.#held, chunk]);
+    let all = chunk;
+    if (this.#length > 0) {
+      this.#hold(chunk);
+      all = this.#held.subarray(0, this.#length);
+    }
     let at = 0;
     while (all.length - at >= 5) {
       const length = all.readUInt32BE(at);
@@ -58,7 +64,23 @@ export class Packets {
       at += 4 + length;
       yield packet;
     }
-    this.#held = Buffer.from(all.subarray(at));
+    if (all !== chunk && at === 0) return;
+    const rest = all.subarray(at);
+    this.#held = Buffer.alloc(0);
+    this.#length = 0;
+    if (rest.length > 0) this.#hold(rest);
+  }
+
+  #hold(bytes: Buffer): void {
+    const length = this.#length + bytes.length;
+    if (length > this.#held.length) {
+      // Twice as much: small pieces of a large packet cost no more than large ones.
+      const larger = Buffer.allocUnsafeSlow(Math.max(length, 2 * this.#held.length));
+      this.#held.copy(larger, 0, 0, this.#length);
+      this.#held = larger;
+    }
+    bytes.copy(this.#held, this.#length);
+    this.#length = length;
   }
 }
 
