@@ -3,6 +3,15 @@
 /** The text cannot be read for certain. */
 export class Opaque extends Error {}
 
+/** Nested deeper, a text is no longer read: a person's command has some five levels, and each is read again for those around it. */
+const DEEPEST = 20;
+
+/** One level further in. Throws Opaque. */
+export function deeper(depth: number): number {
+  if (depth >= DEEPEST) throw new Opaque('it is nested too deep');
+  return depth + 1;
+}
+
 /** Blanks of other alphabets: some shells in some locales divide words there. */
 const STRANGE = /[^\S \t\n\r\v\f]|\u180e|\u200b|\ufeff|\0/u;
 

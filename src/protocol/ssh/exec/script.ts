@@ -2,7 +2,7 @@
 // expanded: a word whose value the text does not give has none here. What cannot be read for certain throws Opaque.
 // Refuses to know: what programs do with their arguments.
 
-import { Opaque } from './cursor.ts';
+import { deeper, Opaque } from './cursor.ts';
 import { steering } from './variables.ts';
 import { type Redirection, type Word, Words } from './words.ts';
 
@@ -34,14 +34,14 @@ const RESERVED = new Set([
 /** Only at the place that expects them; anywhere else bash refuses the text. */
 const CLOSERS = new Set(['then', 'else', 'elif', 'fi', 'do', 'done', 'esac', '}', 'in', ']]']);
 
-/** Nested deeper, a text is no longer read. */
-const DEEPEST = 50;
-
 /** Every simple command of the text, also those in substitutions. Throws Opaque. */
 export function readScript(text: string, depth = 0): readonly SimpleCommand[] {
-  if (depth > DEEPEST) throw new Opaque('it is nested too deep');
   const found: SimpleCommand[] = [];
-  const words = new Words(text, (inner) => void found.push(...readScript(inner, depth + 1)));
+  const inside = (inner: string) => {
+    // One by one: there may be more than a call takes arguments.
+    for (const command of readScript(inner, deeper(depth))) found.push(command);
+  };
+  const words = new Words(text, inside, depth);
   const script = new Script(words, found);
   script.list(NONE);
   if (!words.atEnd) throw new Opaque(`"${words.rest.slice(0, 20)}" has no place there`);
@@ -51,6 +51,7 @@ export function readScript(text: string, depth = 0): readonly SimpleCommand[] {
 class Script {
   readonly #words: Words;
   readonly #found: SimpleCommand[];
+  #depth = 0;
 
   constructor(words: Words, found: SimpleCommand[]) {
     this.#words = words;
@@ -93,6 +94,12 @@ class Script {
   }
 
   #command(): void {
+    this.#depth = deeper(this.#depth);
+    this.#oneCommand();
+    this.#depth -= 1;
+  }
+
+  #oneCommand(): void {
     const words = this.#words;
     if (words.startsWith('((')) throw new Opaque('arithmetic can run what variables hold');
     if (words.startsWith('(')) {
@@ -158,16 +165,15 @@ class Script {
   }
 
   #if(): void {
-    this.#until('then');
-    this.list(new Set(['else', 'elif', 'fi']));
-    const next = this.#words.peekReserved();
-    if (next === undefined) throw new Opaque('"if" has no end');
-    this.#words.take(next);
-    if (next === 'elif') {
-      this.#if();
-      return;
+    for (;;) {
+      this.#until('then');
+      this.list(new Set(['else', 'elif', 'fi']));
+      const next = this.#words.peekReserved();
+      if (next === undefined) throw new Opaque('"if" has no end');
+      this.#words.take(next);
+      if (next === 'else') this.#until('fi');
+      if (next !== 'elif') return;
     }
-    if (next === 'else') this.#until('fi');
   }
 
   #for(): void {

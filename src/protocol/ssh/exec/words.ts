@@ -1,7 +1,7 @@
 // The lexer of the shell's language (XCU 2.2, 2.3, 2.6): blanks, operators, words with their quotes and expansions, here-documents.
 // Refuses to know: what words are together (script.ts).
 
-import { Cursor, Opaque } from './cursor.ts';
+import { Cursor, deeper, Opaque } from './cursor.ts';
 import { steering } from './variables.ts';
 
 /** One word. `value`: its text after the removal of quotes, where the text alone gives it. */
@@ -23,10 +23,13 @@ export class Words extends Cursor {
   /** A command that is substituted. */
   readonly #inner: (text: string) => void;
   #documents: { end: string; literal: boolean; tabs: boolean }[] = [];
+  /** Levels of what is read within what is read. */
+  #depth: number;
 
-  constructor(text: string, inner: (text: string) => void) {
+  constructor(text: string, inner: (text: string) => void, depth: number) {
     super(text);
     this.#inner = inner;
+    this.#depth = depth;
   }
 
   /** Blanks, continued lines and comments; with `lines` the ends of lines too. */
@@ -175,7 +178,7 @@ export class Words extends Cursor {
 
   /** The text of a here-document: expanded as if in double quotes, which are themselves in it. */
   #expanded(text: string): void {
-    const words = new Words(text, this.#inner);
+    const words = new Words(text, this.#inner, deeper(this.#depth));
     while (!words.atEnd) {
       const character = words.text[words.at];
       if (character === '\\') words.at += 2;
@@ -244,7 +247,9 @@ export class Words extends Cursor {
     if (rest.startsWith('$[')) throw new Opaque('arithmetic can run what variables hold');
     if (rest.startsWith('${')) {
       this.at += 2;
+      this.#depth = deeper(this.#depth);
       this.#parameter(quoted);
+      this.#depth -= 1;
       return undefined;
     }
     if (!quoted && rest.startsWith("$'")) return this.#ansi();
@@ -307,7 +312,7 @@ export class Words extends Cursor {
   #substitution(): void {
     const start = this.at;
     // The inner text is read as a script of its own, up to where it stops at an unmatched bracket.
-    const end = closing(this.text, start);
+    const end = closing(this.text, start, deeper(this.#depth));
     this.#substituted(this.text.slice(start, end));
     this.at = end + 1;
   }
@@ -344,8 +349,8 @@ export class Words extends Cursor {
 }
 
 /** Where the bracket is that closes the one before `from`; quotes, comments and nested brackets are passed over. */
-function closing(text: string, from: number): number {
-  const words = new Words(text.slice(from), () => {});
+function closing(text: string, from: number, level: number): number {
+  const words = new Words(text.slice(from), () => {}, level);
   let depth = 0;
   for (;;) {
     words.blanks(true);
