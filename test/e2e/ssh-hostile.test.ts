@@ -229,7 +229,49 @@ describeWith(['sshd', 'linux'], 'hostile ssh', () => {
     });
   });
 
+  const eof = (channel: number, times: number) => Array.from({ length: times }, () => bytes(96, uint32(channel)));
+
+  describe.each([
+    'aes128-gcm@openssh.com',
+    'aes256-gcm@openssh.com',
+    'chacha20-poly1305@openssh.com',
+    'aes128-ctr',
+    'aes256-ctr',
+  ])('with %s', (cipher) => {
+    it('a violation with more behind it in the same piece ends its connection, and nothing else', async () => {
+      const client = await RawSsh.connect(host(), 'raw', cipher);
+      const channel = (await client.open(1))!;
+      client.sendAtOnce(bytes(93, uint32(channel), uint32(2 ** 32 - 1)), ...eof(channel, 30));
+      await client.closed;
+      expect(client.farewell).toContain('window');
+    });
+
+    it('a word of leave with more behind it in the same piece', async () => {
+      const client = await RawSsh.connect(host(), 'raw', cipher);
+      const channel = (await client.open(1))!;
+      client.sendAtOnce(bytes(1, uint32(11), string('bye'), string('')), ...eof(channel, 30));
+      await client.closed;
+    });
+  });
+
   describe('after the login', () => {
+    it.each([
+      ['substitutions', '$('],
+      ['groups', '{ '],
+      ['conditions', 'if '],
+      ['parameters', '${a:-'],
+      ['backquotes', '`\\'],
+      ['brackets', '( '],
+      ['functions', 'f() '],
+    ])('a command of 6,000 nested %s is one that cannot be read', async (_, piece) => {
+      const client = await RawSsh.connect(host(), 'raw', 'chacha20-poly1305@openssh.com');
+      const channel = (await client.open(1))!;
+      client.sendAtOnce(request(channel, 'exec', string(piece.repeat(6000))), ...eof(channel, 30));
+      // Rules that would have to read it are none here: the host's shell has it.
+      await client.next(97);
+      client.destroy();
+    });
+
     it('messages that lie end their session and no other', { timeout: 120_000 }, async () => {
       const random = seeded(SEED);
       await growth('broken messages', async () => {

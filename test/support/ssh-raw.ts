@@ -6,13 +6,15 @@ import { connect, type Socket } from 'node:net';
 import { cryptography, Protocol, utils } from '../../src/protocol/ssh/transport/guarded-ssh2.ts';
 import { sleep } from './process.ts';
 
-const direction = { cipher: ['aes128-gcm@openssh.com'], mac: ['hmac-sha2-256'], compress: ['none'], lang: [] };
-const OFFER = {
-  kex: ['curve25519-sha256', 'ext-info-c', 'kex-strict-c-v00@openssh.com'],
-  serverHostKey: ['ssh-ed25519'],
-  cs: direction,
-  sc: direction,
-};
+function offer(cipher: string) {
+  const direction = { cipher: [cipher], mac: ['hmac-sha2-256'], compress: ['none'], lang: [] };
+  return {
+    kex: ['curve25519-sha256', 'ext-info-c', 'kex-strict-c-v00@openssh.com'],
+    serverHostKey: ['ssh-ed25519'],
+    cs: direction,
+    sc: direction,
+  };
+}
 
 export const uint32 = (value: number): Buffer => {
   const out = Buffer.alloc(4);
@@ -40,7 +42,7 @@ export class RawSsh {
   farewell: string | undefined;
   #wake: (() => void) | undefined;
 
-  private constructor(socket: Socket, ready: () => void) {
+  private constructor(socket: Socket, cipher: string, ready: () => void) {
     this.socket = socket;
     this.closed = new Promise((resolve) => {
       socket.once('close', () => {
@@ -53,7 +55,7 @@ export class RawSsh {
     let agreed = false;
     this.#protocol = new Protocol({
       ident: 'raw',
-      offer: OFFER,
+      offer: offer(cipher),
       onWrite: (data) => void socket.write(data),
       onError: () => socket.destroy(),
       onHandshakeComplete: () => {
@@ -91,12 +93,12 @@ export class RawSsh {
   }
 
   /** Up to the login, and through it. */
-  static async connect(port: number, user = 'raw'): Promise<RawSsh> {
+  static async connect(port: number, user = 'raw', cipher = 'aes128-gcm@openssh.com'): Promise<RawSsh> {
     await cryptography.init;
     const socket = connect(port, '127.0.0.1');
     socket.setNoDelay(true);
     const { promise, resolve } = Promise.withResolvers<void>();
-    const client = new RawSsh(socket, resolve);
+    const client = new RawSsh(socket, cipher, resolve);
     await Promise.race([promise, client.closed]);
     if (client.over) throw new Error(`the handshake failed: ${client.farewell}`);
     client.send(bytes(5, string('ssh-userauth')));
@@ -117,6 +119,13 @@ export class RawSsh {
       packet.set(payload, this.#protocol._kexinit === undefined ? write.allocStart : 0);
       utils.sendPacket(this.#protocol, write.finalize(packet));
     }
+  }
+
+  /** All in one piece, as far as the system lets it be. */
+  sendAtOnce(...payloads: Buffer[]): void {
+    this.socket.cork();
+    this.send(...payloads);
+    this.socket.uncork();
   }
 
   /** Begins a key exchange, and goes on with it when the other side's part is read. */

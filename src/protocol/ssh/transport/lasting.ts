@@ -6,6 +6,7 @@
 
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
+import { ourError } from '../../../core/errors.ts';
 
 type Native = Record<string, (...args: unknown[]) => unknown>;
 type Constructor = new (...args: unknown[]) => Native;
@@ -54,6 +55,7 @@ export class Lasting {
     const users = this.#users;
     class User {
       readonly native: Native;
+      ended = false;
       constructor(...args: unknown[]) {
         this.native = new Original(...args);
         users.register(this, this.native);
@@ -63,6 +65,9 @@ export class Lasting {
       if (name === 'constructor') continue;
       // No method of theirs takes more.
       const method = function (this: User, a: unknown, b: unknown, c: unknown, d: unknown) {
+        // They do not look: one that is used after its end reads what is no longer its own.
+        if (this.ended && name !== 'free') throw ourError('internal', `a cipher was used (${name}) after its end`);
+        if (name === 'free') this.ended = true;
         return this.native[name]!(a, b, c, d);
       };
       Object.defineProperty(User.prototype, name, { value: method });

@@ -218,14 +218,19 @@ export class Transport {
     return peerError('protocol_violation', `SSH with the ${this.#whom}: ${thrown.message}`, { cause: thrown });
   }
 
+  /** What it gives back tells ssh2 to go on with the next packet, or, when all is over and its cipher is gone, with none. */
   #payload(payload: Buffer): unknown {
+    if (this.#closed) return NO_MORE;
     const number = payload[0];
     const ours =
       number !== undefined && (number >= 50 || number === Message.SERVICE_REQUEST || number === Message.SERVICE_ACCEPT);
-    if (!ours) return this.#below(payload);
+    if (!ours) {
+      const next = this.#below(payload);
+      return this.#closed ? NO_MORE : next;
+    }
     this.#count(payload.length);
     if (!this.#closed) this.#events.message(payload);
-    return undefined;
+    return this.#closed ? NO_MORE : undefined;
   }
 
   #agreed(): void {
@@ -310,6 +315,8 @@ export class Transport {
 }
 
 const NOTHING = Buffer.alloc(0);
+/** As ssh2's own handlers say it: behind every end of a chunk. */
+const NO_MORE = Number.POSITIVE_INFINITY;
 const GCM = '-gcm@openssh.com';
 /** To a reader that is always behind; the collector has the others. */
 const MOST_LENT = 32;

@@ -52,4 +52,13 @@ describe.skipIf(!built && process.env.HOOPCTL_TEST_REQUIRE === undefined)('nativ
     console.log('done');`);
     expect(done).toEqual({ status: 0, said: 'done\n' });
   });
+
+  it('are not used after their end', () => {
+    const done = run(`
+      const cipher = new binding.GenericCipher('aes-128-ctr', Buffer.alloc(16), Buffer.alloc(16), 'sha256', Buffer.alloc(32), true, 32);
+      cipher.free();
+      cipher.free();
+      try { cipher.encrypt(Buffer.alloc(64), 0); } catch (error) { console.log(error.message); }`);
+    expect(done).toEqual({ status: 0, said: 'a cipher was used (encrypt) after its end\n' });
+  });
 });
