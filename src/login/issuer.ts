@@ -181,7 +181,9 @@ function translate(error: unknown, ref: IssuerRef, action: string): unknown {
   }
   if (code === 'expired_token') return unused(ref);
   if (code === 'invalid_grant') {
-    return userError('login_expired', `issuer '${ref.name}' no longer honours this login${detail}`, {
+    // Its own words are about the grant, which nobody who logs in has heard of.
+    const message = `issuer '${ref.name}' no longer honours this login: it was ended there, or has run out`;
+    return userError('login_expired', message, {
       fix: "run 'hoopctl login' again",
       cause: error,
     });

@@ -4,7 +4,7 @@
 
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
-import { type HoopctlError, userError } from '../core/errors.ts';
+import { type ErrorCode, type HoopctlError, userError } from '../core/errors.ts';
 import type { TokenSource } from './access.ts';
 import { exchange, type GatewayToken, type Proof } from './exchange.ts';
 import type { KnownGateway } from './gateways.ts';
@@ -29,7 +29,18 @@ export interface KeptLogin {
   readonly gatewayToken: string;
   /** ms since the epoch, by this machine's clock. */
   readonly gatewayTokenExpiresAt: number;
+  /** Why the last renewal was refused, for `status`, which asks nobody. */
+  readonly refused?: { readonly at: number; readonly message: string };
 }
+
+/** What refuses the login itself: anything else may be over by the next time. */
+const REFUSALS: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  'login_expired',
+  'login_denied',
+  'token_invalid',
+  'token_expired',
+  'principal_revoked',
+]);
 
 export function parseKept(text: string | undefined): KeptLogin | undefined {
   if (text === undefined) return undefined;
@@ -73,7 +84,17 @@ export function loginSource(options: LoginSourceOptions): TokenSource {
       const kept = await load();
       // Another process was faster: what it got is as good for us.
       if (isFresh(kept) && kept.gatewayToken !== refused) return kept;
-      return renewKept(options, kept, (next) => store.set(account, JSON.stringify(next)));
+      const save = (next: KeptLogin) => store.set(account, JSON.stringify(next));
+      return renewKept(options, kept, save).catch(async (error: HoopctlError) => {
+        // On top of what was saved on the way: the new refresh token.
+        if (REFUSALS.has(error.code)) {
+          const refused = { at: Date.now(), message: error.message };
+          await load()
+            .then((last) => save({ ...last, refused }))
+            .catch(() => {});
+        }
+        throw error;
+      });
     });
   return shared(async (again) => {
     const refused = again ? known?.gatewayToken : undefined;
@@ -104,9 +125,10 @@ async function renewKept(
       throw kept.refreshToken === undefined && error.fault === 'user' ? loginExpired(gateway.url, error) : error;
     },
   );
-  current = { ...current, gatewayToken: token, gatewayTokenExpiresAt: expiresAt };
-  await save(current);
-  return current;
+  const { refused: _, ...good } = current;
+  const renewed: KeptLogin = { ...good, gatewayToken: token, gatewayTokenExpiresAt: expiresAt };
+  await save(renewed);
+  return renewed;
 }
 
 function isFresh(kept: KeptLogin): boolean {

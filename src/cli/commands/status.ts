@@ -1,11 +1,12 @@
-// `hoopctl status`: the gateways this user knows and the state of each login, without a network.
+// `hoopctl status`: the gateways this user knows and the state of each login, without a network: as it was found last.
 
 import { command as define } from '../command.ts';
 import { EXIT } from '../exit.ts';
-import { relativeTime, table } from '../text.ts';
+import { printable, relativeTime, table } from '../text.ts';
 
 export const command = define({
-  notes: 'Exit code 4 when there is no login to the current gateway. Asks no gateway: see whoami and doctor for that.',
+  notes: `Exit code 4 when there is no login to the current gateway. Asks no gateway, and tells of a login that was refused
+when it was last renewed; whoami and doctor ask.`,
   run: async (_, context) => {
     const { openGateways } = await import('../../login/gateways.ts');
     const { keychainOptions } = await import('../gateway.ts');
@@ -17,12 +18,14 @@ export const command = define({
     const now = Date.now();
     const rows = await Promise.all(
       gateways.all().map(async (known) => {
-        let login: 'none' | 'ok' | 'expired' | 'unreadable' = 'none';
+        let login: 'none' | 'ok' | 'expired' | 'refused' | 'unreadable' = 'none';
         let problem: string | undefined;
         if (known.account !== undefined) {
           try {
             const kept = parseKept(await storeOf(known.store ?? 'file', keychainOptions(context)).get(known.account));
-            if (kept !== undefined)
+            problem = kept?.refused?.message;
+            if (problem !== undefined) login = 'refused';
+            else if (kept !== undefined)
               login = kept.refreshToken !== undefined || kept.gatewayTokenExpiresAt > now ? 'ok' : 'expired';
           } catch (error) {
             login = 'unreadable';
@@ -62,7 +65,11 @@ export const command = define({
               row.keptIn ?? '',
               row.certificate,
             ]),
-          )
+          ) +
+          rows
+            .filter(({ problem }) => problem !== undefined)
+            .map(({ url, login, problem }) => `${url}: ${login}: ${printable(problem!)}; run 'hoopctl login ${url}'\n`)
+            .join('')
         );
       },
     );

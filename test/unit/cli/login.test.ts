@@ -1,6 +1,6 @@
 // Logging in and out as a user does it: trust, code, tokens, and what is kept of it.
 
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { run } from '../../../src/cli/run.ts';
@@ -69,6 +69,25 @@ describe('login', () => {
     const status = await hoopctl(['status'], { env: at.env });
     expect(status.code).toBe(0);
     expect(status.out).toMatch(/^\* +http:\S+ +ok +alice@example\.com +corp /m);
+  });
+
+  it('that its issuer honours no more is one that status tells of, until the next', async () => {
+    await using at = await stage();
+    const login = () => hoopctl(['login', at.gateway.url], { env: at.env });
+    at.gateway.lifetime = 0;
+    await login();
+    const folder = join(userPaths({ HOME: at.home }, 'linux').config, 'tokens');
+    const file = join(folder, readdirSync(folder)[0]!);
+    writeFileSync(file, readFileSync(file, 'utf8').replace('refresh-0', 'stolen'));
+    const used = await hoopctl(['ls'], { env: at.env });
+    expect([used.code, used.err]).toEqual([4, expect.stringContaining('no longer honours this login: it was ended')]);
+    const status = await hoopctl(['status'], { env: at.env });
+    expect(status.code).toBe(4);
+    expect(status.out).toMatch(/^\* +http:\S+ +refused +alice@example\.com +corp /m);
+    expect(status.out).toContain(`refused: issuer 'corp' no longer honours this login`);
+    expect(status.out).toContain(`run 'hoopctl login ${at.gateway.url}'`);
+    await login();
+    expect((await hoopctl(['status'], { env: at.env })).code).toBe(0);
   });
 
   it('tells a program the code as JSON on stderr, the result as JSON on stdout', async () => {
@@ -288,7 +307,6 @@ describe('the gateway that is meant', () => {
   });
 
   it('is not taken from a project file when the user does not know it: a token would go to a stranger', async () => {
-    const { writeFileSync } = await import('node:fs');
     await using at = await stage();
     writeFileSync(join(at.home, '.hoopctl.yaml'), `gateway: ${at.gateway.url}\n`);
     const env = { ...at.env, HOOPCTL_TOKEN: 'very-secret' };

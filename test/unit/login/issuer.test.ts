@@ -169,7 +169,7 @@ describe('a login at its issuer', () => {
     const flow = await opened(issuer);
     await expect(flow.refresh('stolen')).rejects.toMatchObject({
       code: 'login_expired',
-      message: "issuer 'corp' no longer honours this login",
+      message: "issuer 'corp' no longer honours this login: it was ended there, or has run out",
       fix: "run 'hoopctl login' again",
     });
   });

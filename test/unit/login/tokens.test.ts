@@ -91,9 +91,13 @@ describe('the token of a login', () => {
     const { source, now } = await kept(gateway, issuer);
     gateway.refuse = { error: { code: 'principal_revoked', message: 'alice is shut out', next: 'ask' } };
     await expect(source().token()).rejects.toMatchObject({ code: 'principal_revoked' });
-    expect((await now())?.refreshToken).toBe('refresh-1');
+    expect(await now()).toMatchObject({
+      refreshToken: 'refresh-1',
+      refused: { message: expect.stringContaining('alice is shut out') },
+    });
     gateway.refuse = undefined;
     expect(await source().token()).toBe('gateway-2');
+    expect((await now())?.refused).toBeUndefined();
   });
 
   it('is another one when the gateway refused the last, although it looked good', async () => {
@@ -114,8 +118,9 @@ describe('the token of a login', () => {
   it('needs a new login when the issuer honours it no more', async () => {
     await using gateway = await scriptedGateway();
     await using issuer = await scriptedIssuer();
-    const { source } = await kept(gateway, issuer, { refreshToken: 'stolen' });
+    const { source, now } = await kept(gateway, issuer, { refreshToken: 'stolen' });
     await expect(source().token()).rejects.toMatchObject({ code: 'login_expired' });
+    expect((await now())?.refused?.message).toContain('no longer honours this login');
   });
 
   it('without a refresh token lasts as long as the issuer’s own', async () => {
