@@ -3,7 +3,7 @@
 
 import { createServer, type Server, type Socket } from 'node:net';
 import { asHoopctlError, type HoopctlError, peerError } from '../core/errors.ts';
-import { limit } from '../core/limits.ts';
+import { fixedLimit } from '../core/limits.ts';
 import { SocketStream } from '../core/stream.ts';
 import type { Protocol } from '../protocol/contract.ts';
 import type { DialledTunnel } from '../tunnel/dial.ts';
@@ -14,7 +14,7 @@ import { type ClientEvent, isOrdinaryEnd } from './events.ts';
 import { join, type Traffic } from './join.ts';
 
 /** How long a new local socket waits for a gateway that cannot be reached at the moment. */
-export const CLIENT_RETRY_MS = limit('client_retry_ms', 'ms', 10_000);
+export const CLIENT_RETRY_MS = fixedLimit('client_retry_ms', 'ms', 10_000);
 
 const FIRST_DELAY_MS = 100;
 const LAST_DELAY_MS = 2000;

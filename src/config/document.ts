@@ -16,12 +16,12 @@ import {
   visit,
 } from 'yaml';
 import type { z } from 'zod';
-import { limit } from '../core/limits.ts';
+import { fixedLimit } from '../core/limits.ts';
 import { explainIssues, type Finding } from './issue.ts';
 import { formatPath, type Path, type Problem, sortProblems } from './problem.ts';
 
 /** Larger texts are not read. */
-export const CONFIG_LENGTH = limit('config_length', 'count', 4 * 1024 * 1024);
+export const CONFIG_LENGTH = fixedLimit('config_length', 'count', 4 * 1024 * 1024);
 
 /** How many values aliases may stand for, all together. */
 const MOST_ALIASED = 1000;

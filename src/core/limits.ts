@@ -7,6 +7,8 @@ export interface Limit {
   readonly name: string;
   readonly unit: 'bytes' | 'count' | 'ms' | 'rows';
   readonly value: number;
+  /** No configuration changes it: both ends count on it, or nobody has to. */
+  readonly fixed?: true;
 }
 
 /** Every limit that a loaded module has declared, by name: the configuration may override these and no others. */
@@ -18,6 +20,19 @@ export function limit(name: string, unit: Limit['unit'], value: number): Limit {
   return bound;
 }
 
+const fixed = new Set<string>();
+
+/** A limit that the configuration cannot change. */
+export function fixedLimit(name: string, unit: Limit['unit'], value: number): Limit {
+  fixed.add(name);
+  return { name, unit, value, fixed: true };
+}
+
+/** Names of fixed limits that a loaded module has declared. */
+export function fixedLimits(): ReadonlySet<string> {
+  return fixed;
+}
+
 export function declaredLimits(): ReadonlyMap<string, Limit> {
   return declared;
 }
@@ -26,6 +41,8 @@ export function declaredLimits(): ReadonlyMap<string, Limit> {
 export function limitExceeded(bound: Limit, seen: number): HoopctlError {
   return peerError('limit_exceeded', `${bound.name} is ${seen} ${bound.unit}, over the limit of ${bound.value}`, {
     details: { limit: bound.name, value: seen, max: bound.value },
-    fix: `raise limits.${bound.name} in the gateway's configuration, or send less at once`,
+    fix: bound.fixed
+      ? 'send less at once'
+      : `raise limits.${bound.name} in the gateway's configuration, or send less at once`,
   });
 }

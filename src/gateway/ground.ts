@@ -25,7 +25,7 @@ import { SessionRegistry } from '../session/registry.ts';
 import { EventRelay } from '../session/relay.ts';
 import { Revocations } from '../session/revocations.ts';
 import { lockDirectory, type Store } from '../store/index.ts';
-import { CredentialResolver } from '../target/credentials.ts';
+import { CredentialResolver, credentialsExecLimit } from '../target/credentials.ts';
 import { openCustody } from './custody/compose.ts';
 import { openExports } from './exports/compose.ts';
 import { privateDirectory } from './files.ts';
@@ -113,6 +113,7 @@ export async function openGround(options: GatewayOptions, undo: AsyncDisposableS
     environment: options.env,
     log,
     clock,
+    execTimeout: () => limit(credentialsExecLimit),
     ...(options.config === undefined ? {} : { directory: dirname(options.config) }),
   });
   const storage = new ObjectStorage({

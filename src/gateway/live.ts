@@ -4,7 +4,7 @@
 import { openDocument } from '../config/document.ts';
 import { type Problem, sortProblems } from '../config/problem.ts';
 import { asHoopctlError } from '../core/errors.ts';
-import { limit } from '../core/limits.ts';
+import { fixedLimit } from '../core/limits.ts';
 import { silentLog } from '../core/log.ts';
 import type { PolicyDocument } from '../session/policy/schema.ts';
 import { type Surveyed, unmatched } from '../session/policy/unmatched.ts';
@@ -15,7 +15,7 @@ import { missingCredentials } from './credentials.ts';
 import { documentSchema } from './document.ts';
 
 /** How long reading what one target has may take. */
-export const SURVEY_MS = limit('survey_ms', 'ms', 20_000);
+export const SURVEY_MS = fixedLimit('survey_ms', 'ms', 20_000);
 
 export interface LiveOptions {
   readonly file: string;

@@ -6,7 +6,7 @@ import { resolve } from 'node:path';
 import type { z } from 'zod';
 import type { ConfigDocument } from '../config/document.ts';
 import type { Path, Problem } from '../config/problem.ts';
-import { declaredLimits } from '../core/limits.ts';
+import { declaredLimits, fixedLimits } from '../core/limits.ts';
 import { nearest } from '../core/nearest.ts';
 import { parseSecretRef } from '../core/secret.ts';
 import type { Capabilities, Protocol, Vocabulary } from '../protocol/contract.ts';
@@ -93,6 +93,10 @@ function checkLimits(raw: Raw, report: Report): void {
   const known = declaredLimits();
   for (const name of Object.keys(asRecord(raw.limits))) {
     if (known.has(name)) continue;
+    if (fixedLimits().has(name)) {
+      report(['limits', name], 'is fixed, nothing can change it');
+      continue;
+    }
     const near = nearest(name, known.keys());
     const expected =
       near === undefined ? `expected one of ${[...known.keys()].sort().join(', ')}` : `did you mean "${near}"?`;

@@ -6,6 +6,7 @@ import { newSessionId } from '../core/ids.ts';
 import type { Opened, Session, SessionEnd } from '../protocol/contract.ts';
 import { displayName, type Principal, principalKey } from '../session/identity/principal.ts';
 import { createSession, type GatewaySession } from '../session/session.ts';
+import { targetConnectLimit } from '../target/dial.ts';
 import { createTarget } from '../target/target.ts';
 import { requireReach } from './access.ts';
 import { SESSIONS, SESSIONS_PER_PRINCIPAL } from './limits.ts';
@@ -107,6 +108,7 @@ export class SessionOpener {
       credentials: connection.credentials,
       resolver: parts.credentials,
       log: parts.log,
+      timeout: parts.configuration().limit(targetConnectLimit),
     });
     // Who is told of this session's end is not told of theirs.
     const { ending: _, ...same } = request;

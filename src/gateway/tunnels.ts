@@ -11,6 +11,7 @@ import type { Authenticated } from '../session/identity/authenticator.ts';
 import { principalKey } from '../session/identity/principal.ts';
 import { type AcceptedTunnel, acceptTunnel, checkUpgrade, refuse } from '../tunnel/accept.ts';
 import type { TunnelEvent } from '../tunnel/events.ts';
+import { TUNNEL_UNSTARTED_MS } from '../tunnel/limits.ts';
 import { requireReach } from './access.ts';
 import { errorBody, publicError, statusOf } from './api/errors.ts';
 import { decodeHeader } from './api/route.ts';
@@ -75,7 +76,9 @@ export class Tunnels {
     const bound = parts.configuration().limit(UNUSED_TUNNELS);
     const reserve = (this.#reserves.get(owner) ?? 0) + 1;
     if (reserve > bound.value) throw limitExceeded(bound, reserve);
-    const tunnel = acceptTunnel(request, socket, head);
+    const tunnel = acceptTunnel(request, socket, head, {
+      unstarted: parts.configuration().limit(TUNNEL_UNSTARTED_MS),
+    });
     this.#open.add(tunnel);
     this.#unused.set(tunnel, owner);
     this.#reserves.set(owner, reserve);

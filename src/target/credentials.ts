@@ -6,14 +6,14 @@ import { access, constants, readFile, stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { type Clock, systemClock } from '../core/clock.ts';
 import { type HoopctlError, userError } from '../core/errors.ts';
-import { type Limit, limit } from '../core/limits.ts';
+import { fixedLimit, type Limit, limit } from '../core/limits.ts';
 import type { Log } from '../core/log.ts';
 import { parseSecretRef, type SecretRef } from '../core/secret.ts';
 
 /** How long a credential command may run. */
 export const credentialsExecLimit: Limit = limit('credentials_exec_ms', 'ms', 10_000);
 /** How much a credential command or file may hold. */
-export const credentialsBytesLimit: Limit = limit('credentials_bytes', 'bytes', 64 * 1024);
+export const credentialsBytesLimit: Limit = fixedLimit('credentials_bytes', 'bytes', 64 * 1024);
 
 export interface CredentialsOptions {
   readonly environment: Readonly<Record<string, string | undefined>>;
@@ -23,7 +23,8 @@ export interface CredentialsOptions {
   readonly clock?: Clock;
   /** How long a command's stdout is kept, in ms. Default 60 s. */
   readonly execTtlMs?: number;
-  readonly execTimeout?: Limit;
+  /** As it is in force when a command begins. */
+  readonly execTimeout?: () => Limit;
 }
 
 /** A reference that leads to nothing. */
@@ -169,7 +170,7 @@ export function needsShell(command: string): boolean {
 
 /** stdout of the command. Neither it nor stderr is ever part of an error. */
 function runCommand(command: string, options: CredentialsOptions): Promise<string> {
-  const bound = options.execTimeout ?? credentialsExecLimit;
+  const bound = options.execTimeout?.() ?? credentialsExecLimit;
   const [file, ...args] = needsShell(command) ? ['/bin/sh', '-c', command] : command.trim().split(/\s+/);
   return new Promise((resolve, reject) => {
     const child = spawn(file!, args, {

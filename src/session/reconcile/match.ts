@@ -2,11 +2,11 @@
 // with one of the other, the same text at about the same time. Refuses to know: how either is read.
 
 import { hash } from 'node:crypto';
-import { type Limit, limit, limitExceeded } from '../../core/limits.ts';
+import { fixedLimit, type Limit, limitExceeded } from '../../core/limits.ts';
 import type { Logged } from '../../protocol/contract.ts';
 
 /** Statements that are compared at once, of both sides together. */
-export const RECONCILE_STATEMENTS: Limit = limit('reconcile_statements', 'count', 4_000_000);
+export const RECONCILE_STATEMENTS: Limit = fixedLimit('reconcile_statements', 'count', 4_000_000);
 
 /** An operation that the record says was sent to the target. */
 export interface Sent {

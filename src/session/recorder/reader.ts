@@ -1,10 +1,10 @@
 // Bytes of a recording → lines. Bounded, tells where each line stands, judges nothing (verify.ts does).
 
 import { StringDecoder } from 'node:string_decoder';
-import { limit } from '../../core/limits.ts';
+import { fixedLimit } from '../../core/limits.ts';
 
 /** The longest line that a reader takes: a statement of the largest message with its escapes. */
-export const RECORDING_LINE_BYTES = limit('recording_line_bytes', 'bytes', 256 * 1024 * 1024);
+export const RECORDING_LINE_BYTES = fixedLimit('recording_line_bytes', 'bytes', 256 * 1024 * 1024);
 
 export interface RawLine {
   /** Without the newline. Valid until the next `push`. */

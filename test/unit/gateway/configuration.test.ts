@@ -130,11 +130,14 @@ rules:
   - { name: a, when: { does: [explode] }, then: deny }
   - { name: b, when: { does: [drop] }, then: maybe }
   - { name: a, to: { names: [prdo] }, then: deny }
-limits: { sesions: 1 }
+limits: { sesions: 1, tunnel_ping_ms: 5, search_ms: 9, signing_key_ms: 86400000 }
 tls: { cert: missing.pem, key: missing-key.pem }
 `);
-    expect(found.map((line) => line.split(':')[0])).toEqual(['2', '2', '3', '5', '6', '7', '7', '8', '9', '9']);
+    expect(found.map((line) => line.split(':')[0])).toEqual(['2', '2', '3', '5', '6', '7', '7', '8', '8', '9', '9']);
     expect(found.join('\n')).not.toContain('hunter2');
+    expect(found.filter((line) => line.startsWith('8:')).join()).toMatch(
+      /sesions is no limit.*tunnel_ping_ms is fixed/,
+    );
     expect(found[3]).toContain('"explode" is in the vocabulary of none');
   });
 

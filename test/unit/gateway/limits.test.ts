@@ -169,3 +169,24 @@ describe('logins', () => {
     expect([await page(), await page(), await page()]).toEqual([200, 200, 429]);
   });
 });
+
+describe('a credential that a command prints', () => {
+  it('has the time that limits.credentials_exec_ms gives it', async () => {
+    const house = await open({ credentials_exec_ms: 50 });
+    const target = { host: '127.0.0.1', port: house.targetPort };
+    house.configure({
+      limits: { credentials_exec_ms: 50 },
+      connections: {
+        'prod-db': { protocol: 'lines', target, credentials: { user: 'app', password: 'exec:sleep 20' } },
+        'guarded-db': { protocol: 'lines', target, credentials: { user: 'app', password: 'env:TARGET_PASSWORD' } },
+        'hidden-db': { protocol: 'lines', target, credentials: { user: 'app', password: 'env:TARGET_PASSWORD' } },
+      },
+    });
+    expect(await house.gateway.reload()).toBe(true);
+    const alice = await house.person('alice', ['dev']);
+    const { token, user } = (await house.call(alice, 'POST', '/api/v1/connections/prod-db/token', {})).body;
+    const client = await house.native(user, 'prod-db', token);
+    expect(await client.line()).toMatch(/credentials_unavailable/);
+    expect(JSON.stringify(house.log)).toContain('longer than 50 ms (credentials_exec_ms)');
+  });
+});

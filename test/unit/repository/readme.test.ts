@@ -1,5 +1,5 @@
 // The README is complete: every key and every word of the configuration's schema, and every word that rules have for what a
-// statement does, stands in it as code; its tables of exit codes and verbs are what the program has.
+// statement does, stands in it as code; its tables of exit codes, limits and verbs are what the program has.
 
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -7,6 +7,7 @@ import { expect, it } from 'vitest';
 import { CHILD_EXIT } from '../../../src/cli/child.ts';
 import { leaves } from '../../../src/cli/commands/index.ts';
 import { EXIT, EXIT_BY_ERROR } from '../../../src/cli/exit.ts';
+import { declaredLimits } from '../../../src/core/limits.ts';
 import { allProtocols, configurationJsonSchema } from '../../../src/gateway/configuration.ts';
 import { repository, temporaryDirectory } from '../../support/process.ts';
 import { hoopctl } from '../cli/memory-io.ts';
@@ -73,6 +74,15 @@ it('has every exit code that the program ends with, and the errors that lead to 
     .filter(([, , errors]) => errors!.startsWith('`'))
     .flatMap(([code, , errors]) => spans(errors!).map((error) => [error, Number(code)] as const));
   expect(Object.fromEntries(listed)).toEqual(EXIT_BY_ERROR);
+});
+
+it('has every limit that the configuration may change, its unit and its default', () => {
+  const told = table('limit').map(([name, unit, value]) => [
+    spans(name!)[0],
+    `${unit} ${value!.split(' ')[0]!.replaceAll(',', '')}`,
+  ]);
+  const declared = [...declaredLimits().values()].map(({ name, unit, value }) => [name, `${unit} ${value}`]);
+  expect(Object.fromEntries(told)).toEqual(Object.fromEntries(declared));
 });
 
 const LEAVES = leaves()

@@ -26,7 +26,7 @@ function resolver(environment: Record<string, string> = {}, execTimeoutMs = 10_0
     log,
     clock: { now: () => now },
     execTtlMs: 60_000,
-    execTimeout: limit('credentials_exec_ms', 'ms', execTimeoutMs),
+    execTimeout: () => limit('credentials_exec_ms', 'ms', execTimeoutMs),
   });
 }
 

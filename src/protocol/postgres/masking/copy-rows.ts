@@ -1,7 +1,7 @@
 // What the formats of COPY have in common: rows out of chunks that need not end with them, at most one row held back.
 
 import { peerError } from '../../../core/errors.ts';
-import { limit, limitExceeded } from '../../../core/limits.ts';
+import { fixedLimit, limitExceeded } from '../../../core/limits.ts';
 import type { Mask, ResultColumn } from '../../contract.ts';
 import type { CopyMasker, RowSink } from '../analysis.ts';
 import type { PlannedColumn } from './planned.ts';
@@ -63,7 +63,7 @@ export abstract class CopyRows implements CopyMasker {
     }
     const rest = buffer.length - from;
     if (rest > this.task.maxRowBytes)
-      throw limitExceeded(limit('copy_row_bytes', 'bytes', this.task.maxRowBytes), rest);
+      throw limitExceeded(fixedLimit('copy_row_bytes', 'bytes', this.task.maxRowBytes), rest);
     // The caller's buffer is not ours to keep.
     this.#held =
       rest === 0 ? undefined : held !== undefined && from === 0 ? buffer : Buffer.from(buffer.subarray(from));
