@@ -5,7 +5,7 @@ import { Transcript } from '../session/output/transcript.ts';
 import { decodeBytes } from '../session/recorder/line.ts';
 import type { Line } from '../session/recorder/reader.ts';
 import type { Paint } from './paint.ts';
-import { byteSize, localTime, printable, table } from './text.ts';
+import { byteSize, localTime, plural, printable, table } from './text.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -147,7 +147,7 @@ export class Timeline {
       error === undefined
         ? printable(String(line.tag ?? line.status))
         : `${this.#paint('error')} ${printable(`${error.code}: ${error.message}`)}`,
-      line.rows === undefined ? undefined : `${line.rows} rows`,
+      line.rows === undefined ? undefined : plural(Number(line.rows), 'row'),
       line.bytes === undefined ? undefined : byteSize(Number(line.bytes)),
       line.us === undefined ? undefined : `${(Number(line.us) / 1000).toFixed(1)} ms`,
       masked.length === 0 ? undefined : `masked: ${printable(masked.join(', '))}`,

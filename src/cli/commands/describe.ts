@@ -16,7 +16,11 @@ export const command = define({
     );
     await context.print(found, () => {
       const labels = Object.entries(found.labels).map(([key, value]) => `${key}=${value}`);
-      const can = Object.entries(found.capabilities ?? {}).map(([key, value]) => (value ? key : `not ${key}`));
+      const able = (which: boolean) =>
+        Object.entries(found.capabilities ?? {})
+          .filter(([, value]) => value === which)
+          .map(([key]) => ABILITIES[key] ?? key)
+          .join(', ');
       const head = facts([
         ['name', found.name],
         ['protocol', found.protocol],
@@ -24,7 +28,8 @@ export const command = define({
         ['until', found.grantUntil === undefined ? undefined : localTime(found.grantUntil)],
         ['labels', labels.join(' ')],
         ...Object.entries(found.described),
-        ['the gateway can', can.join(', ')],
+        ['the gateway can', able(true)],
+        ['it cannot', able(false)],
         ['rules', found.rules.join(', ') || 'none apply to you'],
         ['masks', found.masks.join(', ') || 'none apply to you'],
         ...(found.liftable ?? []).map((one) => ['may be lifted', liftable(found.name, one)] as const),
@@ -43,6 +48,18 @@ export const command = define({
     });
   },
 });
+
+/** What the gateway does on a connection, where its protocol allows it. */
+const ABILITIES: Readonly<Record<string, string>> = {
+  mask: 'mask what comes back',
+  hold: 'hold an operation for a review',
+  notify: 'tell the client that it waits',
+  refuse: 'refuse one operation alone',
+  inspect: 'see what each operation does',
+  meter: 'count what comes back for budgets',
+  columns: 'mask by the name of a column',
+  output: 'look at what is put out as it flows',
+};
 
 function survives({ recording }: ConnectionDetails): string | undefined {
   if (recording?.durability === undefined) return undefined;

@@ -22,7 +22,7 @@ export const command = define({
         pairs(connection.labels),
         [...short(connection), ...bestEffort(connection)].join(' '),
       ]);
-      return table(['name', 'protocol', 'access', 'labels', ''], rows, {
+      return table(['name', 'protocol', 'access', 'labels', 'details'], rows, {
         paint: (cell, column) => (column === 2 ? paint(cell.split(' ')[0]!, cell) : cell),
       });
     });

@@ -97,7 +97,8 @@ export function sessionRoutes(parts: Parts): Route[] {
           ...(query.before === undefined ? {} : { before: Date.parse(query.before) }),
           ...(mayReadAll(parts, caller.principal, roles, query.connection) ? {} : { owner: { issuer, subject } }),
         };
-        return { sessions: (await parts.stores.sessions.list(filter)).map(showSession) };
+        const listed = await parts.stores.sessions.list(filter);
+        return { sessions: listed.map((session) => showSession(asItIs(parts, session))) };
       },
     }),
     route({
@@ -269,13 +270,18 @@ function owns({ caller }: Pick<Call, 'caller'>, session: SessionRecord): boolean
   return principalKey(session.principal) === principalKey(caller.principal);
 }
 
+/** What the store has of a session that lives here is some seconds old. */
+function asItIs({ live }: Parts, session: SessionRecord): SessionRecord {
+  return session.state === 'open' ? { ...session, ...live.get(session.id)?.record() } : session;
+}
+
 export async function visible(parts: Parts, call: Call<{ id: string }, unknown, unknown>): Promise<SessionRecord> {
   const { id } = call.params;
   const session = await parts.stores.sessions.get(id);
   // One that is somebody else's is told apart from none for nobody but those who may read it.
   const { principal } = call.caller;
   if (session !== undefined && (owns(call, session) || parts.reads(principal, session.connection) !== undefined)) {
-    return { ...session, ...parts.live.get(id)?.record() };
+    return asItIs(parts, session);
   }
   throw userError('not_found', `there is no session "${id}"`, { fix: 'run "hoopctl sessions ls"' });
 }

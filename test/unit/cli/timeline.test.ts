@@ -29,7 +29,7 @@ describe('a recording as text', () => {
     ]);
     expect(text).toContain('masks that do not apply: card (unless)\n');
     expect(text).toContain('TIME mask pii is lifted by g-1 until DAY at most\n');
-    expect(text).toContain('→ SELECT 1, 1 rows, shown: ssn in spite of pii\n');
+    expect(text).toContain('→ SELECT 1, 1 row, shown: ssn in spite of pii\n');
     expect(text).toContain('TIME mask pii applies again: revoked by bob\n');
   });
 

@@ -75,7 +75,7 @@ describe('ls', () => {
     const { text, json, asked } = await both({ 'GET connections': answer }, 'ls');
     expect(text).toEqual({
       code: 0,
-      out: 'NAME     PROTOCOL  ACCESS  LABELS\nprod-db  wire      open    env=prod  app\nx        wire      grant             app\n',
+      out: 'NAME     PROTOCOL  ACCESS  LABELS    DETAILS\nprod-db  wire      open    env=prod  app\nx        wire      grant             app\n',
       err: '',
     });
     expect(json.value).toEqual(answer);
@@ -102,7 +102,9 @@ describe('describe', () => {
   it('shows how a connection is reached and what is inspected there', async () => {
     const { text, json } = await both({ 'GET connections/prod-db': details }, 'describe', 'prod-db');
     expect(text.out).toContain('on request, at most 2h, approved by 1 of dba: hoopctl request prod-db');
-    expect(text.out).toContain('the gateway can  mask, not hold');
+    expect(text.out).toContain(
+      'the gateway can  mask what comes back\nit cannot        hold an operation for a review\n',
+    );
     expect(text.out).toContain('what is inspected:\n  statements are parsed\n');
     expect(json.value).toEqual(details);
   });

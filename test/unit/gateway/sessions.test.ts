@@ -38,6 +38,9 @@ describe('a session through a tunnel', () => {
       { type: 'operation', n: 1, text: 'say hello', verdict: 'allow' },
       { type: 'operation', n: 2, text: 'drop everything', verdict: 'deny', rule: 'no-drop' },
     ]);
+    // Counted where it has begun, also in the list.
+    const { body: now } = await house.call(alice, 'GET', '/api/v1/sessions?state=open');
+    expect(now.sessions).toMatchObject([{ id, operations: 2, denied: 1 }]);
     client.end();
     await until(async () => (await house.call(alice, 'GET', `/api/v1/sessions/${id}`)).body.state === 'ended');
     const ended = (await house.call(alice, 'GET', `/api/v1/sessions/${id}`)).body;

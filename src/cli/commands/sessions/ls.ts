@@ -25,7 +25,7 @@ export const command = define({
       kind: 'sessions',
       gateway: api.access.url,
       items: answer.sessions,
-      headers: ['id', 'state', 'who', 'connection', 'began', 'ops', 'denied', ''],
+      headers: ['id', 'state', 'who', 'connection', 'began', 'ops', 'denied', 'details'],
       state: 1,
       row: (session, now) => [
         session.id,

@@ -8,7 +8,7 @@ import { route } from '../../api.ts';
 import { command as define } from '../../command.ts';
 import { type Paint, painter } from '../../paint.ts';
 import { READING_OPTION, reasoned } from '../../reading.ts';
-import { localTime, oneLine } from '../../text.ts';
+import { localTime, oneLine, plural } from '../../text.ts';
 import { outputLines } from '../../timeline.ts';
 
 export const command = define({
@@ -80,7 +80,7 @@ function what(event: Exclude<SessionEvent, { type: 'lost' | 'output' }>, paint: 
       return `#${event.n} ${paint(verdict)}${event.rule === undefined ? '' : ` by ${oneLine(event.rule)}`}  ${oneLine(event.text)}`;
     }
     case 'result': {
-      const rows = event.rows === undefined ? '' : `, ${event.rows} rows`;
+      const rows = event.rows === undefined ? '' : `, ${plural(event.rows, 'row')}`;
       return `#${event.n} → ${paint(event.status)}${rows}${event.error === undefined ? '' : `: ${oneLine(event.error)}`}`;
     }
     case 'review':
