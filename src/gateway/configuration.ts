@@ -10,7 +10,7 @@ import { formatProblems, type Path, type Problem, sortProblems } from '../config
 import { formatDuration } from '../core/clock.ts';
 import { userError } from '../core/errors.ts';
 import type { Limit } from '../core/limits.ts';
-import type { Protocol } from '../protocol/contract.ts';
+import type { Protocol, Spoken } from '../protocol/contract.ts';
 import { loadProtocol, protocolNames } from '../protocol/index.ts';
 import type { RetentionRule } from '../session/custody/retention.ts';
 import type { VerifierKey } from '../session/log/note.ts';
@@ -28,6 +28,7 @@ import {
 import { type ExportConfiguration, withPaths } from './exports/schema.ts';
 import type { S3Configuration } from './objects/schema.ts';
 import { problemsOf } from './problems.ts';
+import { understand } from './spoken.ts';
 import type { WebhookConfiguration } from './webhooks/schema.ts';
 
 /** A connection as configured. */
@@ -133,7 +134,7 @@ export async function readConfiguration(written: string, options: ReadOptions): 
   if (problems.length === 0) for (const { path, message } of compiled.problems ?? []) report(path, message);
   if (problems.length > 0 || compiled.policy === undefined) return { problems: sortProblems(problems) };
   const byName = new Map(connections.map((one) => [one.name, one]));
-  const analyse = (connection: string, run: string) => byName.get(connection)!.protocol.analyse(run);
+  const analyse = (name: string, spoken: Spoken) => understand(byName, name, spoken);
   const tests = await runTests(compiled.policy, value.tests, connections, analyse, options.now);
   const failures = tests
     .filter((one) => !one.passed)

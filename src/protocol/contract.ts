@@ -9,6 +9,7 @@ import type { ByteStream } from '../core/stream.ts';
 import type { Facts } from './facts.ts';
 import type { LocalAccess, NativeAccess, NativeClient, ToolFiles, ToolHost } from './local.ts';
 import type { DeviceLogin, Introduction, KeyCredential } from './proof.ts';
+import type { Spoken, Understood } from './spoken.ts';
 import type { Counted, Logged } from './told.ts';
 import type { Covering, Mask, PredicateUse, ResultColumn } from './values.ts';
 import type { Capabilities, Inventory, Vocabulary } from './vocabulary.ts';
@@ -16,6 +17,7 @@ import type { Capabilities, Inventory, Vocabulary } from './vocabulary.ts';
 export type { CommandUse, Facts, PlaceUse, RelationUse } from './facts.ts';
 export type { LocalAccess, NativeAccess, NativeClient, ToolFiles, ToolHost } from './local.ts';
 export type { DeviceLogin, Introduction, KeyCredential } from './proof.ts';
+export type { NamedUse, Spoken, Understood } from './spoken.ts';
 export type { Counted, Logged } from './told.ts';
 export type { Covering, Mask, Origin, PredicateKind, PredicateUse, ResultColumn } from './values.ts';
 export { MASK_ROOM, Masked } from './values.ts';
@@ -364,8 +366,11 @@ export interface Protocol<Config = unknown> {
   certify?(asked: KeyCredential, services: Pick<Services, 'key'>): Promise<string>;
   /** Where tools find connections in files rather than variables. Names of the files begin with `name`. */
   toolFiles?(hosts: readonly ToolHost[], directory: string, name: string): ToolFiles;
-  /** The analysis alone, for `policy test`, `policy explain`: text → facts. Throws HoopctlError when not supported. */
-  analyse(text: string): Promise<readonly Facts[]>;
+  /**
+   * The analysis alone, for `policy test`, `explain` and `replay`. Undefined: of an operation of that `how` the text does not
+   * tell. Errors: usage, where it is not understood.
+   */
+  analyse(spoken: Spoken, config: Config): Promise<Understood | undefined>;
   /**
    * Reaches the target for `policy check --live`, and logs in as a session does: what of that cannot be tried without a client,
    * a line each. Errors: as of a session's. Left out: `inventory` does it on its way.

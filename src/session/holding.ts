@@ -12,7 +12,7 @@ const FIRST_REMINDER_MS = 15_000;
 const LAST_REMINDER_MS = 120_000;
 
 /** What runs: an operation's own text, and those that it executes by name. */
-export function wholeText({ text, executes }: Operation): string {
+export function wholeText({ text, executes }: Pick<Operation, 'text' | 'executes'>): string {
   return executes === undefined ? text : `${text}\n/* executes: */ ${executes}`;
 }
 

@@ -43,7 +43,7 @@ export const lines: Protocol<Config> = {
     facts: { user, room: connection },
     example: `lines ${host} ${port}`,
   }),
-  analyse: async (text) => [facts(text)],
+  analyse: async ({ text }) => ({ text, parts: [facts(text)] }),
   serve,
 };
 

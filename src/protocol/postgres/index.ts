@@ -88,11 +88,17 @@ export const postgres: Protocol<PostgresConfig> = {
   local,
   turnAway: async (stream, error) => (await import('./startup/turned-away.ts')).turnAway(stream, error),
   native,
-  async analyse(text) {
+  async analyse({ text, does, how }) {
+    if (does !== undefined) {
+      const fix = 'leave "does" out, and give the statement';
+      throw userError('usage', `"does" is ${does}, and a statement's text says by itself what it does`, { fix });
+    }
     const { sqlParts } = await import('./parts.ts');
     const { analyser } = await sqlParts();
     const { facts, error } = analyser.analyse(Buffer.from(text));
-    if (error === undefined) return facts;
+    if (error === undefined) return { text, parts: facts };
+    // What ran without a text, or ran though nobody could read it.
+    if (how !== undefined) return undefined;
     const at = error.position === undefined ? '' : ` at character ${error.position}`;
     throw userError('usage', `the text does not parse as PostgreSQL${at}: ${error.message}`, {
       fix: 'correct the SQL',

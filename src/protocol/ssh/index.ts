@@ -2,7 +2,6 @@
 
 import type { Protocol } from '../contract.ts';
 import './limits.ts';
-import { starting } from './channels/requests.ts';
 import { local, native, toolFiles } from './client-files.ts';
 import { Ed25519Key } from './keys/ed25519.ts';
 import { DEFAULT_LIMITS } from './limits.ts';
@@ -56,7 +55,7 @@ export const ssh: Protocol<SshConfig> = {
   turnAway: async (stream, error) => (await import('./login/turned-away.ts')).turnAway(stream, error),
   native,
   toolFiles,
-  analyse: async (text) => starting('exec', text, DEFAULT_LIMITS).parts,
+  analyse: async (said, config) => (await import('./spoken.ts')).spoken(said, config),
   probe: async (target, signal) => (await import('./login/probe.ts')).probe(target, signal),
   async serve(visitor, services) {
     const { serve } = await import('./serve.ts');

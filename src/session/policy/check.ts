@@ -323,6 +323,9 @@ function checkTests(document: PolicyDocument, connections: readonly PolicyConnec
   ]);
   document.tests.forEach((test, i) => {
     if (!names.includes(test.to)) report(['tests', i, 'to'], unknown('connection', test.to, names));
+    const words = connections.find(({ name }) => name === test.to)?.vocabulary.does ?? {};
+    if (test.does !== undefined && names.includes(test.to) && !Object.hasOwn(words, test.does))
+      report(['tests', i, 'does'], unknown(`word of ${test.to}`, test.does, Object.keys(words)));
     if (test.rule !== undefined && !reasons.has(test.rule))
       report(['tests', i, 'rule'], unknown('rule or mask', test.rule, [...reasons]));
   });

@@ -1,7 +1,7 @@
 // Why a policy says what it says: every rule and mask with what held and what did not, in words and as JSON.
 // Tests the same conditions as the decision does.
 
-import type { Facts } from '../../protocol/contract.ts';
+import type { Facts, Understood } from '../../protocol/contract.ts';
 import type { Principal } from '../identity/principal.ts';
 import type { PolicyConnection } from './check.ts';
 import type { Condition } from './condition.ts';
@@ -12,11 +12,10 @@ import { type CompiledSession, hasReason } from './session.ts';
 import type { Access, ConnectionRef, PolicyVerdict } from './types.ts';
 import type { Moment } from './when.ts';
 
-export interface ExplainInput {
+/** What is asked, as the protocol understood it. */
+export interface ExplainInput extends Understood {
   readonly principal: Principal;
   readonly connection: ConnectionRef;
-  readonly parts: readonly Facts[];
-  readonly text: string;
   /** ms since the epoch */
   readonly now: number;
   readonly reason?: string;
@@ -48,9 +47,9 @@ export interface MaskExplanation {
 
 export interface Explanation {
   readonly access: Access;
-  /** What comes out; without access a refusal, whatever the rules say. */
+  /** What comes out: without access, or where the configuration of the connection says so, a refusal whatever the rules say. */
   readonly verdict: PolicyVerdict;
-  /** Without access: what the rules would say of somebody who has it. */
+  /** What the rules say, where that is not what comes out. */
   readonly otherwise?: PolicyVerdict;
   readonly rules: readonly RuleExplanation[];
   readonly masks: readonly MaskExplanation[];
@@ -92,8 +91,9 @@ export function explain(input: ExplainInput, context: ExplainContext): Explanati
   });
   const { access, session } = context;
   const timed = isTimed(context.rules, rules);
-  const verdict = access.access === 'none' ? { verdict: NO_ACCESS, otherwise: ruled } : { verdict: ruled };
-  return { access, ...verdict, rules, masks, parts: input.parts, timed, reaching: session.reaching };
+  const verdict = access.access === 'none' ? NO_ACCESS : (byConfiguration(input) ?? ruled);
+  const otherwise = verdict === ruled ? {} : { otherwise: ruled };
+  return { access, verdict, ...otherwise, rules, masks, parts: input.parts, timed, reaching: session.reaching };
 }
 
 const NO_ACCESS: PolicyVerdict = {
@@ -102,6 +102,10 @@ const NO_ACCESS: PolicyVerdict = {
   message: 'no access line gives it',
   matched: [ACCESS],
 };
+
+function byConfiguration({ refused }: ExplainInput): PolicyVerdict | undefined {
+  return refused === undefined ? undefined : { verdict: 'deny', message: refused, matched: [] };
+}
 
 function find<T>(conditions: readonly Condition<T>[], subject: T, part?: number): Finding[] {
   return conditions.map((condition) => ({
@@ -169,16 +173,19 @@ const OFFLINE =
 
 /** The explanation as lines to print, the reason for the verdict first. */
 export function explanationLines(explanation: Explanation): readonly string[] {
-  const { access, verdict, otherwise, rules, masks, reaching } = explanation;
+  const { access, verdict, otherwise, rules, masks, parts, reaching } = explanation;
   const lines: string[] = [];
-  if (otherwise !== undefined) {
+  if (access.access === 'none') {
     lines.push('access: none, no access line gives it', 'verdict: deny, for want of access');
-    lines.push(`whoever had access would get: ${describeVerdict(otherwise)}`);
+    if (otherwise !== undefined) lines.push(`whoever had access would get: ${describeVerdict(otherwise)}`);
   } else {
     lines.push(access.access === 'open' ? 'access: open' : 'access: with an approved grant');
     lines.push(`verdict: ${describeVerdict(verdict)}`);
     if (verdict.next !== undefined) lines.push(`  ${verdict.next}`);
+    if (otherwise !== undefined) lines.push(`the rules alone would say: ${describeVerdict(otherwise)}`);
   }
+  const words = new Set(parts.flatMap((part) => part.does));
+  if (words.size > 0) lines.push(`what it does: ${[...words].join(', ')}`);
   for (const rule of [...rules].sort((a, b) => Number(b.matched) - Number(a.matched))) {
     lines.push(`${rule.matched ? 'matches' : 'does not match'}: ${rule.name} (${rule.then})`);
     const shown = rule.matched
@@ -197,7 +204,12 @@ export function explanationLines(explanation: Explanation): readonly string[] {
 }
 
 function describeVerdict({ verdict, rule, message }: PolicyVerdict): string {
-  const by = rule === undefined ? 'no rule matches' : `by rule ${rule}`;
+  const by =
+    rule !== undefined
+      ? `by rule ${rule}`
+      : verdict === 'deny'
+        ? 'by the configuration of the connection'
+        : 'no rule matches';
   return `${verdict}, ${by}${message === undefined ? '' : ` (${message})`}`;
 }
 

@@ -1,11 +1,13 @@
 // Recorded sessions held against another policy: what it would have refused, held or masked, or let through. Budgets are
 // counted by what the recordings say came of each statement. Refuses to know: where recordings are, how a statement is read.
 
-import type { Facts, RelationUse } from '../../protocol/contract.ts';
+import type { Facts } from '../../protocol/contract.ts';
 import { Counter } from '../counter.ts';
+import { wholeText } from '../holding.ts';
 import { type Principal, principalKey } from '../identity/principal.ts';
 import type { CompiledPolicy, CompiledSession } from './compile.ts';
-import { testPrincipal } from './tests.ts';
+import { recordedParts } from './recorded.ts';
+import { type Analyse, testPrincipal } from './tests.ts';
 import type { Charge, ConnectionRef } from './types.ts';
 
 /** A recording's line as it was read; other members are not looked at. */
@@ -30,8 +32,8 @@ export interface Replayed {
 export interface ReplayOptions {
   readonly policy: CompiledPolicy;
   readonly connections: readonly ConnectionRef[];
-  /** Facts of a text in the language of the connection. */
-  readonly analyse: (connection: string, text: string) => Promise<readonly Facts[]>;
+  /** What a text tells in the language of the connection. */
+  readonly analyse: Analyse;
   /** Only what was asked from this moment on, in ms since the epoch. */
   readonly from?: number;
 }
@@ -41,6 +43,8 @@ interface Ran {
   readonly replayed: Replayed;
   readonly decided: CompiledSession;
   readonly parts: readonly Facts[];
+  /** The text that rules see. */
+  readonly asked: string;
   readonly begins: number;
   ends: number;
   rows: number;
@@ -87,11 +91,15 @@ export class Replayer {
 
   async #intent({ session, principal, connection, reason }: Opened, op: number, text: string, line: RecordedLine) {
     const { policy, analyse } = this.#options;
-    const parts = withReached(await analyse(connection.name, text), line.parts);
+    const how = String(line.how ?? '');
+    const understood = await analyse(connection.name, { text, how });
+    const parts = recordedParts(understood?.parts, line.parts);
+    const executes = typeof line.executes === 'string' ? { executes: line.executes } : {};
+    const asked = wholeText({ text, ...executes });
     const decided = policy.session(principal, connection, reason === undefined ? {} : { reason });
     const begins = Date.parse(String(line.at));
     const denied = policy.access(principal, connection).access === 'none';
-    const verdict = denied ? undefined : decided.decide(parts, text, begins);
+    const verdict = denied ? undefined : decided.decide(parts, asked, begins);
     const rule = denied ? 'access' : verdict?.rule;
     if (!denied) for (const name of decided.masker.detecting) this.#detectors.add(name);
     for (const { rule, budget } of verdict?.charges ?? []) if (budget.distinct !== undefined) this.#distinct.add(rule);
@@ -103,7 +111,7 @@ export class Replayer {
       ...(rule === undefined ? {} : { rule }),
       masks: decided.masker.touched(parts),
     };
-    return { replayed, decided, parts, begins, ends: begins, rows: 0, bytes: 0, timeMs: 0 };
+    return { replayed, decided, parts, asked, begins, ends: begins, rows: 0, bytes: 0, timeMs: 0 };
   }
 
   /** Budgets are judged here, over all recordings that were added, in the order of time. */
@@ -117,11 +125,11 @@ export class Replayer {
     };
     for (const one of ran) {
       end(one.begins);
-      const { replayed, decided, parts, begins } = one;
+      const { replayed, decided, parts, asked, begins } = one;
       const counter = (charge: Charge) => counterOf(counters, one, charge);
       if (replayed.now === 'deny') continue;
       const exhausted = (charge: Charge) => counter(charge).over(charge.budget, 0, begins) !== undefined;
-      const verdict = decided.decide(parts, replayed.text, begins, exhausted);
+      const verdict = decided.decide(parts, asked, begins, exhausted);
       replayed.now = verdict.verdict;
       if (verdict.rule !== undefined) replayed.rule = verdict.rule;
       // What never ran then would use nothing now.
@@ -172,41 +180,6 @@ function outcome(ran: Ran, line: RecordedLine): void {
   ran.bytes += number(line.bytes);
   ran.timeMs = Math.max(ran.timeMs, number(line.us) / 1000);
   if (!Number.isNaN(ran.ends)) ran.ends = Math.max(ran.ends, Date.parse(String(line.at)) || ran.ends);
-}
-
-/** With what the target did because of it and the text does not say: triggers, views, as the recording tells. */
-function withReached(parts: readonly Facts[], recorded: unknown): readonly Facts[] {
-  if (!Array.isArray(recorded) || recorded.length < parts.length) return parts;
-  const facts = recorded as readonly Record<string, unknown>[];
-  return facts.map((one, i): Facts => {
-    const own = parts[i];
-    const relations = relationsOf(one);
-    if (own === undefined) {
-      const { object, opaque } = one as { object?: string; opaque?: string };
-      return {
-        ...{ does: strings(one.does), relations, functions: strings(one.functions), unbounded: one.unbounded === true },
-        ...(object === undefined ? {} : { object }),
-        ...(opaque === undefined ? {} : { opaque }),
-        via: strings(one.via),
-      };
-    }
-    const through = Object.keys((one.through ?? {}) as object);
-    const reached = relations.filter((use) => through.includes(`${use.schema}.${use.name}`));
-    return reached.length === 0 ? own : { ...own, relations: [...own.relations, ...reached] };
-  });
-}
-
-function relationsOf(facts: Record<string, unknown>): readonly RelationUse[] {
-  const [read, written] = [strings(facts.read), strings(facts.written)];
-  return [...new Set([...read, ...written])].map((full) => {
-    const dot = full.indexOf('.');
-    const name = dot < 0 ? { name: full } : { schema: full.slice(0, dot), name: full.slice(dot + 1) };
-    return { ...name, read: read.includes(full), written: written.includes(full) };
-  });
-}
-
-function strings(value: unknown): readonly string[] {
-  return Array.isArray(value) ? value.filter((one) => typeof one === 'string') : [];
 }
 
 interface Opened {

@@ -324,7 +324,14 @@ export const testSchema = z
       })
       .describe('The principal that asks; what is left out, it has not.'),
     to: text.describe('The name of a connection.'),
-    run: text.describe('What it runs, in the language of the target.'),
+    does: text
+      .optional()
+      .describe(
+        'Which operation is meant, where its text does not tell: a word of the protocol (SSH: shell, sftp-read, forward, …).',
+      ),
+    run: text
+      .optional()
+      .describe('What it runs, in the language of the target; with does: its path or address. Left out: it has none.'),
     expect: z.enum(EXPECTATIONS).describe('The verdict that has to come out; masked: allowed, with a column masked.'),
     rule: text.optional().describe('The rule or mask that has to be the reason.'),
     reason: text.optional().describe("The session's reason; left out: none given."),
@@ -333,6 +340,7 @@ export const testSchema = z
       .optional()
       .describe('The moment at which it runs, e.g. 2026-01-05T09:00:00Z; needed where a rule has a time window.'),
   })
+  .refine((test) => test.run !== undefined || test.does !== undefined, 'expected run')
   .describe(
     'A test of the policy, run by `policy test` and at every load; a failing one keeps the old policy in force.',
   );

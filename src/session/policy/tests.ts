@@ -1,6 +1,6 @@
 // The document's own tests: run by `policy test` and at every load, where a failing one keeps the old policy in force.
 
-import type { Facts } from '../../protocol/contract.ts';
+import type { Spoken, Understood } from '../../protocol/contract.ts';
 import type { Principal } from '../identity/principal.ts';
 import type { CompiledPolicy } from './compile.ts';
 import { type Explanation, explanationLines } from './explain.ts';
@@ -8,8 +8,13 @@ import { ACCESS } from './rule.ts';
 import type { PolicyTest } from './schema.ts';
 import type { ConnectionRef } from './types.ts';
 
-/** Analyses what a test runs, in the language of the connection's protocol. A throw fails the test. */
-export type Analyse = (connection: string, run: string) => Promise<readonly Facts[]>;
+/** Analyses an operation as the connection's protocol does. Undefined: only what was recorded of it tells. */
+export type Analyse = (connection: string, spoken: Spoken) => Promise<Understood | undefined>;
+
+/** What a test runs, for a person: `drop table t`, `sftp-read of /etc/shadow`, `shell`. */
+export function shownTest({ does, run }: Pick<PolicyTest, 'does' | 'run'>): string {
+  return [does ?? [], run ?? []].flat().join(' of ');
+}
 
 export interface TestResult {
   readonly test: PolicyTest;
@@ -58,18 +63,19 @@ async function runTest(
   if (connection === undefined) return failed(`"${test.to}" is no connection`);
   let explanation: Explanation;
   try {
-    const parts = await analyse(test.to, test.run);
+    const { run = '', does } = test;
+    const understood = await analyse(test.to, { text: run, ...(does === undefined ? {} : { does }) });
+    if (understood === undefined) return failed(`"${shownTest(test)}" is not understood`);
     const moment = test.at === undefined ? now : Date.parse(test.at);
     explanation = policy.explain({
       principal: testPrincipal(test.as),
       connection,
-      parts,
-      text: test.run,
+      ...understood,
       now: moment,
       reason: test.reason,
     });
   } catch (thrown) {
-    return failed(`cannot analyse "${test.run}": ${thrown instanceof Error ? thrown.message : String(thrown)}`);
+    return failed(`cannot analyse "${shownTest(test)}": ${describeThrown(thrown)}`);
   }
   const why = explanationLines(explanation);
   if (explanation.timed && test.at === undefined) {
@@ -83,6 +89,11 @@ async function runTest(
   if (verdictFits && reasonFits) return { test, index, passed: true, got, rule, problem: undefined, why };
   const by = (name: string | undefined) => (name === undefined ? '' : ` by ${name}`);
   return failed(`got ${got}${by(rule)}, expected ${test.expect}${by(test.rule)}`, { got, rule, why });
+}
+
+function describeThrown(thrown: unknown): string {
+  if (!(thrown instanceof Error)) return String(thrown);
+  return 'fix' in thrown && typeof thrown.fix === 'string' ? `${thrown.message}; ${thrown.fix}` : thrown.message;
 }
 
 /** What came out; `reasons`: the rule or masks that say so, the speaking one first. */

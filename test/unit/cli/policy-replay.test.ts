@@ -151,3 +151,86 @@ it('says what is wrong with what it is asked', async () => {
   const soon = await hoopctl(['policy', 'replay', document, '--data', folder, '--since', 'soon']);
   expect(soon.err).toContain("--since is 'soon'");
 });
+
+it('judges an operation by what is on record of it, not by its text as a command', async () => {
+  const data = temporaryDirectory('replay-hosts');
+  const yaml = (rules: string) => `connections:
+  host:
+    protocol: ssh
+    target: { host: 10.0.0.7, hostKeys: ["SHA256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"] }
+    credentials: { user: app, password: env:PW }
+  prod-db:
+    protocol: postgres
+    target: { host: 127.0.0.1, database: app, tls: disable }
+    credentials: { user: app, password: env:PW }
+access:
+  - { who: { groups: [dba] }, to: { names: ["*"] } }
+rules:
+${rules}`;
+  const forbids = '  - { name: no-reboot, to: { names: [host] }, when: { programs: [reboot] }, then: deny }\n';
+  const opaque = 'what is typed in a shell cannot be decided';
+  const unseen = 'the bytes of a forwarding are not inspected';
+  const intents = [
+    { how: 'shell', text: 'shell', verdict: 'deny', rule: 'opaque', parts: [{ does: ['shell'], opaque }] },
+    { how: 'sftp', text: 'read /etc/shadow', parts: [{ does: ['sftp-read'], places: ['/etc/shadow'] }] },
+    {
+      ...{ how: 'forward', text: '10.0.0.5:443', verdict: 'deny', rule: 'opaque' },
+      parts: [{ does: ['forward'], places: ['10.0.0.5:443'], opaque: unseen }],
+    },
+    { how: 'forward', text: '10.0.0.5:5432', parts: [{ does: ['forward'], places: ['10.0.0.5:5432'] }] },
+    { how: 'exec', text: 'rm -rf /srv', parts: [{ does: ['exec'], programs: ['rm'] }] },
+    { how: 'shell', text: 'shell', parts: [{ does: ['shell'] }] },
+  ];
+  const statements = [
+    {
+      how: 'execute',
+      text: 'execute p',
+      executes: 'drop table t',
+      parts: [{ does: ['execute', 'drop'], written: ['t'] }],
+    },
+    { how: 'function-call', text: 'function 2200', parts: [{ does: ['call'], functions: ['2200'], opaque: 'a call' }] },
+    { how: 'query', text: 'selec 1', parts: [{ does: [], opaque: 'it does not parse' }] },
+  ];
+  for (const [session, connection, list] of [
+    ['s-1', 'host', intents],
+    ['s-2', 'prod-db', statements],
+  ] as const) {
+    const lines = [
+      { kind: 'open', session, principal, connection },
+      ...list.map((one, i) => ({ kind: 'intent', op: i + 1, verdict: 'allow', ...one })),
+    ];
+    writeFileSync(
+      join(data, `${session}.jsonl`),
+      lines.map((line, seq) => `${JSON.stringify({ seq, at: time(0), ...line, prev: '0'.repeat(64) })}\n`).join(''),
+    );
+  }
+  const differ = async (rules: string) => {
+    const file = join(data, 'new.yaml');
+    writeFileSync(file, yaml(rules));
+    const { code, out, err } = await hoopctl(['policy', 'replay', file, '--data', data, '--json']);
+    expect([code, err]).toEqual([0, '']);
+    const found = JSON.parse(out).differ as { session: string; op: number; was: string; now: string; rule?: string }[];
+    return found.map(({ session, op, was, now, rule }) => `${session} #${op} ${was} → ${now} ${rule}`).sort();
+  };
+  // The rules that were in force.
+  expect(await differ(forbids)).toEqual([]);
+  expect(await differ(`${forbids}  - { name: no-shell, when: { does: [shell] }, then: deny }\n`)).toEqual([
+    's-1 #6 allow → deny no-shell',
+  ]);
+  expect(await differ(`${forbids}  - { name: shells, when: { does: [shell] }, then: allow }\n`)).toEqual([
+    's-1 #1 deny → allow shells',
+  ]);
+  const others = [
+    '  - { name: quiet, to: { names: [host] }, when: { places: [/etc/shadow, "10.0.0.5:5432"] }, then: deny }\n',
+    '  - { name: recursive, to: { names: [host] }, when: { programs: [rm], arguments: ["-*r*"] }, then: deny }\n',
+    '  - { name: no-drop, to: { names: [prod-db] }, when: { does: [drop], text: "drop table" }, then: deny }\n',
+  ];
+  expect(await differ(forbids + others.join(''))).toEqual([
+    's-1 #2 allow → deny quiet',
+    's-1 #4 allow → deny quiet',
+    's-1 #5 allow → deny recursive',
+    's-2 #1 allow → deny no-drop',
+    's-2 #2 allow → deny opaque',
+    's-2 #3 allow → deny opaque',
+  ]);
+});

@@ -7,7 +7,11 @@ import { type Import, imports, sourceFiles } from './source.ts';
 function zone(file: string): string {
   const [, folder, part, rest] = file.split('/') as [string, string, string?, string?];
   if (folder !== 'protocol') return folder;
-  if (['contract.ts', 'facts.ts', 'local.ts', 'proof.ts', 'told.ts', 'values.ts', 'vocabulary.ts'].includes(part!))
+  if (
+    ['contract.ts', 'facts.ts', 'local.ts', 'proof.ts', 'spoken.ts', 'told.ts', 'values.ts', 'vocabulary.ts'].includes(
+      part!,
+    )
+  )
     return 'contract';
   if (part === 'index.ts') return 'registry';
   return rest === undefined ? 'protocol' : `protocol/${part}`;

@@ -3,6 +3,7 @@
 import { resolve } from 'node:path';
 import { parseDuration } from '../../../core/clock.ts';
 import { asHoopctlError, userError } from '../../../core/errors.ts';
+import type { Spoken } from '../../../protocol/contract.ts';
 import type { Replayed } from '../../../session/policy/replay.ts';
 import { command as define } from '../../command.ts';
 import { CONFIG_OPTION, DEFAULT_FILE, namedFile, needDocument } from '../../document.ts';
@@ -21,7 +22,7 @@ export const command = define({
     { name: 'file', optional: true, help: `the new configuration (default: ${DEFAULT_FILE})`, complete: 'files' },
   ],
   notes: `Statements whose verdict differs from the recorded one, those whose result a budget would have cut, and those of which
-columns would be masked. Masks are judged by what the text tells, budgets by the rows, bytes and times that were recorded from
+columns would be masked. Operations are judged by what is on record of them. Masks are judged by what the text tells, budgets by the rows, bytes and times that were recorded from
 --since on. What detectors would find in values, and how many distinct ones there were, no recording tells. Recordings in object
 storage are read from the one that the new configuration names, with its credentials.`,
   run: async ({ file: argument, config, data, since, identity }, context) => {
@@ -30,9 +31,10 @@ storage are read from the one that the new configuration names, with its credent
     if (back === undefined) throw userError('usage', `--since is '${since}', expected a duration such as 7d`);
     if (data === undefined) throw userError('usage', '--data is missing', { fix: "name the gateway's data directory" });
     const { Replayer } = await import('../../../session/policy/replay.ts');
+    const { understand } = await import('../../../gateway/spoken.ts');
     const { recordingsIn } = await import('../../stored.ts');
     const { connections, policy } = await needDocument(context, file);
-    const analyse = async (name: string, text: string) => connections.get(name)!.protocol.analyse(text);
+    const analyse = (name: string, spoken: Spoken) => understand(connections, name, spoken);
     const known = [...connections.values()].map(({ name, labels }) => ({ name, labels }));
     const from = Date.now() - back;
     const replayer = new Replayer({ policy, connections: known, analyse, from });

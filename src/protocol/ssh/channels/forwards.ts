@@ -233,7 +233,7 @@ const DATA = 94;
 const HEAD = 9;
 
 /** The address that it stands for, and how it was written: another spelling is no way around a rule. */
-function placeOf(host: string, port: number): PlaceUse {
+export function placeOf(host: string, port: number): PlaceUse {
   const place = destination(canonicalHost(host), port);
   const as = destination(host, port);
   return { place, ...(as === place ? {} : { as }), read: true, written: true };

@@ -50,7 +50,7 @@ function facts(how: Starting['how'], text: string, asks: boolean): Facts {
   return {
     does: ['shell'],
     ...none,
-    opaque: 'what is typed in a shell cannot be decided (but by options.shell: commands)',
+    opaque: 'what is typed in a shell cannot be decided, but by options.shell: commands',
   };
 }
 

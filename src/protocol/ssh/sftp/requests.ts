@@ -1,6 +1,6 @@
 // Requests of SFTP as operations: what each does, on which paths, and how it is written once the paths are the host's own.
 
-import type { Facts } from '../../contract.ts';
+import type { Facts, PlaceUse } from '../../contract.ts';
 import type { SshReader } from '../wire/message.ts';
 import { Fxp, fieldsOf, Open, packet } from './packet.ts';
 
@@ -102,10 +102,13 @@ export function attributesOf(raw: Buffer, path: Buffer): FileRequest {
 
 /** `paths`: as the host resolves them, or as they came. */
 export function factsOf({ does }: FileRequest, paths: readonly string[]): Facts {
+  return { does, relations: [], functions: [], places: placesOf(does, paths), unbounded: false };
+}
+
+export function placesOf(does: readonly string[], paths: readonly string[]): readonly PlaceUse[] {
   const written = does.some((word) => word !== 'sftp-read' && word !== 'sftp-list');
   const read = does.includes('sftp-read') || does.includes('sftp-list');
-  const places = paths.map((place) => ({ place, read, written }));
-  return { does, relations: [], functions: [], places, unbounded: false };
+  return paths.map((place) => ({ place, read, written }));
 }
 
 function open(type: number, id: number, reader: SshReader): FileRequest {

@@ -94,6 +94,7 @@ test('an explanation in words begins with the verdict and says why not', () => {
   expect(explanationLines(policy.explain(input))).toEqual([
     'access: open',
     'verdict: deny, by rule no-drop (use a migration)',
+    'what it does: drop',
     'matches: no-drop (deny)',
     '  to.labels.env: prod',
     '  when.does: drop',

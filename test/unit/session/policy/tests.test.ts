@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import type { Facts } from '../../../../src/protocol/contract.ts';
+import type { Facts, Spoken, Understood } from '../../../../src/protocol/contract.ts';
 import { type PolicyTest, testSchema } from '../../../../src/session/policy/schema.ts';
 import { runTests } from '../../../../src/session/policy/tests.ts';
 import { facts, policyOf, prod, reads, stage } from './fixture.ts';
@@ -31,10 +31,10 @@ const statements: Record<string, Facts> = {
   star: facts('select', { relations: reads('customers') }),
 };
 
-async function analyse(_: string, run: string): Promise<readonly Facts[]> {
-  const found = statements[run];
+async function analyse(_: string, { text, does }: Spoken): Promise<Understood> {
+  const found = does === undefined ? statements[text] : facts(does);
   if (found === undefined) throw new Error('syntax error');
-  return [found];
+  return { text, parts: [found], ...(text === 'by configuration' ? { refused: 'it is off' } : {}) };
 }
 
 async function result(test: object) {
@@ -71,6 +71,9 @@ test.each<[object, object]>([
   [{ run: 'truncate', expect: 'deny', as: { groups: ['g'], actor: 'claude' } }, passes('deny', 'actors')],
   [{ run: 'name', expect: 'deny', as: {} }, passes('deny', 'access')],
   [{ run: 'name', expect: 'allow', to: 'stage-db', as: { groups: ['agents'] } }, passes('allow')],
+  [{ does: 'drop', expect: 'deny' }, passes('deny', 'no-drop')],
+  [{ does: 'drop', run: 'x', expect: 'allow' }, fails('got deny by no-drop, expected allow', 'deny', 'no-drop')],
+  [{ does: 'select', run: 'by configuration', expect: 'deny' }, passes('deny')],
   [{ run: 'nonsense', expect: 'deny' }, fails('cannot analyse "nonsense": syntax error')],
   [{ run: 'name', expect: 'allow', to: 'nowhere' }, fails('"nowhere" is no connection')],
 ])('the test %j gives %j', async (test, expected) => {
@@ -83,9 +86,10 @@ test('a failing test comes with the reason, all with their places', async () => 
   );
   const results = await runTests(policy, tests, [prod], analyse, 0);
   expect(results.map(({ index }) => index)).toEqual([0, 1]);
-  expect(results[1]!.why.slice(0, 3)).toEqual([
+  expect(results[1]!.why.slice(0, 4)).toEqual([
     'access: open',
     'verdict: deny, by rule no-drop',
+    'what it does: drop',
     'matches: no-drop (deny)',
   ]);
 });
