@@ -7,6 +7,7 @@ import { systemClock } from '../core/clock.ts';
 import { userError } from '../core/errors.ts';
 import { silentLog } from '../core/log.ts';
 import { openPlace, readPlace } from '../gateway/place.ts';
+import { keptIssuers, unseen } from '../gateway/whom.ts';
 import type { Admin } from './administration.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -77,9 +78,10 @@ export async function localAdmin(directory: string, by: string, env: Environment
       await note('service account removed', { name });
     },
     async revoke(issuer, subject, reason) {
+      const warning = await unseen({ issuer, subject }, await keptIssuers(store.keyValues), store);
       await note('revoke', { issuer, subject, reason });
       await store.revocations.add({ issuer, subject, by, at: Date.now(), ...(reason === undefined ? {} : { reason }) });
-      return undefined;
+      return warning === undefined ? {} : { warning };
     },
     revocations: () => store.revocations.list(),
     async unrevoke(issuer, subject) {

@@ -31,8 +31,7 @@ function apiAdmin(api: Api, signal: AbortSignal): Admin {
     accounts: async () => (await get<{ serviceAccounts: AccountItem[] }>('admin/service-accounts')).serviceAccounts,
     rotateAccount: (name) => post(route`admin/service-accounts/${name}/rotate`, {}),
     removeAccount: (name) => remove(route`admin/service-accounts/${name}`),
-    revoke: async (issuer, subject, reason) =>
-      (await post<{ sessionsEnded?: number }>('admin/revocations', { issuer, subject, reason })).sessionsEnded,
+    revoke: (issuer, subject, reason) => post('admin/revocations', { issuer, subject, reason }),
     revocations: async () => (await get<{ revocations: RevocationItem[] }>('admin/revocations')).revocations,
     unrevoke: (issuer, subject) => remove('admin/revocations', { issuer, subject }),
     [Symbol.asyncDispose]: async () => {},

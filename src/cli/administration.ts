@@ -36,6 +36,13 @@ export interface NewAccount {
   readonly description?: string;
 }
 
+export interface Revoked {
+  /** Live sessions that were cut; undefined where that is not known. */
+  readonly sessionsEnded?: number;
+  /** What may be wrong with whom it is about. */
+  readonly warning?: string;
+}
+
 export interface Admin extends AsyncDisposable {
   addUser(user: NewUser): Promise<UserItem>;
   users(): Promise<readonly UserItem[]>;
@@ -46,8 +53,7 @@ export interface Admin extends AsyncDisposable {
   accounts(): Promise<readonly AccountItem[]>;
   rotateAccount(name: string): Promise<AccountItem & { secret: string }>;
   removeAccount(name: string): Promise<void>;
-  /** How many live sessions were cut; undefined where that is not known. */
-  revoke(issuer: string, subject: string, reason: string | undefined): Promise<number | undefined>;
+  revoke(issuer: string, subject: string, reason: string | undefined): Promise<Revoked>;
   revocations(): Promise<readonly RevocationItem[]>;
   unrevoke(issuer: string, subject: string): Promise<void>;
 }

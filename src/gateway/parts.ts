@@ -41,7 +41,7 @@ export interface Stores {
   readonly oidc: OidcStore;
   readonly sessions: SessionStore;
   readonly deliveries: DeliveryStore;
-  readonly keyValues: Pick<KeyValue, 'get' | 'set'>;
+  readonly keyValues: Pick<KeyValue, 'get' | 'set' | 'list'>;
 }
 
 /** How a client logs in with one issuer; `/.well-known/hoopctl`. */

@@ -28,6 +28,7 @@ import { Reports } from './report/reports.ts';
 import { SessionOpener } from './sessions.ts';
 import { Tunnels } from './tunnels.ts';
 import { WebListener } from './web.ts';
+import { keepIssuers } from './whom.ts';
 
 export type { GatewayOptions } from './ground.ts';
 
@@ -138,8 +139,14 @@ async function assemble(
   }
   watchDisk(parts);
   undo.use(housekeeping(parts, store));
+  const tellIssuers = (now: Configuration) =>
+    void keepIssuers(store.keyValues, state.fleet.id, now).catch((thrown: unknown) =>
+      log.warn({ error: String(thrown) }, 'the names of issuers are not kept for "hoopctl admin --data"'),
+    );
+  tellIssuers(configuration);
   const changed = (now: Configuration) => {
     dropConnections(parts, now);
+    tellIssuers(now);
     state.exports.apply();
     void warnOfCredentials(now, parts.credentials, log);
   };

@@ -5,6 +5,7 @@ import { userError } from '../../core/errors.ts';
 import { LOCAL_ISSUER, SERVICE_ACCOUNTS } from '../../session/identity/authenticator.ts';
 import { displayName, type Principal } from '../../session/identity/principal.ts';
 import type { Parts } from '../parts.ts';
+import { issuerNames, keptIssuers, unseen } from '../whom.ts';
 import { type Route, route } from './route.ts';
 import { iso, nameParams, okShape, timeShape } from './shapes.ts';
 
@@ -181,10 +182,18 @@ function revocationRoutes(parts: Parts): Route[] {
       path: '/api/v1/admin/revocations',
       summary: 'Revokes a principal: its tokens are refused and its live sessions end at once.',
       body: z.strictObject({ ...whom, reason: z.string().max(500).optional() }),
-      answer: z.object({ ok: z.literal(true), sessionsEnded: z.int() }),
+      answer: z.object({
+        ok: z.literal(true),
+        sessionsEnded: z.int(),
+        warning: z.string().optional().describe('The principal was never seen: it may be misspelt.'),
+      }),
       async handle({ body, caller }) {
+        // Another gateway of the same store may have other issuers.
+        const others = (await keptIssuers(parts.stores.keyValues)) ?? [];
+        const issuers = [...issuerNames(parts.configuration()), ...others];
+        const warning = await unseen(body, [...new Set(issuers)], parts.stores);
         const ended = await revoke(parts, body.issuer, body.subject, body.reason, caller.principal);
-        return { ok: true as const, sessionsEnded: ended };
+        return { ok: true as const, sessionsEnded: ended, ...(warning === undefined ? {} : { warning }) };
       },
     }),
     route({

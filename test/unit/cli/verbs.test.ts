@@ -449,7 +449,19 @@ describe('admin', () => {
     expect((await hoopctl(['admin', 'users', 'ls', '--data', data])).out).toMatch(/^ann +admins /m);
     const { out } = await hoopctl(['admin', 'service-accounts', 'add', 'ci', '--data', data]);
     expect(out).toMatch(/^\S{20,}\n$/);
-    expect((await hoopctl(['admin', 'revocations', 'add', 'local', 'ann', '--data', data])).code).toBe(0);
+    const revoke = (...whom: string[]) => hoopctl(['admin', 'revocations', 'add', ...whom, '--data', data]);
+    expect(await revoke('local', 'ann')).toMatchObject({ code: 0, err: '' });
+    const typo = await revoke('local', 'anm');
+    expect([typo.code, typo.err]).toEqual([
+      0,
+      'warning: there is no "anm" at the issuer "local" now; did you mean "ann"?\n',
+    ]);
+    expect((await revoke('service-accounts', 'cl')).err).toContain('did you mean "ci"?');
+    const store = await openStore({ directory: data, clock: { now: () => Date.now() } });
+    await store.keyValues.set('issuers/gw-1', JSON.stringify(['local', 'service-accounts', 'corp']));
+    await store.close();
+    const refused = await revoke('locl', 'ann');
+    expect([refused.code, refused.err]).toEqual([1, expect.stringContaining('did you mean "local"?')]);
     expect((await hoopctl(['admin', 'revocations', 'ls', '--data', data])).out).toMatch(
       /^local +ann .*tester on this machine/m,
     );

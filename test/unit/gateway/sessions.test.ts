@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { localAdmin } from '../../../src/cli/admin-local.ts';
 import { House, until } from '../../support/gateway-house.ts';
 
 let house: House;
@@ -128,6 +129,31 @@ describe('a session through a tunnel', () => {
     const lifted = await house.call(admin, 'DELETE', '/api/v1/admin/revocations?issuer=corp&subject=frank');
     expect(lifted.status).toBe(200);
     expect((await house.call(token, 'GET', '/api/v1/me')).status).toBe(200);
+  });
+
+  it('is not shut out by a name that no issuer has; a subject that never came is told', async () => {
+    const admin = await house.person('root', ['admins']);
+    const client = await house.tunnel(await house.person('harriet', ['dev']), 'prod-db');
+    client.say('say hello');
+    await client.line();
+    client.end();
+    const revoke = async (issuer: string, subject: string) =>
+      (await house.call(admin, 'POST', '/api/v1/admin/revocations', { issuer, subject })).body;
+    const error = { code: 'not_found', message: 'there is no issuer "crop"', next: 'did you mean "corp"?' };
+    expect(await revoke('crop', 'harriet')).toEqual({ error });
+    const list = 'it is one of local, service-accounts, corp, ci-bot';
+    expect(await revoke('elsewhere', 'harriet')).toMatchObject({ error: { next: list } });
+    const { body: listed } = await house.call(admin, 'GET', '/api/v1/admin/revocations');
+    expect(listed.revocations.filter(({ subject }: { subject: string }) => subject === 'harriet')).toEqual([]);
+    expect(await revoke('corp', 'nobody-yet')).toEqual({
+      ...{ ok: true, sessionsEnded: 0 },
+      warning: 'no session of "nobody-yet" of the issuer "corp" is on record',
+    });
+    expect((await revoke('corp', 'harriet@example.com')).warning).toMatch(/; did you mean "harriet"\?$/);
+    expect(Object.keys(await revoke('corp', 'harriet'))).toEqual(['ok', 'sessionsEnded']);
+    // The issuers are known there too, though the configuration is not.
+    await using local = await localAdmin(house.data, 'somebody', {});
+    await expect(local.revoke('crop', 'harriet', undefined)).rejects.toMatchObject({ fix: 'did you mean "corp"?' });
   });
 
   it('goes on when its token is revoked, which no new one can be opened with', async () => {
