@@ -57,6 +57,13 @@ export interface AnalyserLimits {
   readonly statementBytes: Limit;
   /** Statements in one text: each costs some ten times what its words do. */
   readonly statements: Limit;
+  /** The parser's tree of a text, as JSON: some 5 to 60 times the text. Each MiB of it takes up to 60 ms. */
+  readonly tree: Limit;
+  /**
+   * What the reading of a text takes, about nodes looked at: what is superlinear in nesting, or in runs of operator characters,
+   * ends here. Texts that are not made for it take less than ten for each byte.
+   */
+  readonly steps: Limit;
   /** Texts remembered. */
   readonly cacheEntries: Limit;
   /** Bytes of texts remembered; what is known of them takes some times more. */
@@ -66,16 +73,20 @@ export interface AnalyserLimits {
 export const ANALYSER_LIMITS: AnalyserLimits = {
   statementBytes: limit('statement_bytes', 'bytes', 1 * MIB),
   statements: limit('statements_per_text', 'count', 10_000),
+  tree: limit('statement_tree_bytes', 'bytes', 16 * MIB),
+  steps: limit('statement_steps', 'count', 5_000_000),
   cacheEntries: limit('statement_cache_entries', 'count', 20_000),
   cacheBytes: limit('statement_cache_bytes', 'bytes', 16 * MIB),
 };
 
 /** Those in force when the first client comes. */
 export function analyserLimitsOf(services: Services): AnalyserLimits {
-  const { statementBytes, statements, cacheEntries, cacheBytes } = ANALYSER_LIMITS;
+  const { statementBytes, statements, tree, steps, cacheEntries, cacheBytes } = ANALYSER_LIMITS;
   return {
     statementBytes: services.limit(statementBytes),
     statements: services.limit(statements),
+    tree: services.limit(tree),
+    steps: services.limit(steps),
     cacheEntries: services.limit(cacheEntries),
     cacheBytes: services.limit(cacheBytes),
   };

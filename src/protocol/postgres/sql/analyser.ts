@@ -6,6 +6,7 @@ import type { Analyser, Analysis } from '../analysis.ts';
 import { ANALYSER_LIMITS, type AnalyserLimits } from '../limits.ts';
 import { readCode, withBody } from './bodies.ts';
 import { Doorkeeper, TextCache } from './cache.ts';
+import { scanSteps, spend, TooMuch, within } from './effort.ts';
 import { normalise, shapeOf } from './normalise.ts';
 import { loadParser, parse } from './parser.ts';
 import { type AnalysedStatement, opaqueAnalysis, readOne } from './statement.ts';
@@ -62,44 +63,62 @@ class CachingAnalyser implements Analyser {
   }
 }
 
-/** One text, without any cache. `keep`: whether the answer may be remembered at all. */
-export function analyseFresh(
-  sql: Buffer,
-  limits: AnalyserLimits = ANALYSER_LIMITS,
-): { analysis: Analysis; shareable: boolean; keep: boolean } {
+interface Fresh {
+  readonly analysis: Analysis;
+  readonly shareable: boolean;
+  /** Whether the answer may be remembered at all. */
+  readonly keep: boolean;
+}
+
+/** One text, without any cache. */
+export function analyseFresh(sql: Buffer, limits: AnalyserLimits = ANALYSER_LIMITS): Fresh {
+  return within(limits.steps, () => readFresh(sql, limits, 0));
+}
+
+/** Functions that define functions that define functions. */
+const DEEPEST = 5;
+
+function readFresh(sql: Buffer, limits: AnalyserLimits, depth: number): Fresh {
   const refused = refusedBefore(sql, limits);
-  if (refused !== undefined) return { analysis: opaqueAnalysis(refused), shareable: false, keep: false };
-  const parsed = parse(sql);
+  if (refused !== undefined) return unread(refused);
+  const parsed = parse(sql, limits.tree);
   if (parsed.error !== undefined) {
     const { message, position } = parsed.error;
-    // Without a position the parser failed, not the text: the next time may be better.
+    // Without a position the parser failed, or a limit: the next time may be better.
     return { analysis: opaqueAnalysis(message, position), shareable: false, keep: position !== undefined };
   }
   const count = limits.statements;
   if (parsed.statements.length > count.value) {
-    const why = `the text has ${parsed.statements.length} statements, over the limit ${count.name} of ${count.value}`;
-    return { analysis: opaqueAnalysis(why), shareable: false, keep: false };
+    return unread(
+      `the text has ${parsed.statements.length} statements, over the limit ${count.name} of ${count.value}`,
+    );
   }
   try {
     const read = parsed.statements.map((statement) => readOne(statement, sql));
-    const statements = read.map(({ info }) => withCode(info, limits));
+    const statements = read.map(({ info }) => withCode(info, limits, depth));
     const analysis = { facts: statements.map((info) => info.facts), statements };
     return { analysis, shareable: read.every((statement) => statement.shareable), keep: true };
-  } catch {
+  } catch (thrown) {
+    if (thrown instanceof TooMuch) return unread(thrown.message);
     // The walk is recursive: a tree that the parser could build may still be too deep for it.
-    const analysis = opaqueAnalysis('the statement is nested too deeply to be analysed');
-    return { analysis, shareable: false, keep: false };
+    return unread('the statement is nested too deeply to be analysed');
   }
 }
 
+function unread(why: string): Fresh {
+  return { analysis: opaqueAnalysis(why), shareable: false, keep: false };
+}
+
 /** A function that is defined in a language that can be read: what its body does counts as done. */
-function withCode(info: AnalysedStatement, limits: AnalyserLimits): AnalysedStatement {
+function withCode(info: AnalysedStatement, limits: AnalyserLimits, depth: number): AnalysedStatement {
   const { defines, facts } = info;
   if (defines?.text === undefined) return info;
   const language = defines.language ?? 'sql';
   // In C, and under the name of another: `load` says so.
   if (language === 'c' || language === 'internal') return info;
-  const code = readCode(language, defines.text, (sql) => analyseFresh(Buffer.from(sql), limits).analysis);
+  const read = (sql: string) =>
+    depth < DEEPEST ? readFresh(Buffer.from(sql), limits, depth + 1).analysis : opaqueAnalysis('nested too deeply');
+  const code = readCode(language, defines.text, read);
   return { ...info, facts: withBody(facts, defines, code), code };
 }
 
@@ -110,5 +129,11 @@ function refusedBefore(sql: Buffer, limits: AnalyserLimits): string | undefined 
   }
   // The parser would stop at a NUL, and read invalid UTF-8 otherwise than the server does.
   if (sql.includes(0)) return 'the statement contains a NUL';
-  return isUtf8(sql) ? undefined : 'the statement is not valid UTF-8';
+  if (!isUtf8(sql)) return 'the statement is not valid UTF-8';
+  try {
+    spend(scanSteps(sql));
+    return undefined;
+  } catch (thrown) {
+    return (thrown as TooMuch).message;
+  }
 }

@@ -4,6 +4,7 @@
 // The walk visits every node, also of types it has never heard of: what is named somewhere in a statement is found,
 // whatever the grammar puts it into.
 
+import { spend } from './effort.ts';
 import { FUNCTION_LIKE, JSON_FUNCTIONS } from './function-like.ts';
 import type { Tree } from './parser.ts';
 import { hasReturning, refersToRow } from './references.ts';
@@ -42,6 +43,7 @@ export class Scope {
   }
 
   has(name: string): boolean {
+    spend();
     return this.#names.has(name) || (this.#outer?.has(name) ?? false);
   }
 }
@@ -139,6 +141,7 @@ export class Collector {
   }
 
   walk(value: unknown, scope: Scope): void {
+    spend();
     if (Array.isArray(value)) {
       for (const item of value) this.walk(item, scope);
       return;

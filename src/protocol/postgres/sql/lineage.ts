@@ -5,6 +5,7 @@
 // the planner then takes all columns of all relations. Deeper lineage (sub-queries, CTEs, set operations) goes in here.
 
 import type { Collector, Name } from './collector.ts';
+import { spend } from './effort.ts';
 import type { Tree } from './parser.ts';
 import { type Predicate, type Predicates, predicatesOf } from './predicates.ts';
 import { type Redefined, redefinesOf } from './redefines.ts';
@@ -350,6 +351,7 @@ function referenceOf(column: Tree): Reference {
 const NOT_FOLLOWED = new Set(['SubLink', 'SelectStmt', 'WindowDef', 'over', 'A_Indirection', 'MergeSupportFunc']);
 
 function addReferences(value: unknown, references: Reference[]): boolean {
+  spend();
   if (Array.isArray(value)) return value.every((item) => addReferences(item, references));
   if (!isTree(value)) return true;
   const node = unwrap(value);

@@ -1,13 +1,14 @@
 // Names that a statement gives to expressions, and what is behind them: `select upper(ssn) as u … where u > 'x'` is about ssn.
 // Refuses to know: scopes. A name stands for everything that goes by it anywhere in the statement.
 
+import { spend } from './effort.ts';
 import type { Tree } from './parser.ts';
 import { fieldsIn, plainReference } from './references.ts';
 import { as, child, list, names, text, unwrap } from './tree.ts';
 
 export class MadeNames {
-  /** With what is in each; undefined: not known what. */
-  readonly #made = new Map<string, Set<string> | undefined>();
+  /** With what is in each, sets that names share; undefined: not known what. */
+  readonly #made = new Map<string, Set<ReadonlySet<string>> | undefined>();
   /** Those that are not just another name of one column, where conditions can be about them. */
   readonly #computed = new Set<string>();
 
@@ -21,9 +22,10 @@ export class MadeNames {
   /** Whether equality with a name is one with what somebody has made of a column. */
   isComputed(name: string): boolean {
     const seen = new Set([name]);
+    const added = new Set<ReadonlySet<string>>();
     for (const each of seen) {
       if (this.#computed.has(each)) return true;
-      for (const inside of this.#made.get(each) ?? []) seen.add(inside);
+      addAll(this.#made.get(each) ?? [], seen, added);
     }
     return false;
   }
@@ -38,17 +40,27 @@ export class MadeNames {
     if (item?.val !== undefined) this.give(text(item, 'name') ?? defaultName(item.val), item.val, inner);
   }
 
-  /** Columns of a UNION and the like have the names of its first query's, and values of all. */
+  /**
+   * Columns of a UNION and the like have the names of its first query's, and values of all. What is on the left of it has
+   * the same names, and gives them nothing more: a long chain needs this once.
+   */
   giveCombined(select: Tree): void {
-    const [first, ...others] = leaves(select).map(columnsOf);
-    const called = leaves(select)[0];
+    const queries = leaves(select);
+    const [first, ...others] = queries.map(columnsOf);
+    const names = list(queries[0], 'targetList').map((target) => {
+      const item = as(target, 'ResTarget');
+      return text(item, 'name') ?? (item === undefined ? undefined : defaultName(item.val));
+    });
+    const unlike = (other: unknown[][] | undefined) => other?.length !== first?.length || other === undefined;
+    if (others.some(unlike)) {
+      const all = fieldsIn(select);
+      for (const name of names) if (name !== undefined) this.giveFields(name, all);
+    }
     for (const other of others) {
-      for (const [place, target] of list(called, 'targetList').entries()) {
-        const item = as(target, 'ResTarget');
-        const name = text(item, 'name') ?? (item === undefined ? undefined : defaultName(item.val));
-        if (first === undefined || other === undefined || other.length !== first.length) {
-          if (name !== undefined) this.giveFields(name, fieldsIn(select));
-        } else for (const value of other[place] ?? []) this.give(name, value, true);
+      if (unlike(other)) continue;
+      spend(names.length);
+      for (const [place, name] of names.entries()) {
+        for (const value of other?.[place] ?? []) this.give(name, value, true);
       }
     }
   }
@@ -56,7 +68,8 @@ export class MadeNames {
   /** Columns of VALUES. */
   giveValues(rows: readonly unknown[]): void {
     const width = list(as(rows[0], 'List'), 'items').length;
-    for (let column = 1; column <= width; column++) this.giveFields(`column${column}`, fieldsIn(rows));
+    const all = width === 0 ? undefined : fieldsIn(rows);
+    for (let column = 1; column <= width; column++) this.giveFields(`column${column}`, all);
   }
 
   giveFields(name: string, fields: ReadonlySet<string> | undefined): void {
@@ -67,31 +80,52 @@ export class MadeNames {
   #give(name: string, fields: ReadonlySet<string> | undefined): void {
     const known = this.#made.get(name);
     if (fields === undefined || (this.#made.has(name) && known === undefined)) this.#made.set(name, undefined);
-    else this.#made.set(name, new Set([...(known ?? []), ...fields]));
+    else if (known === undefined) this.#made.set(name, new Set([fields]));
+    else if (fields.size > 0) known.add(fields);
   }
 
   /** The fields, and those of every expression that has the name of one; undefined: any. */
   behind(fields: ReadonlySet<string>): readonly string[] | undefined {
     const closed = new Set(fields);
+    const added = new Set<ReadonlySet<string>>();
     for (const field of closed) {
       if (!this.#made.has(field)) continue;
       const inside = this.#made.get(field);
       if (inside === undefined) return undefined;
-      for (const other of inside) closed.add(other);
+      addAll(inside, closed, added);
     }
     return [...closed];
   }
 }
 
-function leaves(select: Tree): Tree[] {
+/** Adds what is in the sets, each of them once. */
+function addAll(sets: Iterable<ReadonlySet<string>>, to: Set<string>, added: Set<ReadonlySet<string>>): void {
+  for (const set of sets) {
+    spend();
+    if (added.has(set)) continue;
+    added.add(set);
+    spend(3 * set.size);
+    for (const item of set) to.add(item);
+  }
+}
+
+/** The queries of a set operation, from the left. */
+function leaves(select: Tree, found: Tree[] = []): Tree[] {
+  spend();
   const left = child(select, 'larg');
   const right = child(select, 'rarg');
-  return left === undefined || right === undefined ? [select] : [...leaves(left), ...leaves(right)];
+  if (left === undefined || right === undefined) found.push(select);
+  else {
+    leaves(left, found);
+    leaves(right, found);
+  }
+  return found;
 }
 
 /** What is in each column of a query, row by row for VALUES; undefined where a `*` hides how many there are. */
 function columnsOf(select: Tree): unknown[][] | undefined {
   const rows = list(select, 'valuesLists').map((row) => list(as(row, 'List'), 'items'));
+  spend(rows.length * (rows[0]?.length ?? 0));
   if (rows.length > 0) return rows[0]!.map((_, place) => rows.map((row) => row[place]));
   const values = list(select, 'targetList').map((target) => as(target, 'ResTarget')?.val);
   return values.some((value) => fieldsIn(value) === undefined) ? undefined : values.map((value) => [value]);

@@ -8,6 +8,7 @@
 import { setFlagsFromString } from 'node:v8';
 // @ts-expect-error the emscripten module has no types of its own
 import createModule from 'libpg-query/wasm/libpg-query.js';
+import type { Limit } from '../../../core/limits.ts';
 
 /** A node of the raw parse tree as libpg-query writes it in JSON. */
 export interface Tree {
@@ -73,20 +74,21 @@ function cString(module: Instance, pointer: number): string {
 
 /**
  * Parses a text of valid UTF-8 without NUL (the parser stops at one: the caller has refused it). Never throws; a text
- * that is nested too deeply is an error. `position` counts characters from 1.
+ * that is nested too deeply is an error. `position` counts characters from 1. A tree that is longer than
+ * `bound`, as JSON, is not read.
  */
-export function parse(sql: Uint8Array): Parsed {
+export function parse(sql: Uint8Array, bound?: Limit): Parsed {
   const module = instance;
   if (module === undefined) return { error: { message: 'the SQL parser is not available at the moment' } };
   try {
-    return parseWith(module, sql);
+    return parseWith(module, sql, bound);
   } catch {
     replaceInstance();
     return { error: { message: 'the statement is nested too deeply to be analysed' } };
   }
 }
 
-function parseWith(module: Instance, sql: Uint8Array): Parsed {
+function parseWith(module: Instance, sql: Uint8Array, bound: Limit | undefined): Parsed {
   const text = module._malloc(sql.length + 1);
   if (text === 0) throw new Error('out of memory');
   module.HEAPU8.set(sql, text);
@@ -103,8 +105,14 @@ function parseWith(module: Instance, sql: Uint8Array): Parsed {
     const position = module.HEAPU32[(failure + 16) >> 2]!;
     parsed = { error: position > 0 ? { message, position } : { message } };
   } else {
-    const root = JSON.parse(cString(module, tree)) as { stmts?: { stmt: Tree }[] };
-    parsed = { statements: (root.stmts ?? []).map((entry) => entry.stmt) };
+    const bytes = module.HEAPU8.indexOf(0, tree) - tree;
+    if (bound !== undefined && bytes > bound.value) {
+      const message = `the statement's tree has ${bytes} bytes, over the limit ${bound.name} of ${bound.value}`;
+      parsed = { error: { message } };
+    } else {
+      const root = JSON.parse(cString(module, tree)) as { stmts?: { stmt: Tree }[] };
+      parsed = { statements: (root.stmts ?? []).map((entry) => entry.stmt) };
+    }
   }
   module._free(text);
   module._wasm_free_parse_result(result);

@@ -7,6 +7,7 @@
 
 import type { PredicateKind } from '../../contract.ts';
 import { arranges } from './arranges.ts';
+import { spend } from './effort.ts';
 import { MadeNames } from './made.ts';
 import type { Tree } from './parser.ts';
 import { constantsIn, fieldsIn, functionsIn, plainReference } from './references.ts';
@@ -46,6 +47,7 @@ class Walker {
   #mixes = false;
   #alters = false;
   #depth = 0;
+  readonly #stars = new Map<readonly unknown[], number>();
   positional = false;
 
   run(node: Tree): readonly Predicate[] {
@@ -61,6 +63,7 @@ class Walker {
   }
 
   #walk(value: unknown, where: Where): void {
+    spend();
     if (Array.isArray(value)) {
       for (const item of value) this.#walk(item, where);
       return;
@@ -324,6 +327,17 @@ class Walker {
     if (quals !== undefined) this.#condition(quals);
   }
 
+  /** Which item of a select list has a `*` in it first; Infinity: none. */
+  #firstStar(targets: readonly unknown[]): number {
+    let star = this.#stars.get(targets);
+    if (star === undefined) {
+      const found = targets.findIndex((target) => fieldsIn(target) === undefined);
+      star = found < 0 ? Number.POSITIVE_INFINITY : found;
+      this.#stars.set(targets, star);
+    }
+    return star;
+  }
+
   /** `order by 2` is the second item; a `*` may be anything. */
   #positioned(item: unknown, targets: readonly unknown[]): unknown {
     const sort = as(item, 'SortBy');
@@ -332,18 +346,18 @@ class Walker {
     // Also `order by 1.5`, which the server refuses: it has the key of `order by 2`, and must not answer for it.
     if (constant !== undefined) this.positional = true;
     if (constant === undefined || position < 1) return sort === undefined ? item : sort.node;
-    const before = targets.slice(0, position);
-    const star = before.find((target) => fieldsIn(target) === undefined);
-    return star ?? targets[position - 1] ?? item;
+    const star = this.#firstStar(targets);
+    return (star < position ? targets[star] : targets[position - 1]) ?? item;
   }
 
-  #select(node: Tree, where: Where): void {
+  /** `leftmost`: of a set operation that has given its names. */
+  #select(node: Tree, where: Where, leftmost = false): void {
     this.#depth++;
-    this.#selected(node, where);
+    this.#selected(node, where, leftmost);
     this.#depth--;
   }
 
-  #selected(node: Tree, where: Where): void {
+  #selected(node: Tree, where: Where, leftmost: boolean): void {
     const targets = list(node, 'targetList');
     for (const item of list(node, 'sortClause')) this.#walk([this.#positioned(item, targets)], 'order');
     this.#grouped(list(node, 'groupClause').map((item) => this.#positioned(item, targets)));
@@ -352,7 +366,7 @@ class Walker {
       const on = distinct.filter((item) => unwrap(item) !== undefined);
       this.#grouped(on.length > 0 ? on.map((item) => this.#positioned(item, targets)) : targets);
     }
-    if (!isOneLevel(node)) this.#made.giveCombined(node);
+    if (!isOneLevel(node) && !leftmost) this.#made.giveCombined(node);
     this.#made.giveValues(list(node, 'valuesLists'));
     this.#mixes ||= !isOneLevel(node) || list(node, 'valuesLists').length > 1;
     // All but UNION ALL compare the rows of one side with those of the other.
@@ -360,7 +374,7 @@ class Walker {
     const side = compares ? (where ?? 'join') : where;
     for (const key of ['larg', 'rarg']) {
       const query = child(node, key);
-      if (query !== undefined) this.#select(query, side);
+      if (query !== undefined) this.#select(query, side, key === 'larg' && !isOneLevel(node));
     }
     const {
       sortClause: _s,

@@ -1,5 +1,6 @@
 // What an expression refers to, by names alone. Refuses to know: what becomes of it.
 
+import { spend } from './effort.ts';
 import type { Tree } from './parser.ts';
 import { isPlainCollation, isTotalCast } from './total.ts';
 import { as, isTree, list, names, text, unwrap } from './tree.ts';
@@ -20,6 +21,7 @@ function leavesEquality(type: string, node: Tree): boolean {
 
 /** How many constants and parameters it is, when it is nothing else. */
 export function constantsIn(value: unknown): number | undefined {
+  spend();
   if (Array.isArray(value)) {
     let count = 0;
     for (const item of value) {
@@ -42,12 +44,15 @@ export function fieldsIn(value: unknown): Set<string> | undefined {
   const found = new Set<string>();
   let star = false;
   const walk = (inner: unknown): void => {
+    spend();
     if (Array.isArray(inner)) inner.forEach(walk);
     else if (isTree(inner)) {
       for (const key in inner) {
         const body = inner[key];
         if (key === 'ColumnRef') {
           const last = list(body as Tree, 'fields').at(-1);
+          // What a set takes is more than a look.
+          spend(3);
           if (as(last, 'A_Star') !== undefined) star = true;
           else found.add(text(as(last, 'String'), 'sval') ?? '');
         } else walk(body);
@@ -61,6 +66,7 @@ export function fieldsIn(value: unknown): Set<string> | undefined {
 export function functionsIn(value: unknown): string[] {
   const found: string[] = [];
   const walk = (inner: unknown): void => {
+    spend();
     if (Array.isArray(inner)) inner.forEach(walk);
     else if (isTree(inner)) {
       for (const key in inner) {
@@ -75,6 +81,7 @@ export function functionsIn(value: unknown): string[] {
 
 /** Whether an expression depends on a row at all: `where true`, `where 1 = 1` and `where $1` do not. */
 export function refersToRow(where: unknown): boolean {
+  spend();
   if (Array.isArray(where)) return where.some(refersToRow);
   if (!isTree(where)) return false;
   const node = unwrap(where);

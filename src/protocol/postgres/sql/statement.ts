@@ -235,7 +235,7 @@ function namedParts(type: string, node: Tree, sql: Uint8Array): Partial<Statemen
   switch (type) {
     case 'PrepareStmt': {
       const analysis = innerAnalysis(node, sql);
-      return { prepare: { name: text(node, 'name') ?? '', analysis, text: Buffer.from(sql).toString() } };
+      return { prepare: { name: text(node, 'name') ?? '', analysis, text: textOf(sql) } };
     }
     case 'DeclareCursorStmt': {
       // CURSOR_OPT_HOLD (parsenodes.h)
@@ -273,6 +273,15 @@ function innerAnalysis(node: Tree, sql: Uint8Array): Analysis {
   if (query === undefined) return opaqueAnalysis('a statement without a body');
   const { info } = readOne(query, sql);
   return { facts: [info.facts], statements: [info] };
+}
+
+const texts = new WeakMap<Uint8Array, string>();
+
+/** The whole text: one string for all statements in it, of which there may be thousands. */
+function textOf(sql: Uint8Array): string {
+  const text = texts.get(sql) ?? Buffer.from(sql).toString();
+  texts.set(sql, text);
+  return text;
 }
 
 function copiesTable(type: string, node: Tree): Pick<AnalysedStatement, 'copiesTable'> {
