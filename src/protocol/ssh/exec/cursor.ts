@@ -1,5 +1,7 @@
 // A place in a text that is read from its beginning to its end. Refuses to know: what is read there.
 
+import { fixedLimit } from '../../../core/limits.ts';
+
 /** The text cannot be read for certain. */
 export class Opaque extends Error {}
 
@@ -12,20 +14,44 @@ export function deeper(depth: number): number {
   return depth + 1;
 }
 
+/**
+ * What the reading of one command may be, in words, while nobody else is served: a word is read again in each nesting, and
+ * a long one counts as several. The 128 KiB that a Linux host takes as a command have place for it.
+ */
+const WORDS = fixedLimit('ssh_command_words', 'count', 50_000);
+const LONG = 32;
+
+/** How much of a command has been read, of all texts within it together. */
+export class Effort {
+  #left = WORDS.value;
+
+  /** A word of so many characters has been read. Throws Opaque. */
+  spend(characters: number): void {
+    this.#left -= 1 + Math.floor(characters / LONG);
+    if (this.#left < 0) throw new Opaque(`it has more words than ${WORDS.name}, which is ${WORDS.value}`);
+  }
+}
+
 /** Blanks of other alphabets: some shells in some locales divide words there. */
 const STRANGE = /[^\S \t\n\r\v\f]|\u180e|\u200b|\ufeff|\0/u;
 
 export class Cursor {
   protected readonly text: string;
-  protected at = 0;
+  protected at: number;
 
-  constructor(text: string) {
-    if (STRANGE.test(text)) throw new Opaque('it has a blank that shells disagree about');
+  /** `from`: where to begin, in a text that has been looked at before. */
+  constructor(text: string, from?: number) {
+    if (from === undefined && STRANGE.test(text)) throw new Opaque('it has a blank that shells disagree about');
     this.text = text;
+    this.at = from ?? 0;
   }
 
   get atEnd(): boolean {
     return this.at >= this.text.length;
+  }
+
+  get place(): number {
+    return this.at;
   }
 
   get rest(): string {

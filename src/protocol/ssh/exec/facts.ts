@@ -2,7 +2,7 @@
 // redirections read and write. Refuses to know: rules.
 
 import type { CommandUse, Facts, PlaceUse } from '../../contract.ts';
-import { Opaque } from './cursor.ts';
+import { Effort, Opaque } from './cursor.ts';
 import { unwrap } from './programs.ts';
 import { readScript, type SimpleCommand } from './script.ts';
 import { transfer } from './transfers.ts';
@@ -36,10 +36,11 @@ class Found {
   readonly does = new Set<string>();
   /** The first thing that is not told; what comes after it is read all the same. */
   opaque: string | undefined;
+  readonly #effort = new Effort();
 
   script(text: string, depth: number): void {
     this.#guarded(() => {
-      for (const command of readScript(text)) this.#guarded(() => this.#simple(command, depth));
+      for (const command of readScript(text, this.#effort)) this.#guarded(() => this.#simple(command, depth));
     });
   }
 

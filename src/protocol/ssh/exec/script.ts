@@ -2,7 +2,7 @@
 // expanded: a word whose value the text does not give has none here. What cannot be read for certain throws Opaque.
 // Refuses to know: what programs do with their arguments.
 
-import { deeper, Opaque } from './cursor.ts';
+import { deeper, type Effort, Opaque } from './cursor.ts';
 import { steering } from './variables.ts';
 import { type Redirection, type Word, Words } from './words.ts';
 
@@ -35,13 +35,13 @@ const RESERVED = new Set([
 const CLOSERS = new Set(['then', 'else', 'elif', 'fi', 'do', 'done', 'esac', '}', 'in', ']]']);
 
 /** Every simple command of the text, also those in substitutions. Throws Opaque. */
-export function readScript(text: string, depth = 0): readonly SimpleCommand[] {
+export function readScript(text: string, effort: Effort, depth = 0): readonly SimpleCommand[] {
   const found: SimpleCommand[] = [];
   const inside = (inner: string) => {
     // One by one: there may be more than a call takes arguments.
-    for (const command of readScript(inner, deeper(depth))) found.push(command);
+    for (const command of readScript(inner, effort, deeper(depth))) found.push(command);
   };
-  const words = new Words(text, inside, depth);
+  const words = new Words(text, inside, depth, effort, depth === 0 ? undefined : 0);
   const script = new Script(words, found);
   script.list(NONE);
   if (!words.atEnd) throw new Opaque(`"${words.rest.slice(0, 20)}" has no place there`);

@@ -1,7 +1,7 @@
 // The lexer of the shell's language (XCU 2.2, 2.3, 2.6): blanks, operators, words with their quotes and expansions, here-documents.
 // Refuses to know: what words are together (script.ts).
 
-import { Cursor, deeper, Opaque } from './cursor.ts';
+import { Cursor, deeper, type Effort, Opaque } from './cursor.ts';
 import { steering } from './variables.ts';
 
 /** One word. `value`: its text after the removal of quotes, where the text alone gives it. */
@@ -18,6 +18,7 @@ export interface Redirection {
   readonly written: boolean;
 }
 
+const INDEX = 1024;
 const META = new Set([' ', '\t', '\n', ';', '&', '|', '<', '>', '(', ')']);
 export class Words extends Cursor {
   /** A command that is substituted. */
@@ -26,10 +27,14 @@ export class Words extends Cursor {
   /** Levels of what is read within what is read. */
   #depth: number;
 
-  constructor(text: string, inner: (text: string) => void, depth: number) {
-    super(text);
+  readonly #effort: Effort;
+
+  /** `from`: where to begin, in a text that is a part of one that is being read. */
+  constructor(text: string, inner: (text: string) => void, depth: number, effort: Effort, from?: number) {
+    super(text, from);
     this.#inner = inner;
     this.#depth = depth;
+    this.#effort = effort;
   }
 
   /** Blanks, continued lines and comments; with `lines` the ends of lines too. */
@@ -78,7 +83,10 @@ export class Words extends Cursor {
     if (match === null || (match[2] === undefined && match[3] === undefined)) return undefined;
     if (match[2] !== undefined) {
       // An element of an array, or a pattern: where it is assigned, its index is arithmetic.
-      if (/^[A-Za-z_][A-Za-z0-9_]*\[[^\]]*\]\+?=/.test(this.rest)) throw new Opaque('an array is assigned to');
+      // One that is longer than any index is taken for one: it would be looked for again at each word.
+      const index = this.text.slice(this.at, this.at + match[0].length + INDEX);
+      const long = index.length === match[0].length + INDEX && !index.includes(']');
+      if (long || /^[A-Za-z_][A-Za-z0-9_]*\[[^\]]*\]\+?=/.test(index)) throw new Opaque('an array is assigned to');
       return undefined;
     }
     this.take(match[0]);
@@ -139,6 +147,7 @@ export class Words extends Cursor {
     }
     if (this.at === start) return undefined;
     const raw = this.text.slice(start, this.at);
+    this.#effort.spend(raw.length);
     // A bracket alone is a program's name, not a pattern.
     return { value: raw === '[' ? raw : (value as string | undefined), raw };
   }
@@ -178,7 +187,7 @@ export class Words extends Cursor {
 
   /** The text of a here-document: expanded as if in double quotes, which are themselves in it. */
   #expanded(text: string): void {
-    const words = new Words(text, this.#inner, deeper(this.#depth));
+    const words = new Words(text, this.#inner, deeper(this.#depth), this.#effort, 0);
     while (!words.atEnd) {
       const character = words.text[words.at];
       if (character === '\\') words.at += 2;
@@ -312,7 +321,7 @@ export class Words extends Cursor {
   #substitution(): void {
     const start = this.at;
     // The inner text is read as a script of its own, up to where it stops at an unmatched bracket.
-    const end = closing(this.text, start, deeper(this.#depth));
+    const end = closing(this.text, start, deeper(this.#depth), this.#effort);
     this.#substituted(this.text.slice(start, end));
     this.at = end + 1;
   }
@@ -349,8 +358,8 @@ export class Words extends Cursor {
 }
 
 /** Where the bracket is that closes the one before `from`; quotes, comments and nested brackets are passed over. */
-function closing(text: string, from: number, level: number): number {
-  const words = new Words(text.slice(from), () => {}, level);
+function closing(text: string, from: number, level: number, effort: Effort): number {
+  const words = new Words(text, () => {}, level, effort, from);
   let depth = 0;
   for (;;) {
     words.blanks(true);
@@ -361,7 +370,7 @@ function closing(text: string, from: number, level: number): number {
       depth++;
       words.take('(');
     } else if (words.startsWith(')')) {
-      if (depth === 0) return text.length - words.rest.length;
+      if (depth === 0) return words.place;
       depth--;
       words.take(')');
     } else if (words.startsWith('<<') && !words.startsWith('<<<')) {

@@ -203,3 +203,32 @@ describe('transfers by a command', () => {
     },
   );
 });
+
+describe('a command of many words', () => {
+  it.each([
+    ['commands', 'a;'.repeat(500_000)],
+    ['arguments', `rm ${'a '.repeat(60_000)}`],
+    ['substitutions', '$(a) '.repeat(30_000)],
+    ['substitutions in quotes', `echo "${'$(a)'.repeat(30_000)}"`],
+    ['nestings of something long', `${'$('.repeat(15)}${'a;'.repeat(10_000)}${')'.repeat(15)}`],
+    ['nestings of a long word', `${'echo $('.repeat(15)}${'a'.repeat(500_000)}${')'.repeat(15)}`],
+    ['scripts in scripts', `sh -c '${'a;'.repeat(60_000)}'`],
+  ])('is not read beyond a limit, by whose name it is opaque: %s', (_, text) => {
+    expect(commandFacts(text).opaque).toBe('it has more words than ssh_command_words, which is 50000');
+  });
+
+  it.each([
+    ['128 KiB of arguments', `rm ${'some/file '.repeat(13_000)}`],
+    ['substitutions', `echo ${'$(a) '.repeat(10_000)}`],
+    ['a file in a here-document', `cat > f <<'end'\n${'some words of a file\n'.repeat(40_000)}end\n`],
+    ['one word', `echo ${'a'.repeat(900_000)}`],
+  ])('is read within it: %s', (_, text) => {
+    expect(commandFacts(text).opaque).toBeUndefined();
+  });
+
+  it('is not looked through for the end of an index again and again', () => {
+    expect(commandFacts(`a[0${'0'.repeat(2000)}`).opaque).toBe('an array is assigned to');
+    expect(commandFacts(`a[${'0'.repeat(100)} b`).opaque).not.toBe('an array is assigned to');
+    expect(programs('a;'.repeat(3))).toEqual(['a']);
+  });
+});
