@@ -96,6 +96,8 @@ async function ready(context: Context, known: Place): Promise<Finding> {
   const beside = others === undefined ? '' : `, ${others} other ${others === 1 ? 'gateway' : 'gateways'} on its store`;
   if (said.ready) return { found: `${gateway} takes sessions${beside}` };
   const found = store === 'ok' ? `${gateway} is ${state}` : `${gateway} cannot reach its store`;
+  if (state === 'stopping')
+    return { state: 'failed', found, fix: 'it takes no new sessions: try again when it is back' };
   const fix = 'new sessions and reviews are refused until it is; its log and "hoopctl serve" say why';
   return { state: 'failed', found, fix };
 }

@@ -112,6 +112,17 @@ describe('doctor', () => {
     });
   });
 
+  it('tells a gateway that stops as what it is', async () => {
+    await using gateway = await scriptedGateway({
+      routes: { '/readyz': () => [503, { state: 'stopping', store: 'ok', gateway: 'gw-1' }] },
+    });
+    const { of } = await examined({ env: { HOOPCTL_GATEWAY: gateway.url } });
+    expect(of('gateway ready')).toEqual({
+      ...{ check: 'gateway ready', state: 'failed', found: 'gw-1 is stopping' },
+      fix: 'it takes no new sessions: try again when it is back',
+    });
+  });
+
   it('tells an admin which credentials the gateway cannot find', async () => {
     const missing = [
       {
