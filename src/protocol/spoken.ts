@@ -31,7 +31,8 @@ export interface Understood {
  */
 export interface NamedUse {
   readonly kind: PredicateKind | 'stored' | 'code';
-  readonly on: readonly {
+  /** Left out: any column of anything. */
+  readonly on?: readonly {
     readonly schema?: string;
     readonly name: string;
     /** Undefined: any of them. */

@@ -3,6 +3,7 @@
 
 import { formatDuration } from '../core/clock.ts';
 import type { Facts, Operation, Refusal } from '../protocol/contract.ts';
+import { REFUSED_BY_MASK } from './policy/predicates.ts';
 import type { Charge, Matched, PolicyVerdict } from './policy/types.ts';
 
 /**
@@ -38,7 +39,7 @@ export function deniedByRule(session: string, operation: Operation, verdict: Pol
     ...(rule === undefined ? {} : { rule }),
     // The rule's own words are what to do instead: protocols say them in their hint.
     next:
-      [message ?? [], next ?? []].flat().join('; ') ||
+      [next ?? [], message ?? []].flat().join('; ') ||
       'run something that the rule allows, or ask for the rule to be changed',
     session,
   };
@@ -59,7 +60,7 @@ export function guessRefused(session: string, { rule, message }: PolicyVerdict):
   return refusedBecause(
     session,
     'denied',
-    `refused by mask "${rule ?? ''}": ${message ?? 'values could be guessed'}`,
+    `${REFUSED_BY_MASK}${rule ?? ''}": ${message ?? 'values could be guessed'}`,
     next,
     rule,
   );

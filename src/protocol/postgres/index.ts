@@ -95,8 +95,12 @@ export const postgres: Protocol<PostgresConfig> = {
     }
     const { sqlParts } = await import('./parts.ts');
     const { analyser } = await sqlParts();
-    const { facts, error } = analyser.analyse(Buffer.from(text));
-    if (error === undefined) return { text, parts: facts };
+    const analysis = analyser.analyse(Buffer.from(text));
+    const { facts, error } = analysis;
+    if (error === undefined) {
+      const { namedUses } = await import('./sql/named-uses.ts');
+      return { text, parts: facts, uses: namedUses(analysis) };
+    }
     // What ran without a text, or ran though nobody could read it.
     if (how !== undefined) return undefined;
     const at = error.position === undefined ? '' : ` at character ${error.position}`;

@@ -6,6 +6,7 @@ import type { Principal } from '../identity/principal.ts';
 import type { PolicyConnection } from './check.ts';
 import type { Condition } from './condition.ts';
 import type { DangerSet } from './danger.ts';
+import { judge } from './judge.ts';
 import type { CompiledMask } from './masks.ts';
 import { ACCESS, type CompiledRule, describeBudget } from './rule.ts';
 import { type CompiledSession, hasReason } from './session.ts';
@@ -49,6 +50,8 @@ export interface Explanation {
   readonly access: Access;
   /** What comes out: without access, or where the configuration of the connection says so, a refusal whatever the rules say. */
   readonly verdict: PolicyVerdict;
+  /** The verdict is that of a mask, on how its columns are used. */
+  readonly byMask?: boolean;
   /** What the rules say, where that is not what comes out. */
   readonly otherwise?: PolicyVerdict;
   readonly rules: readonly RuleExplanation[];
@@ -59,6 +62,8 @@ export interface Explanation {
   readonly timed: boolean;
   /** Whether the gateway would look further: at what the statement reaches by the target's catalogue, which is not asked here. */
   readonly reaching: boolean;
+  /** Likewise at what views, functions and operators make of masked columns. */
+  readonly guessing: boolean;
 }
 
 export interface ExplainContext {
@@ -71,7 +76,7 @@ export interface ExplainContext {
 }
 
 export function explain(input: ExplainInput, context: ExplainContext): Explanation {
-  const ruled = context.session.decide(input.parts, input.text, input.now);
+  const { ruled, ...judged } = judge(context.session, input, input.now);
   const rules = context.rules.map((rule) => explainRule(rule, input, context, ruled));
   const touched = new Set(context.session.masker.touched(input.parts));
   const masks = context.masks.map((mask): MaskExplanation => {
@@ -91,9 +96,12 @@ export function explain(input: ExplainInput, context: ExplainContext): Explanati
   });
   const { access, session } = context;
   const timed = isTimed(context.rules, rules);
-  const verdict = access.access === 'none' ? NO_ACCESS : (byConfiguration(input) ?? ruled);
+  const verdict = access.access === 'none' ? NO_ACCESS : (byConfiguration(input) ?? judged.verdict);
   const otherwise = verdict === ruled ? {} : { otherwise: ruled };
-  return { access, verdict, ...otherwise, rules, masks, parts: input.parts, timed, reaching: session.reaching };
+  const byMask = verdict === judged.verdict && judged.by === 'mask' ? { byMask: true } : {};
+  const guessing = session.masker.columns && input.parts.some((part) => part.relations.length > 0);
+  const beyond = { reaching: session.reaching, guessing };
+  return { access, verdict, ...byMask, ...otherwise, rules, masks, parts: input.parts, timed, ...beyond };
 }
 
 const NO_ACCESS: PolicyVerdict = {
@@ -171,16 +179,19 @@ function isTimed(rules: readonly CompiledRule[], explained: readonly RuleExplana
 const OFFLINE =
   'by the names in the text alone: the gateway also follows it through views, triggers, functions and the like, and may refuse it';
 
+const UNFOLLOWED =
+  'masks by the columns in the text alone: what views, functions and operators make of masked ones is in the catalogue, by which the gateway may mask or refuse more';
+
 /** The explanation as lines to print, the reason for the verdict first. */
 export function explanationLines(explanation: Explanation): readonly string[] {
-  const { access, verdict, otherwise, rules, masks, parts, reaching } = explanation;
+  const { access, verdict, byMask, otherwise, rules, masks, parts, reaching, guessing } = explanation;
   const lines: string[] = [];
   if (access.access === 'none') {
     lines.push('access: none, no access line gives it', 'verdict: deny, for want of access');
     if (otherwise !== undefined) lines.push(`whoever had access would get: ${describeVerdict(otherwise)}`);
   } else {
     lines.push(access.access === 'open' ? 'access: open' : 'access: with an approved grant');
-    lines.push(`verdict: ${describeVerdict(verdict)}`);
+    lines.push(`verdict: ${describeVerdict(verdict, byMask)}`);
     if (verdict.next !== undefined) lines.push(`  ${verdict.next}`);
     if (otherwise !== undefined) lines.push(`the rules alone would say: ${describeVerdict(otherwise)}`);
   }
@@ -200,13 +211,14 @@ export function explanationLines(explanation: Explanation): readonly string[] {
     for (const finding of mask.applies ? [] : mask.findings) lines.push(`  ${describeFinding(finding)}`);
   }
   if (reaching && verdict.verdict !== 'deny') lines.push(OFFLINE);
+  if (guessing && verdict.verdict !== 'deny') lines.push(UNFOLLOWED);
   return lines;
 }
 
-function describeVerdict({ verdict, rule, message }: PolicyVerdict): string {
+function describeVerdict({ verdict, rule, message }: PolicyVerdict, byMask = false): string {
   const by =
     rule !== undefined
-      ? `by rule ${rule}`
+      ? `by ${byMask ? 'mask' : 'rule'} ${rule}`
       : verdict === 'deny'
         ? 'by the configuration of the connection'
         : 'no rule matches';

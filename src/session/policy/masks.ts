@@ -4,7 +4,7 @@
 import { hash } from 'node:crypto';
 import { RE2JS } from 're2js';
 import { parseDuration } from '../../core/clock.ts';
-import type { Covering, Facts, Mask, Origin, PredicateUse, ResultColumn } from '../../protocol/contract.ts';
+import type { Covering, Facts, Mask, NamedUse, Origin, PredicateUse, ResultColumn } from '../../protocol/contract.ts';
 import type { Principal } from '../identity/principal.ts';
 import { type Action, compareActions, reveals } from '../masking/actions.ts';
 import { DETECTORS } from '../masking/detectors/index.ts';
@@ -153,6 +153,22 @@ export class Masker {
   predicates(uses: readonly PredicateUse[]): PolicyVerdict | undefined {
     if (!this.columns) return undefined;
     return predicateVerdict(uses, ({ origins }) => this.#guessings(origins));
+  }
+
+  /** The same of columns by the names in a text, for what is tried offline: in doubt they are those of a mask. */
+  guessed(uses: readonly NamedUse[]): PolicyVerdict | undefined {
+    if (!this.columns) return undefined;
+    return predicateVerdict(uses, ({ on }) => this.#named(on));
+  }
+
+  *#named(on: NamedUse['on']): Iterable<Guessing> {
+    if (on === undefined) for (const mask of this.#declaring) yield mask.guessing;
+    for (const use of on ?? []) {
+      for (const { pattern, mask } of [...this.#wild, ...[...this.#literal.values()].flat()]) {
+        if (!pattern.relation(use)) continue;
+        if (use.columns === undefined || use.columns.some(pattern.column)) yield mask.guessing;
+      }
+    }
   }
 
   *#guessings(origins: readonly Origin[] | undefined): Iterable<Guessing> {

@@ -2,7 +2,7 @@
 // be guessed. Refuses to know: how a statement is read, how a value is masked.
 
 import { parseDuration } from '../../core/clock.ts';
-import type { PredicateKind, PredicateUse } from '../../protocol/contract.ts';
+import type { NamedUse, PredicateKind } from '../../protocol/contract.ts';
 import type { MaskLine } from './schema.ts';
 import type { PolicyVerdict, Reviewers } from './types.ts';
 import { combine, type Ruling } from './verdict.ts';
@@ -21,6 +21,11 @@ const DEFAULT: PredicateUses = {
   group: 'deny',
   computed: 'deny',
   error: 'deny',
+};
+
+const TAKEN: Readonly<Record<Exclude<NamedUse['kind'], PredicateKind>, string>> = {
+  stored: 'the statement would take masked values to where nothing masks them',
+  code: 'what the server would run by itself could take masked values elsewhere',
 };
 
 const WORDS: Readonly<Record<PredicateKind, string>> = {
@@ -62,17 +67,22 @@ export function guessing(line: MaskLine): Guessing {
   return { name, uses: predicateUses(line), reviewers, waitMs: waitMs ?? DEFAULT_WAIT_MS };
 }
 
+/** How the message of every refusal by a mask begins; recordings are told by it. */
+export const REFUSED_BY_MASK = 'refused by mask "';
+
 /** @param on the masks of the columns that a use is of. Undefined: nothing is said against any of them. */
-export function predicateVerdict(
-  uses: readonly PredicateUse[],
-  on: (use: PredicateUse) => Iterable<Guessing>,
+export function predicateVerdict<Use extends Pick<NamedUse, 'kind'>>(
+  uses: readonly Use[],
+  on: (use: Use) => Iterable<Guessing>,
 ): PolicyVerdict | undefined {
   const rulings = new Map<string, Ruling>();
   for (const use of uses) {
     for (const { name, uses: answers, reviewers, waitMs } of on(use)) {
-      const then = answers[use.kind];
+      const { kind } = use;
+      const then = kind === 'stored' || kind === 'code' ? 'deny' : answers[kind];
       if (then === 'allow' || rulings.get(name)?.then === 'deny') continue;
-      const message = `${WORDS[use.kind]} would let its values be guessed`;
+      const message =
+        kind === 'stored' || kind === 'code' ? TAKEN[kind] : `${WORDS[kind]} would let its values be guessed`;
       if (then === 'deny' || !rulings.has(name)) {
         rulings.set(name, { name, then, message, reviewers, waitMs, reason: undefined });
       }

@@ -1,11 +1,13 @@
 // Recorded sessions held against another policy: what it would have refused, held or masked, or let through. Budgets are
 // counted by what the recordings say came of each statement. Refuses to know: where recordings are, how a statement is read.
 
-import type { Facts } from '../../protocol/contract.ts';
+import type { Understood } from '../../protocol/contract.ts';
 import { Counter } from '../counter.ts';
 import { wholeText } from '../holding.ts';
 import { type Principal, principalKey } from '../identity/principal.ts';
 import type { CompiledPolicy, CompiledSession } from './compile.ts';
+import { judge } from './judge.ts';
+import { REFUSED_BY_MASK } from './predicates.ts';
 import { recordedParts } from './recorded.ts';
 import { type Analyse, testPrincipal } from './tests.ts';
 import type { Charge, ConnectionRef } from './types.ts';
@@ -20,7 +22,7 @@ export interface Replayed {
   readonly principal: Principal;
   readonly connection: string;
   readonly text: string;
-  readonly was: string;
+  was: string;
   now: 'allow' | 'deny' | 'review';
   rule?: string;
   /** The budget that its result would have passed in the middle, and which bound. */
@@ -42,9 +44,8 @@ export interface ReplayOptions {
 interface Ran {
   readonly replayed: Replayed;
   readonly decided: CompiledSession;
-  readonly parts: readonly Facts[];
-  /** The text that rules see. */
-  readonly asked: string;
+  /** What rules and masks see. */
+  readonly asked: Understood;
   readonly begins: number;
   ends: number;
   rows: number;
@@ -83,6 +84,11 @@ export class Replayer {
       if (line.kind === 'result' && ran !== undefined) outcome(ran, line);
       if (line.kind === 'review' && ran !== undefined && line.state !== 'used') ran.ends = Number.NaN;
       if (line.kind !== 'intent' || typeof line.text !== 'string' || Date.parse(String(line.at)) < from) continue;
+      // Held once more, by what a mask says of how its columns are used.
+      if (ran !== undefined) {
+        ran.replayed.was = String(line.verdict);
+        continue;
+      }
       const next = await this.#intent(open, op, line.text, line);
       running.set(op, next);
       this.#ran.push(next);
@@ -95,11 +101,11 @@ export class Replayer {
     const understood = await analyse(connection.name, { text, how });
     const parts = recordedParts(understood?.parts, line.parts);
     const executes = typeof line.executes === 'string' ? { executes: line.executes } : {};
-    const asked = wholeText({ text, ...executes });
+    const asked = { text: wholeText({ text, ...executes }), parts, uses: understood?.uses ?? [] };
     const decided = policy.session(principal, connection, reason === undefined ? {} : { reason });
     const begins = Date.parse(String(line.at));
     const denied = policy.access(principal, connection).access === 'none';
-    const verdict = denied ? undefined : decided.decide(parts, asked, begins);
+    const verdict = denied ? undefined : judge(decided, asked, begins).verdict;
     const rule = denied ? 'access' : verdict?.rule;
     if (!denied) for (const name of decided.masker.detecting) this.#detectors.add(name);
     for (const { rule, budget } of verdict?.charges ?? []) if (budget.distinct !== undefined) this.#distinct.add(rule);
@@ -111,7 +117,7 @@ export class Replayer {
       ...(rule === undefined ? {} : { rule }),
       masks: decided.masker.touched(parts),
     };
-    return { replayed, decided, parts, asked, begins, ends: begins, rows: 0, bytes: 0, timeMs: 0 };
+    return { replayed, decided, asked, begins, ends: begins, rows: 0, bytes: 0, timeMs: 0 };
   }
 
   /** Budgets are judged here, over all recordings that were added, in the order of time. */
@@ -125,11 +131,11 @@ export class Replayer {
     };
     for (const one of ran) {
       end(one.begins);
-      const { replayed, decided, parts, asked, begins } = one;
+      const { replayed, decided, asked, begins } = one;
       const counter = (charge: Charge) => counterOf(counters, one, charge);
       if (replayed.now === 'deny') continue;
       const exhausted = (charge: Charge) => counter(charge).over(charge.budget, 0, begins) !== undefined;
-      const verdict = decided.decide(parts, asked, begins, exhausted);
+      const { verdict } = judge(decided, asked, begins, exhausted);
       replayed.now = verdict.verdict;
       if (verdict.rule !== undefined) replayed.rule = verdict.rule;
       // What never ran then would use nothing now.
@@ -175,6 +181,13 @@ function counterOf(counters: Map<string, Counter>, { replayed, begins }: Ran, { 
 }
 
 function outcome(ran: Ran, line: RecordedLine): void {
+  const { message } = (line.error ?? {}) as { readonly message?: unknown };
+  // The rules allowed it, and a mask did not: it never ran.
+  if (typeof message === 'string' && message.startsWith(REFUSED_BY_MASK)) {
+    ran.replayed.was = 'deny';
+    ran.ends = Number.NaN;
+    return;
+  }
   const number = (value: unknown) => (typeof value === 'number' ? value : 0);
   ran.rows += /^(SELECT|FETCH|COPY)\b/.test(String(line.tag ?? 'SELECT')) ? number(line.rows) : 0;
   ran.bytes += number(line.bytes);

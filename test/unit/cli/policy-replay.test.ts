@@ -234,3 +234,29 @@ ${rules}`;
     's-2 #3 allow → deny opaque',
   ]);
 });
+
+it('tells what masks refuse from what they mask, and what they refused from what they would', async () => {
+  const data = temporaryDirectory('replay-masks');
+  const texts = ["select * from customers where ssn like '1%'", "select * from customers where ssn = '1'", 'select 1'];
+  const message = 'refused by mask "pii": matching a masked column with a pattern would let its values be guessed';
+  const lines = [
+    { kind: 'open', session: 's-1', principal, connection: 'prod-db' },
+    ...[...texts, texts[0]].map((text, i) => ({ kind: 'intent', how: 'query', op: i + 1, text, verdict: 'allow' })),
+    { kind: 'result', op: 4, part: 0, status: 'error', error: { code: '42501', message } },
+    // Held by what the mask says, behind what the rules said.
+    { kind: 'intent', how: 'query', op: 3, text: texts[2], verdict: 'review', rule: 'pii' },
+  ];
+  writeFileSync(
+    join(data, 's-1.jsonl'),
+    lines.map((line, seq) => `${JSON.stringify({ seq, at: time(0), ...line, prev: '0'.repeat(64) })}\n`).join(''),
+  );
+  const { out } = await hoopctl(['policy', 'replay', document, '--data', data, '--json']);
+  expect(JSON.parse(out)).toMatchObject({
+    operations: 4,
+    differ: [
+      { op: 1, was: 'allow', now: 'deny', rule: 'pii' },
+      { op: 3, was: 'review', now: 'allow' },
+    ],
+    masked: [{ op: 2, masks: ['pii'] }],
+  });
+});

@@ -36,14 +36,16 @@ export const command = define({
 
 On a host the text is a command. Other operations are named by the word that rules use for them: --does shell,
 --does sftp-read /etc/shadow, --does sftp-rename "/srv/a /srv/b", --does forward 10.0.0.5:443, --does forward-remote 8080.
-Of files the path is meant as the host resolves it.
+Of files the path is meant as the host resolves it. With --does a single argument that ends in .yaml is the configuration.
 
 Offline: what the statement reaches through views, triggers, functions and the like is in the target's catalogue, which only the
 gateway reads. Exit code 0 whatever the verdict is.`,
   run: async ({ config, as, to, at, reason, does, file: first, statement: second }, context) => {
     const { explanationLines } = await import('../../../session/policy/explain.ts');
     const { testPrincipal } = await import('../../../session/policy/tests.ts');
-    const { file, statement } = second === undefined ? { statement: first } : { file: first, statement: second };
+    const alone = does !== undefined && config === undefined && /\.ya?ml$/.test(first ?? '');
+    const { file, statement } =
+      second === undefined && !alone ? { statement: first } : { file: first, statement: second };
     if (statement === undefined && does === undefined)
       throw userError('usage', 'the statement is missing', { fix: 'give it as one argument' });
     const { connections, policy } = await needDocument(context, namedFile(context, file, config));

@@ -86,6 +86,7 @@ test('an explanation has every rule with what held and what did not', () => {
     parts: input.parts,
     timed: false,
     reaching: false,
+    guessing: true,
   } satisfies Explanation);
   expect(JSON.parse(JSON.stringify(explanation))).toEqual(explanation);
 });
