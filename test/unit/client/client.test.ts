@@ -205,6 +205,21 @@ describe('a client whose gateway goes away', () => {
     await eventually('it is told', () => client.status.gateway.reachable);
   });
 
+  it('waits for one that stops, as another may take its place', async () => {
+    await open({ spares: 0 });
+    let refused = 0;
+    gateway.intercept = (_, socket) => {
+      refused++;
+      refuse(socket, 503, { error: { code: 'gateway_stopping', message: 'the gateway is stopping' } });
+      return true;
+    };
+    const waiting = await dial();
+    waiting.socket.write('patience');
+    await eventually('it is refused', () => refused > 0);
+    gateway.intercept = () => false;
+    await eventually('the echo', () => waiting.text() === 'patience');
+  });
+
   it('closes a socket that waited for the named time, with the reason', async () => {
     await open({ retryMs: 300 });
     await gateway.close();
