@@ -26,6 +26,8 @@ export interface ConnectionDetails extends ConnectionItem {
   readonly coverage: readonly string[];
   readonly rules: readonly string[];
   readonly masks: readonly string[];
+  /** Operations that are refused as opaque, because no rule lets them through. */
+  readonly shut?: readonly string[];
   /** Masks that a review may lift. */
   readonly liftable?: readonly {
     readonly mask: string;

@@ -128,6 +128,13 @@ describeWith(['sshd'], 'a policy offline', () => {
     const forwarded = await run('ssh', ['-W', '127.0.0.1:9', ...(await options('guarded'))], { env: alice.env });
     expect(forwarded.code).not.toBe(0);
     await connected.stop();
+    // Told before somebody tries.
+    const described = async (name: string) => (await alice.json<{ shut: string[] }>(['describe', name])).shut;
+    expect(await described('host')).toEqual([]);
+    expect(await described('guarded')).toContain('shell');
+    expect((await alice.runOk(['describe', 'guarded'])).stdout).toMatch(
+      /^refused +shell, .*does: \[shell\] \}, then: allow/m,
+    );
 
     const said = async (...words: string[]) => (await explained('guarded', ...words)).rule ?? 'allow';
     expect(await said('--does', 'shell')).toBe('opaque');

@@ -31,6 +31,7 @@ export const command = define({
         ['the gateway can', able(true)],
         ['it cannot', able(false)],
         ['rules', found.rules.join(', ') || 'none apply to you'],
+        ['refused', shut(found)],
         ['masks', found.masks.join(', ') || 'none apply to you'],
         ...(found.liftable ?? []).map((one) => ['may be lifted', liftable(found.name, one)] as const),
         [
@@ -60,6 +61,11 @@ const ABILITIES: Readonly<Record<string, string>> = {
   columns: 'mask by the name of a column',
   output: 'look at what is put out as it flows',
 };
+
+function shut({ shut: words = [] }: ConnectionDetails): string | undefined {
+  if (words.length === 0) return undefined;
+  return `${words.join(', ')}, as opaque; a rule can allow one: { when: { does: [${words[0]}] }, then: allow }`;
+}
 
 function survives({ recording }: ConnectionDetails): string | undefined {
   if (recording?.durability === undefined) return undefined;

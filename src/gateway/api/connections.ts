@@ -7,6 +7,7 @@ import { wireName } from '../../session/identity/claims.ts';
 import { displayName } from '../../session/identity/principal.ts';
 import type { RecordingPolicy } from '../../session/recorder/recorder.ts';
 import { findReach, type Reach, reachable, requireReach } from '../access.ts';
+import type { Connection } from '../configuration.ts';
 import type { Parts } from '../parts.ts';
 import { type Route, route } from './route.ts';
 import { iso, nameParams, timeShape } from './shapes.ts';
@@ -37,6 +38,7 @@ const detailsShape = connectionShape.extend({
   coverage: z.array(z.string()).describe('What is inspected, refused, or passes unseen.'),
   rules: z.array(z.string()).describe('Rules that concern you here.'),
   masks: z.array(z.string()).describe('Masks that concern you here.'),
+  shut: z.array(z.string()).describe('Operations that are refused as opaque, because no rule lets them through.'),
   liftable: z
     .array(z.object({ mask: z.string(), maxMs: z.int(), reviewers: z.array(z.string()), count: z.int() }))
     .describe('Masks that a review may lift for you, for so long at most.'),
@@ -76,7 +78,7 @@ export function connectionRoutes(parts: Parts): Route[] {
       async handle({ caller, params }) {
         const found = await findReach(parts, caller.principal, params.name);
         const { connection } = found;
-        const { rules, masks, liftable } = parts.configuration().policy.applying(caller.principal, connection);
+        const { rules, masks, shut, liftable } = parts.configuration().policy.applying(caller.principal, connection);
         const native = parts.native()[connection.protocol.name];
         return {
           ...show(parts, found),
@@ -84,6 +86,7 @@ export function connectionRoutes(parts: Parts): Route[] {
           logKey: parts.audit.vkeys.at(-1)!,
           rules: [...rules],
           masks: [...masks],
+          shut: await opaqueOf(connection, shut),
           liftable: liftable.map(({ mask, maxMs, reviewers: { groups, count } }) => ({
             ...{ mask, maxMs, count },
             reviewers: [...groups],
@@ -105,6 +108,18 @@ export function connectionRoutes(parts: Parts): Route[] {
     }),
     tokenRoute(parts),
   ];
+}
+
+/** Of words that are opaque by nature, those that are so as the connection is configured: its shells may be decided. */
+async function opaqueOf({ protocol, config }: Connection, words: readonly string[]): Promise<string[]> {
+  const told = await Promise.all(
+    words.map(async (does) => {
+      // What needs a text to be spoken of is as opaque with any.
+      const found = await protocol.analyse({ text: '', does }, config).catch(() => undefined);
+      return found?.parts.every(({ opaque }) => opaque === undefined);
+    }),
+  );
+  return words.filter((_, i) => !told[i]);
 }
 
 function tokenRoute(parts: Parts): Route {

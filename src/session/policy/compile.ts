@@ -34,6 +34,8 @@ export interface CompileOptions {
 export interface Applying {
   readonly rules: readonly string[];
   readonly masks: readonly string[];
+  /** Words of the protocol that are refused as opaque, because no rule lets them through. */
+  readonly shut: readonly string[];
   /** Of the masks, those that a review may lift. */
   readonly liftable: readonly { readonly mask: string; readonly maxMs: number; readonly reviewers: Reviewers }[];
 }
@@ -119,8 +121,12 @@ class PolicyOf implements CompiledPolicy {
   applying(principal: Principal, ref: ConnectionRef) {
     const { connection } = this.#known(ref);
     const masks = this.#masksFor(principal, connection);
+    const rules = this.#rulesFor(principal, connection);
+    const { guards } = this.session(principal, connection, {});
+    const { opaque } = connection.vocabulary;
     return {
-      rules: this.#rulesFor(principal, connection).map((rule) => rule.name),
+      rules: rules.map((rule) => rule.name),
+      shut: guards.opaque ? opaque.filter((word) => !rules.some(({ lift }) => lift?.opaque([word]))) : [],
       masks: masks.map((mask) => mask.name),
       liftable: masks.flatMap(({ name: mask, unmask }) => {
         if (unmask === undefined) return [];

@@ -426,6 +426,16 @@ test('a refusal of several statements names first what the rule matched', () => 
   );
 });
 
+test('what is shut as opaque is known beforehand', () => {
+  const shut = (...rules: Draft[]) =>
+    policyOf({ rules: rules.map((rule) => ({ then: 'deny', ...rule })) }).applying(alice, prod).shut;
+  expect(shut()).toEqual([]);
+  expect(shut({ name: 'r', when: { opaque: true } })).toEqual([]);
+  expect(shut(noDrop)).toEqual(['do-block', 'call']);
+  expect(shut(noDrop, { name: 'calls', when: { does: ['call'] }, then: 'allow' })).toEqual(['do-block']);
+  expect(shut(noDrop, { name: 'all', when: { opaque: true }, then: 'allow' })).toEqual([]);
+});
+
 test('a rule on what no operation of a protocol is or has shuts nothing there', () => {
   const shell = facts('call', { opaque: 'what is typed cannot be decided' });
   const host: typeof prod = {

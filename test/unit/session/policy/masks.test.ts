@@ -105,8 +105,8 @@ test('a mask exempts whom it says, and concerns the connections that it says', (
     null,
   ]);
   expect([policy.applying(agent, prod), policy.applying(alice, prod)]).toEqual([
-    { rules: [], masks: ['pii'], liftable: [] },
-    { rules: [], masks: [], liftable: [] },
+    { rules: [], masks: ['pii'], shut: ['do-block', 'call'], liftable: [] },
+    { rules: [], masks: [], shut: [], liftable: [] },
   ]);
 });
 
