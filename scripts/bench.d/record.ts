@@ -21,7 +21,7 @@ const facts: Facts = {
 
 function statement(aid: number): Operation {
   const text = `SELECT abalance FROM pgbench_accounts WHERE aid = ${aid};`;
-  return { kind: 'query', text, parts: [facts] };
+  return { kind: 'query', text, exact: '', parts: [facts] };
 }
 
 const failed = (error: Error) => {

@@ -36,7 +36,7 @@ export function traffic(random: () => number): Traffic {
   const rows = Array.from({ length: count }, (_, i) => [`${id + i}`, pick(CITIES), `${Math.floor(random() * 1e6)}.00`]);
   const failed = random() < 0.01;
   return {
-    operation: { kind: 'query', text, parts: [facts('select', relation, false)] },
+    operation: { kind: 'query', text, exact: '', parts: [facts('select', relation, false)] },
     decision: { verdict: 'allow' },
     rows: failed ? [] : rows,
     outcome: failed
@@ -48,7 +48,7 @@ export function traffic(random: () => number): Traffic {
 function changed(relation: string, id: number, city: string): Traffic {
   const text = `update ${relation} set city = '${city}', touched = now() where id = ${id}`;
   return {
-    operation: { kind: 'execute', text, params: [`${id}`], parts: [facts('update', relation, true)] },
+    operation: { kind: 'execute', text, params: [`${id}`], exact: '', parts: [facts('update', relation, true)] },
     decision: { verdict: 'allow' },
     rows: [],
     outcome: { part: 0, status: 'ok', tag: 'UPDATE 1', rows: 1, bytes: 14 },
@@ -57,7 +57,7 @@ function changed(relation: string, id: number, city: string): Traffic {
 
 function refused(text: string, relation: string): Traffic {
   return {
-    operation: { kind: 'query', text, parts: [facts('drop', relation, true)] },
+    operation: { kind: 'query', text, exact: '', parts: [facts('drop', relation, true)] },
     decision: { verdict: 'deny', rule: 'no-drop' },
     rows: [],
     outcome: undefined,

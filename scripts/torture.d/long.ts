@@ -35,7 +35,11 @@ const row = ['x'.repeat(500), 'ü'.repeat(100), null, '4711'];
 const began = performance.now();
 let told = 0;
 for (let op = 1; recording.bytes < goal; op++) {
-  recording.intent(op, { kind: 'query', text: `select * from t where n > ${op}`, parts: [] }, { verdict: 'allow' });
+  recording.intent(
+    op,
+    { kind: 'query', text: `select * from t where n > ${op}`, exact: '', parts: [] },
+    { verdict: 'allow' },
+  );
   await new Promise<void>((resolve) => recording.recorded(resolve));
   recording.columns(op, 0, ['a', 'b', 'c', 'd']);
   // More than are kept.

@@ -4,6 +4,7 @@ import { formatDuration } from '../core/clock.ts';
 import { peerError, userError } from '../core/errors.ts';
 import { route } from './api.ts';
 import type { Context } from './context.ts';
+import { readingOf, valueLines } from './operation-text.ts';
 import { nameOf, type ReviewItem } from './shapes.ts';
 import { facts, localTime, printable, relativeTime } from './text.ts';
 
@@ -104,10 +105,11 @@ export function reviewText(review: ReviewItem, now: number): string {
   const shape =
     review.shape === undefined || review.shape === review.text ? '' : `shape\n    ${printable(review.shape)}\n`;
   const indent = (text: string): string => text.replace(/^/gm, '    ');
-  const params = (review.params ?? []).map(
-    (value, i) => `    $${i + 1} = ${value === null ? 'NULL' : printable(value)}\n`,
-  );
-  return `${head}statement\n${indent(printable(review.text))}\n${params.join('')}${shape}`;
+  const reading = readingOf(review.text, review.bytes);
+  const values = valueLines(review.params, review.forms).join('\n');
+  const below = values === '' ? '' : `values\n${indent(values)}\n`;
+  const heading = `statement${reading === '' ? '' : ` ${reading}`}`;
+  return `${head}${heading}\n${indent(printable(review.text))}\n${below}${shape}`;
 }
 
 function decisionText({ by, at, variant, reason }: NonNullable<ReviewItem['decisions']>[number]): string {

@@ -115,7 +115,11 @@ export interface ReviewItem {
   readonly message?: string;
   readonly outcome?: string;
   readonly text?: string;
+  /** Of a text that shows some of them escaped. */
+  readonly bytes?: string;
   readonly params?: readonly (string | null)[];
+  /** How they are to be read where they are not plain text. */
+  readonly forms?: readonly (string | null)[];
   readonly reason?: string;
   /** Asked to be lifted. */
   readonly masks?: readonly string[];

@@ -4,6 +4,7 @@
 import { Transcript } from '../session/output/transcript.ts';
 import { decodeBytes } from '../session/recorder/line.ts';
 import type { Line } from '../session/recorder/reader.ts';
+import { readingOf, valueLines } from './operation-text.ts';
 import type { Paint } from './paint.ts';
 import { byteSize, localTime, plural, printable, table } from './text.ts';
 
@@ -92,10 +93,10 @@ export class Timeline {
     const review = line.review === undefined ? '' : ` (review ${line.review})`;
     const why = line.message === undefined ? '' : `\n  ${printable(String(line.message))}`;
     const text = printable(String(line.text)).replace(/^/gm, '    ');
-    const params = ((line.params ?? []) as (string | null)[])
-      .map((value, i) => `\n    $${i + 1} = ${value === null ? 'NULL' : printable(value)}`)
-      .join('');
-    return `${this.#stamp(line)} #${line.op} ${verdict}${rule}${review}${why}\n${text}${params}\n`;
+    const reading = readingOf(String(line.text), line.bytes);
+    const below = [...(reading === '' ? [] : [reading]), ...valueLines(line.params, line.forms)];
+    const lines = below.map((one) => `\n${one.replace(/^/gm, '    ')}`).join('');
+    return `${this.#stamp(line)} #${line.op} ${verdict}${rule}${review}${why}\n${text}${lines}\n`;
   }
 
   #keep(line: Line): void {

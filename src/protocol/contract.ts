@@ -8,6 +8,7 @@ import type { Log } from '../core/log.ts';
 import type { ByteStream } from '../core/stream.ts';
 import type { Facts } from './facts.ts';
 import type { LocalAccess, NativeAccess, NativeClient, ToolFiles, ToolHost } from './local.ts';
+import type { Operation } from './operation.ts';
 import type { DeviceLogin, Introduction, KeyCredential } from './proof.ts';
 import type { Spoken, Understood } from './spoken.ts';
 import type { Counted, Logged } from './told.ts';
@@ -16,33 +17,14 @@ import type { Capabilities, Inventory, Vocabulary } from './vocabulary.ts';
 
 export type { CommandUse, Facts, PlaceUse, RelationUse } from './facts.ts';
 export type { LocalAccess, NativeAccess, NativeClient, ToolFiles, ToolHost } from './local.ts';
+export type { Operation } from './operation.ts';
+export { digestOf, shownBytes, shownName } from './operation.ts';
 export type { DeviceLogin, Introduction, KeyCredential } from './proof.ts';
 export type { NamedUse, Spoken, Understood } from './spoken.ts';
 export type { Counted, Logged } from './told.ts';
 export type { Covering, Mask, Origin, PredicateKind, PredicateUse, ResultColumn } from './values.ts';
 export { MASK_ROOM, Masked } from './values.ts';
 export type { Capabilities, Inventory, Particular, Vocabulary } from './vocabulary.ts';
-
-// Operations: the unit that is decided and recorded.
-
-/** One unit to decide. Several statements in one message are one operation with several parts: all or none. */
-export interface Operation {
-  /** How it came: `query`, `execute`, `exec`, `request`, …; recorded as it is. */
-  readonly kind: string;
-  /** The exact text as the client wrote it; a review binds its bytes. */
-  readonly text: string;
-  /** Texts that were prepared before and that it executes by name; a review shows and binds them with its own. */
-  readonly executes?: string;
-  /** Bind values as text, null for NULL; binary ones as `\x…` hex. A review binds them too. */
-  readonly params?: readonly (string | null)[];
-  readonly parts: readonly Facts[];
-  /**
-   * The text with its constants taken out, where the protocol can prove that operations of one shape differ in nothing
-   * but the values of constants: their facts are equal. A reviewer may approve a shape for a session; messages to the
-   * outside show it in place of the text. Undefined: there is none.
-   */
-  readonly shape?: string;
-}
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Decisions.

@@ -20,7 +20,7 @@ import { type Approvals, DEFAULT_WAIT_MS, type Held, type HoldResult } from './a
 import type { Budgets } from './budgets.ts';
 import { type SessionEvents, tellDecision } from './events.ts';
 import type { FirstSeen } from './first-seen.ts';
-import { remind, touchesOf, wholeText } from './holding.ts';
+import { boundOf, remind, touchesOf, wholeText } from './holding.ts';
 import { displayName, principalKey } from './identity/principal.ts';
 import type { PolicyInForce } from './in-force.ts';
 import { Meter, type Passed } from './meter.ts';
@@ -148,10 +148,8 @@ export class Decider {
     try {
       const verdict = this.#policy.current().decide(parts, text, this.#options.clock.now());
       if (verdict.verdict === 'allow' || verdict.verdict === 'review') return ALLOW;
-      return {
-        verdict: 'deny',
-        refusal: deniedByRule(this.#options.session, { kind: 'statement', text, parts }, verdict),
-      };
+      const refusal = deniedByRule(this.#options.session, { kind: 'statement', parts }, verdict);
+      return { verdict: 'deny', refusal };
     } catch (thrown) {
       this.#logGuard('policy', thrown);
       return { verdict: 'deny', refusal: guardFailed(this.#options.session) };
@@ -321,9 +319,7 @@ export class Decider {
     if (verdict.reason === 'required' && !hasReason(reason)) {
       return this.#refuse(id, operation, reasonNeeded(session, operation, verdict), verdict);
     }
-    const { params, shape } = operation;
-    const text = wholeText(operation);
-    const asked = { principal, connection, session, text, params, shape, rules: matched };
+    const asked = { principal, connection, session, ...boundOf(operation), rules: matched };
     const stands = approvals.standing({ ...asked, policy: this.#policy.version });
     if (stands !== undefined) {
       const { review, kind } = stands;

@@ -4,7 +4,7 @@
 import type { Clock } from '../core/clock.ts';
 import type { Facts, Operation } from '../protocol/contract.ts';
 import type { Held } from './approvals/approvals.ts';
-import { missing } from './approvals/rules.ts';
+import { type Exactly, missing } from './approvals/rules.ts';
 import type { Touches } from './approvals/types.ts';
 
 /** The client hears after this long that it still waits, and then again after twice as long each time, up to the last. */
@@ -14,6 +14,12 @@ const LAST_REMINDER_MS = 120_000;
 /** What runs: an operation's own text, and those that it executes by name. */
 export function wholeText({ text, executes }: Pick<Operation, 'text' | 'executes'>): string {
   return executes === undefined ? text : `${text}\n/* executes: */ ${executes}`;
+}
+
+/** What an approval of it is for. */
+export function boundOf(operation: Operation): Exactly & Pick<Operation, 'exact' | 'shape'> {
+  const { bytes, params, forms, exact, shape } = operation;
+  return { text: wholeText(operation), bytes, params, forms, exact, shape };
 }
 
 /** What an operation touches, all its parts together: names, no values. */

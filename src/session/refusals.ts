@@ -29,7 +29,11 @@ function listed(words: Set<string>): string {
   return list.length <= 3 ? list.join(', ') : `${list.slice(0, 3).join(', ')} and ${list.length - 3} more`;
 }
 
-export function deniedByRule(session: string, operation: Operation, verdict: PolicyVerdict): Refusal {
+export function deniedByRule(
+  session: string,
+  operation: Pick<Operation, 'kind' | 'parts'>,
+  verdict: PolicyVerdict,
+): Refusal {
   const what = describeOperation(operation.kind, operation.parts, verdict.first);
   const { rule, message, next } = verdict;
   const by = rule === undefined ? 'by policy' : `by rule "${rule}"`;

@@ -96,7 +96,7 @@ export class Custody implements CustodyStore {
     await asking(`begin the purge of ${session}`, () =>
       this.#db.transaction().execute(async (db) => {
         await db.updateTable('sessions').set({ purge_state: 'begun' }).where('id', '=', session).execute();
-        const empty = { body: '', params: null, shape: null, touches: null };
+        const empty = { body: '', params: null, forms: null, bytes: null, exact: null, shape: null, touches: null };
         await db.updateTable('reviews').set(empty).where('session', '=', session).execute();
       }),
     );

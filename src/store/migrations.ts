@@ -21,6 +21,7 @@ const migrations: readonly Migration[] = [
   { name: '0008-best-effort', up: bestEffort },
   { name: '0009-budgets', up: budgets },
   { name: '0010-custody', up: custody },
+  { name: '0011-exact', up: exact },
 ];
 
 /**
@@ -341,4 +342,10 @@ async function custody(db: Transaction<Tables>): Promise<void> {
     .addColumn('released_at', 'bigint')
     .addColumn('released_by', 'text')
     .execute();
+}
+
+async function exact(db: Transaction<Tables>): Promise<void> {
+  for (const name of ['forms', 'bytes', 'exact'] as const) {
+    await db.schema.alterTable('reviews').addColumn(name, 'text').execute();
+  }
 }

@@ -74,6 +74,10 @@ export interface ReviewRow {
   body: string;
   params: string | null;
   /** JSON. */
+  forms: string | null;
+  bytes: string | null;
+  exact: string | null;
+  /** JSON. */
   shape: string | null;
   rules: string | null;
   touches: string | null;

@@ -7,7 +7,19 @@ import { eventually } from '../support/process.ts';
 import { readRecordings } from '../support/recordings.ts';
 import { pendingReview, type Review, showReview, wireThrough } from '../support/reviews.ts';
 import { connectionTo, type Stage, startStage } from '../support/stage.ts';
-import { bind, execute, type Frame, fields, message, parse, query, sync, type WireClient } from '../support/wire.ts';
+import {
+  bind,
+  execute,
+  type Frame,
+  fields,
+  int16,
+  int32,
+  message,
+  parse,
+  query,
+  sync,
+  type WireClient,
+} from '../support/wire.ts';
 
 let stage: Stage;
 let bob: Client;
@@ -75,6 +87,10 @@ const extended = (text: string, values: (string | null)[] = []) => [
   execute(''),
   sync(),
 ];
+
+/** The one value of an unnamed portal, in this format. */
+const bindOne = (format: number, value: Buffer) =>
+  message('B', '', '', int16(1), int16(format), int16(1), int32(value.length), value, int16(0));
 
 /** Runs something that is held, has it approved, and gives the answer. */
 async function approvedRun(client: WireClient, text: string, ...args: string[]): Promise<Frame[]> {
@@ -183,6 +199,63 @@ describe('an approval', () => {
     expect(tags(await client.until('Z'))).toEqual(['INSERT 0 1']);
     for (const value of [null, 'Null', '']) expect(errorOf(await run(value, 'deny'))?.C).toBe('42501');
     expect(await count('n = 8')).toBe(2);
+    await stop();
+  });
+
+  it.each([
+    {
+      what: 'in another format: as text it reads the same as in binary',
+      text: 'delete from t where v = $1',
+      one: { type: 0, value: bindOne(0, Buffer.from('\\x41')), shown: '\\x41', form: null },
+      other: { type: 0, value: bindOne(1, Buffer.from('A')), shown: '\\x41', form: 'binary' },
+    },
+    {
+      what: 'declared as another type: the same bytes are another number',
+      text: 'delete from t where n = $1',
+      one: { type: 23, value: bindOne(1, int32(0x3f800000)), shown: '\\x3f800000', form: 'int4, binary' },
+      other: { type: 700, value: bindOne(1, int32(0x3f800000)), shown: '\\x3f800000', form: 'float4, binary' },
+    },
+  ])('is for a value as it is, and not for one $what', async ({ text, one, other }) => {
+    await stage.server.query("insert into t values (1, 'A')", 'app');
+    const { client, stop } = await wireThrough(alice, 'app');
+    const send = ({ type, value }: { type: number; value: Buffer }) =>
+      client.send(message('P', '', text, int16(1), int32(type)), value, execute(''), sync());
+    const seen = async ({ shown, form }: { shown: string; form: string | null }) => {
+      const { id } = await pendingReview(bob, text);
+      const { params, forms } = await showReview(bob, id);
+      expect([params?.[0], forms?.[0] ?? null]).toEqual([shown, form]);
+      const told = (await bob.runOk(['reviews', 'show', id])).stdout;
+      expect(told).toContain(`$1${form === null ? '' : ` (${form})`} = ${shown}\n`);
+      return id;
+    };
+    send(one);
+    await bob.runOk(['reviews', 'approve', await seen(one), '--for', '10m']);
+    expect(tags(await client.until('Z'))).toEqual(['DELETE 0']);
+    send(one);
+    expect(tags(await client.until('Z'))).toEqual(['DELETE 0']);
+    const before = await count("v = 'A'");
+    send(other);
+    await bob.runOk(['reviews', 'deny', await seen(other)]);
+    expect(errorOf(await client.until('Z'))?.C).toBe('42501');
+    expect(await count("v = 'A'")).toBe(before);
+    await stop();
+  });
+
+  it('for the session is for the declared types too: the same shape with others is held', async () => {
+    const { client, stop } = await wireThrough(alice, 'app');
+    const text = 'delete from t where n = $1';
+    const send = (type: number) =>
+      client.send(message('P', '', text, int16(1), int32(type)), bindOne(1, int32(77)), execute(''), sync());
+    send(23);
+    const { id, shape } = await pendingReview(bob, text);
+    expect(shape).toContain('$1 int4');
+    await bob.runOk(['reviews', 'approve', id, '--for-session']);
+    expect(tags(await client.until('Z'))).toEqual(['DELETE 0']);
+    send(23);
+    expect(tags(await client.until('Z'))).toEqual(['DELETE 0']);
+    send(700);
+    await bob.runOk(['reviews', 'deny', (await pendingReview(bob, text)).id]);
+    expect(errorOf(await client.until('Z'))?.C).toBe('42501');
     await stop();
   });
 

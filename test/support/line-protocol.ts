@@ -109,7 +109,7 @@ function converse(stream: ByteStream, session: Session, upstream: Upstream): Pro
 function operation(line: string, stream: ByteStream, session: Session, upstream: Upstream): void {
   if (line === 'crash') throw new Error('the protocol crashed');
   session.traffic(line.length + 1, 0);
-  const { id, decision } = session.decide({ kind: 'line', text: line, parts: [facts(line)] });
+  const { id, decision } = session.decide({ kind: 'line', text: line, exact: '', parts: [facts(line)] });
   if (decision.verdict === 'hold') {
     stream.write(Buffer.from(`HELD ${decision.review}\n`));
     void decision.settled.then((verdict) => {

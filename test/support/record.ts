@@ -77,7 +77,11 @@ function beginSession(log: MerkleLog, recorder: Recorder, labels: Record<string,
     say(text, { params, does = ['select'] } = {}) {
       last += 1;
       const parts: Facts[] = [{ does, relations: [], functions: [], unbounded: false }];
-      recording.intent(last, { kind: 'query', text, parts, ...(params && { params }) }, { verdict: 'allow' });
+      recording.intent(
+        last,
+        { kind: 'query', text, exact: '', parts, ...(params && { params }) },
+        { verdict: 'allow' },
+      );
       recording.recorded(() => {});
       return last;
     },

@@ -8,6 +8,9 @@ export interface Review {
   id: string;
   state: string;
   text?: string;
+  bytes?: string;
+  params?: (string | null)[];
+  forms?: (string | null)[];
   connection: string;
   outcome?: string;
   shape?: string;

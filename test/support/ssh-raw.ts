@@ -195,10 +195,16 @@ export const data = (channel: number, content: string | Buffer): Buffer => bytes
 export const directTcpip = (host: string, port: number): Buffer =>
   bytes(string(host), uint32(port), string('127.0.0.1'), uint32(1));
 
-/** A command on a channel of its own, to its end. */
-export async function exec(client: RawSsh, own: number, command: string): Promise<{ ok: boolean; told: string }> {
+/** A command on a channel of its own, to its end; `before`: what is asked for on it first. */
+export async function exec(
+  client: RawSsh,
+  own: number,
+  command: string | Buffer,
+  before: readonly [string, Buffer][] = [],
+): Promise<{ ok: boolean; told: string }> {
   const channel = await client.open(own);
   if (channel === undefined) throw new Error('no channel');
+  for (const [type, rest] of before) client.send(request(channel, type, rest, false));
   client.send(request(channel, 'exec', string(command)));
   let told = '';
   let code = -1;

@@ -7,6 +7,7 @@ import { type ReactNode, useEffect, useReducer, useRef, useState } from 'react';
 import type { Context } from '../context.ts';
 import { exitCodeOfSignal } from '../exit.ts';
 import { type Inbox, statementLines, type Word } from '../inbox.ts';
+import { readingOf, valueLines } from '../operation-text.ts';
 import { factsOf } from '../reviews.ts';
 import { nameOf, type ReviewItem } from '../shapes.ts';
 import { oneLine, relativeTime } from '../text.ts';
@@ -128,7 +129,9 @@ export function ReviewsView(props: ReviewsViewProps): ReactNode {
 /** The statement, and its values below. */
 function bodyLines(review: ReviewItem, width: number): readonly (readonly Word[])[] {
   if (!review.text) return [];
-  const values = (review.params ?? []).map((value, i) => `$${i + 1} = ${value ?? 'NULL'}`).join('\n');
+  const reading = readingOf(review.text, review.bytes);
+  const lines = [...(reading === '' ? [] : [reading]), ...valueLines(review.params, review.forms)];
+  const values = lines.join('\n');
   const below = values === '' ? [] : statementLines({ ...review, text: values, touches: undefined }, width);
   return [...statementLines(review, width), ...below];
 }

@@ -20,7 +20,17 @@ export const reviewShape = z.object({
   rule: z.string().optional(),
   message: z.string().optional(),
   text: z.string(),
+  bytes: z
+    .string()
+    .optional()
+    .describe(
+      'Of a text that shows bytes as \\xNN and a backslash doubled, because they are not UTF-8: these bytes, base64.',
+    ),
   params: z.array(z.string().nullable()).optional(),
+  forms: z
+    .array(z.string().nullable())
+    .optional()
+    .describe('How each of params is to be read where it is not plain text: "binary" (shown as hex), a declared type.'),
   digest: z.string().describe('SHA-256 of everything that an approval is bound to.'),
   reason: z.string().optional(),
   masks: z.array(z.string()).optional().describe('Unmask: which masks are to be lifted.'),
@@ -188,7 +198,8 @@ function line(review: Review): string {
 }
 
 export function showReview(review: Review): z.input<typeof reviewShape> {
-  const { id, kind, state, connection, session, rule, message, text, params, digest, reason, outcome } = review;
+  const { id, kind, state, connection, session, rule, message, text, bytes, digest, reason, outcome } = review;
+  const { params, forms } = review;
   return {
     id,
     kind,
@@ -199,7 +210,9 @@ export function showReview(review: Review): z.input<typeof reviewShape> {
     rule,
     message,
     text,
+    bytes,
     params: params === undefined ? undefined : [...params],
+    forms: forms === undefined ? undefined : [...forms],
     digest,
     reason,
     masks: review.masks?.map(({ mask }) => mask),

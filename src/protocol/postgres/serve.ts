@@ -115,7 +115,7 @@ function prepare(
 /** A role among the startup parameters is SET ROLE by another way. During a login nobody can wait for a review. */
 function decideRole(session: Session, text: string): void {
   const facts = { does: ['set', 'set-role'], relations: [], functions: [], unbounded: false };
-  const { id, decision } = session.decide({ kind: 'startup', text, parts: [facts] });
+  const { id, decision } = session.decide({ kind: 'startup', text, exact: '', parts: [facts] });
   if (decision.verdict === 'allow') {
     session.result(id, { part: 0, status: 'ok' });
     return;

@@ -31,6 +31,8 @@ export interface Limits {
   readonly shellStart: Limit;
   /** A command's text. */
   readonly command: Limit;
+  /** Names and values of the variables that a client sets for one command. */
+  readonly environment: Limit;
   /** One packet of SFTP; OpenSSH's largest is 256 KiB. */
   readonly sftpPacket: Limit;
   /** A file that is masked on its way to the client is held as a whole. */
@@ -59,6 +61,7 @@ export const DEFAULT_LIMITS: Limits = {
   heldMessages: limit('ssh_held_messages', 'count', 4096),
   shellStart: limit('ssh_shell_start_ms', 'ms', 30_000),
   command: limit('ssh_command_bytes', 'bytes', 1 * MIB),
+  environment: limit('ssh_environment_bytes', 'bytes', 64 * 1024),
   sftpPacket: limit('ssh_sftp_packet_bytes', 'bytes', 257 * 1024),
   maskedFile: limit('ssh_masked_file_bytes', 'bytes', 8 * MIB),
   maskedFiles: limit('ssh_masked_files_bytes', 'bytes', 64 * MIB),

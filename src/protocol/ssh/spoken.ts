@@ -97,7 +97,7 @@ const COMMANDS = ['mkdir', 'rmdir'];
 
 function begun(how: 'exec' | 'shell' | 'subsystem', text: string, config: SshConfig): Understood {
   const asks = how === 'shell' && config.options.shell === 'commands';
-  const start = starting(how, text, DEFAULT_LIMITS, asks);
+  const start = starting(how, Buffer.from(text), DEFAULT_LIMITS, asks);
   // A terminal is what a shell comes with.
   const refused = objectionTo(start, config, true)?.[0]?.replace(/^hoopctl: /, '');
   return { text: start.text, parts: start.parts, ...(refused === undefined ? {} : { refused }) };

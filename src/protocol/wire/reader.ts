@@ -21,6 +21,11 @@ export class Reader {
     return this.#end - this.#at;
   }
 
+  /** Where the next field begins, in the buffer. */
+  get at(): number {
+    return this.#at;
+  }
+
   uint8(): number {
     return this.#buffer[this.#take(1)]!;
   }

@@ -109,8 +109,8 @@ export class Approvals {
       operation: request.operation,
       rule: request.rule,
       message: request.message,
-      text: request.text,
-      params: request.params,
+      ...{ text: request.text, bytes: request.bytes, params: request.params, forms: request.forms },
+      exact: request.exact,
       digest: bindingDigest(binding()),
       policy: request.policy(),
       reviewers: request.reviewers,
@@ -158,7 +158,7 @@ export class Approvals {
   }
 
   /** The approval that covers an operation already, for which no new one has to be asked. */
-  standing(wanted: Wanted): Stands | undefined {
+  standing(wanted: Wanted & { readonly exact: string }): Stands | undefined {
     // Somebody may have taken it back elsewhere: without a look at the store it is not known to stand.
     if (!this.#changes.fresh) return undefined;
     return this.#standing.find(wanted, this.#options.clock.now());

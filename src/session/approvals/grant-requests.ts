@@ -37,7 +37,7 @@ export function grantReview(request: GrantRequest, now: number): Review {
     principal: request.principal,
     connection: request.connection,
     text: '',
-    digest: bindingDigest({ ...request, session: id, text: `${what} ${request.grantMs}` }),
+    digest: bindingDigest({ ...request, session: id, text: `${what} ${request.grantMs}`, exact: '' }),
     policy: request.policy,
     reviewers: request.reviewers,
     reason: request.reason,

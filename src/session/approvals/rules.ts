@@ -4,25 +4,36 @@
 import { hash } from 'node:crypto';
 import { formatDuration } from '../../core/clock.ts';
 import { userError } from '../../core/errors.ts';
+import type { Operation } from '../../protocol/contract.ts';
 import { displayName, type Principal, principalKey } from '../identity/principal.ts';
 import type { Review, ReviewChange, ReviewDecision, Standing, Variant } from './types.ts';
 
 /** The longest that an approval may stand, in ms. */
 export const MAX_STANDING_MS = 24 * 3_600_000;
 
+/** What will run: as it is shown, and whatever else decides what it does, in its protocol's own words. */
+export interface Exactly extends Pick<Operation, 'text' | 'bytes' | 'params' | 'forms'> {
+  /** Left out: nobody knows (a review of before), so that it is the same as nothing. */
+  readonly exact?: string;
+}
+
+/** Its parts, kept apart. */
+export function exactly({ text, bytes, params, forms, exact }: Exactly): readonly unknown[] {
+  return [text, bytes ?? null, params ?? null, forms ?? null, exact ?? null];
+}
+
 /** Everything that an approval is for: change one of them and it is for something else (promise 5). */
-export interface Binding {
+export interface Binding extends Exactly {
   readonly principal: Principal;
   readonly connection: string;
   readonly session: string;
   readonly policy: string;
-  readonly text: string;
-  readonly params?: readonly (string | null)[];
+  readonly exact: string;
 }
 
 /** SHA-256 of the binding, hex. JSON keeps the parts apart: no text can pass for another text and a parameter. */
 export function bindingDigest(binding: Binding): string {
-  const { principal, connection, session, policy, text, params } = binding;
+  const { principal, connection, session, policy } = binding;
   const parts = [
     principal.issuer,
     principal.subject,
@@ -30,8 +41,7 @@ export function bindingDigest(binding: Binding): string {
     connection,
     session,
     policy,
-    text,
-    params ?? null,
+    ...exactly(binding),
   ];
   return hash('sha256', JSON.stringify(parts), 'hex');
 }

@@ -4,18 +4,17 @@
 
 import { hash } from 'node:crypto';
 import type { Principal } from '../identity/principal.ts';
+import { type Exactly, exactly } from './rules.ts';
 import type { Review, Standing } from './types.ts';
 
 /** Everything that a standing approval can be bound to. */
-export interface Wanted {
+export interface Wanted extends Exactly {
   readonly principal: Principal;
   readonly connection: string;
   readonly session: string;
   readonly policy: string;
   /** Every rule that matched: a further rule wants a further approval. */
   readonly rules: readonly string[];
-  readonly text: string;
-  readonly params?: readonly (string | null)[];
   readonly shape?: string;
 }
 
@@ -54,7 +53,7 @@ export class StandingApprovals {
   }
 
   /** The one that covers this, the shape's before the statement's. */
-  find(wanted: Wanted, now: number): Stands | undefined {
+  find(wanted: Wanted & { readonly exact: string }, now: number): Stands | undefined {
     if (this.#byKey.size === 0) return undefined;
     for (const kind of ['session', 'time'] as const) {
       const key = keyOf(kind, wanted);
@@ -80,16 +79,20 @@ export class StandingApprovals {
 }
 
 function ofReview(review: Review): Wanted {
-  const { principal, connection, session = '', policy, rules = [], text, params, shape } = review;
-  return { principal, connection, session, policy, rules, text, params, shape };
+  const { session = '', rules = [] } = review;
+  return { ...review, session, rules };
 }
 
 /** SHA-256 over what has to be the same; undefined where there is no shape to be the same. */
 function keyOf(kind: Standing['kind'], wanted: Wanted): string | undefined {
-  const { principal, connection, session, policy, rules, text, params, shape } = wanted;
+  const { principal, connection, session, policy, rules, shape } = wanted;
   const bound = [kind, principal.issuer, principal.subject, principal.actor ?? null, connection, policy];
   const matched = [...rules].sort();
-  if (kind === 'time') return hash('sha256', JSON.stringify([...bound, matched, text, params ?? null]), 'hex');
+  if (kind === 'time') {
+    // One of before the update does not tell what it was for: it stands for nothing.
+    if (wanted.exact === undefined) return undefined;
+    return hash('sha256', JSON.stringify([...bound, matched, ...exactly(wanted)]), 'hex');
+  }
   if (shape === undefined) return undefined;
   return hash('sha256', JSON.stringify([...bound, matched, session, shape]), 'hex');
 }

@@ -69,6 +69,11 @@ export interface Review {
   /** The exact text; empty where none is held. */
   readonly text: string;
   readonly params?: readonly (string | null)[];
+  /** How they are to be read, and what the text's bytes are where it shows them escaped: as an operation has it. */
+  readonly forms?: readonly (string | null)[];
+  readonly bytes?: string;
+  /** Operation only: what else decides what runs, opaque. */
+  readonly exact?: string;
   /** Operation only: its shape, where it has one. */
   readonly shape?: string;
   /** Operation only: every rule that matched; a standing approval holds for exactly these. */

@@ -1,7 +1,15 @@
 // The output of one operation, held against the policy in force at each moment: what masks find, what rules say of a line.
 // Refuses to know: how bytes are read (stream.ts), wire formats.
 
-import type { Decision, Hold, Operation, OperationId, OutputFilter, OutputOptions } from '../../protocol/contract.ts';
+import {
+  type Decision,
+  digestOf,
+  type Hold,
+  type Operation,
+  type OperationId,
+  type OutputFilter,
+  type OutputOptions,
+} from '../../protocol/contract.ts';
 import type { Decider } from '../decision.ts';
 import type { OutputGuards } from '../policy/types.ts';
 import type { Recording } from '../recorder/recording.ts';
@@ -96,8 +104,10 @@ export class GuardedOutput implements OutputFilter {
     const { decider, now } = this.#context;
     const verdict = decider.inForce.current().outputVerdict(names, this.#operation.text, now());
     if (verdict.verdict === 'allow') return true;
-    // An operation of its own, as far as the record goes.
-    const operation = { kind: 'output', text: line.trim().slice(0, SHOWN), parts: [OUTPUT] };
+    // An operation of its own, as far as the record goes. It is about all of the line, and what puts it out.
+    const { text, exact: of, params = [] } = this.#operation;
+    const exact = digestOf(line, text, of, JSON.stringify(params));
+    const operation = { kind: 'output', text: line.trim().slice(0, SHOWN), exact, parts: [OUTPUT] };
     const { id, decision } = decider.judged(operation, verdict);
     if (decision.verdict === 'allow') {
       this.#released(id);

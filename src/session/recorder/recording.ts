@@ -149,8 +149,10 @@ export class Recording {
     const outcomes = outcomesOf(operation.parts);
     let line = `,"op":${op},"how":${JSON.stringify(operation.kind)},"verdict":"${decided.verdict}"`;
     let secret = `,"text":${JSON.stringify(operation.text)}`;
+    if (operation.bytes !== undefined) secret += `,"bytes":${JSON.stringify(operation.bytes)}`;
     if (operation.executes !== undefined) secret += `,"executes":${JSON.stringify(operation.executes)}`;
     if (operation.params !== undefined) secret += `,"params":${JSON.stringify(operation.params)}`;
+    if (operation.forms !== undefined) secret += `,"forms":${JSON.stringify(operation.forms)}`;
     secret += `,"parts":[${encodeParts(operation.parts)}]`;
     if (outcomes > 1) line += `,"outcomes":${outcomes}`;
     if (decided.rule !== undefined) line += `,"rule":${JSON.stringify(decided.rule)}`;

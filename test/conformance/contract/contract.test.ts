@@ -119,6 +119,18 @@ for (const driver of DRIVERS) {
       expect(recorded(what).more).toContainEqual(expect.objectContaining({ kind: 'review', state: 'used' }));
     });
 
+    it.each(driver.alike)('an approval for a time is for the same again, and for nothing else: %s', async (alike) => {
+      const one = await conversation();
+      const what = tag('hold-me');
+      const first = one.runAlike(alike, 'one', what);
+      await dana.runOk(['reviews', 'approve', (await pendingReview(dana, what)).id, '--for', '10m']);
+      expect(await first).toMatchObject({ ok: true, told: expect.stringContaining(what) });
+      expect(await (await conversation()).runAlike(alike, 'one', what)).toMatchObject({ ok: true });
+      const other = (await conversation()).runAlike(alike, 'other', what);
+      await dana.runOk(['reviews', 'deny', (await pendingReview(dana, what)).id]);
+      expect((await other).ok).toBe(false);
+    });
+
     it('what is held and denied fails, and the conversation goes on', async () => {
       const one = await conversation();
       const what = tag('hold-me');

@@ -17,6 +17,8 @@ export interface Conversation {
   run(tag: string): Promise<Answer>;
   /** Why it ended, in whatever words the client got; resolves when it has. */
   readonly ended: Promise<string>;
+  /** The same of what may be taken for it: `Alike`. */
+  runAlike(alike: string, which: 'one' | 'other', tag: string): Promise<Answer>;
   /** Leaves without a word. */
   destroy(): void;
 }
@@ -39,6 +41,11 @@ export interface Driver {
   start(): Promise<RunningTarget>;
   /** Through a local port of `connect` for that connection. */
   converse(client: Client, port: number): Promise<Conversation>;
+  /**
+   * Pairs of operations that a reader, or a careless digest, could take for the same: other bytes, formats, types, what they
+   * start with. Each carries the tag. An approval of one is none of the other.
+   */
+  readonly alike: readonly string[];
   /** A limit of the protocol's that one operation can go over, set low, and a tag that does. */
   readonly limit: { readonly name: string; readonly value: number };
 }

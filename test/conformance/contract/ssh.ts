@@ -4,7 +4,7 @@ import { chmodSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { temporaryDirectory } from '../../support/process.ts';
 import { sshConnectionTo } from '../../support/ssh.ts';
-import { exec, RawSsh } from '../../support/ssh-raw.ts';
+import { bytes, exec, RawSsh, string, uint32 } from '../../support/ssh-raw.ts';
 import { type Sshd, startSshd } from '../../support/sshd.ts';
 import type { Conversation, Driver } from './driver.ts';
 
@@ -22,9 +22,20 @@ export async function startAudited(): Promise<{ sshd: Sshd; ran: () => string }>
   return { sshd, ran: () => (existsSync(file) ? readFileSync(file, 'utf8') : '') };
 }
 
+const variable = (value: string): [string, Buffer] => ['env', bytes(string('LC_ALL'), string(value))];
+const terminal: [string, Buffer] = ['pty-req', bytes(string('xterm'), ...[80, 24, 0, 0].map(uint32), string('\0'))];
+
+/** What goes before one command, and before the other. */
+const ALIKE: Record<string, Record<'one' | 'other', [string, Buffer][]>> = {
+  'another value of a variable': { one: [variable('C')], other: [variable('C.UTF-8')] },
+  'a variable more': { one: [], other: [variable('C')] },
+  'a terminal': { one: [], other: [terminal] },
+};
+
 export const ssh: Driver = {
   protocol: 'ssh',
   needs: ['sshd'],
+  alike: Object.keys(ALIKE),
   limit: { name: 'ssh_command_bytes', value: 20_000 },
   async start() {
     const { sshd, ran } = await startAudited();
@@ -44,6 +55,7 @@ export const ssh: Driver = {
     return {
       ended: client.closed.then(() => client.farewell ?? ''),
       run: (tag) => exec(client, next++, `echo ${tag}`),
+      runAlike: (alike, which, tag) => exec(client, next++, `echo ${tag}`, ALIKE[alike]![which]),
       destroy: () => client.destroy(),
     };
   },

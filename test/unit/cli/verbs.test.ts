@@ -302,7 +302,7 @@ describe('reviews', () => {
 
   it('show has all that a reviewer needs', async () => {
     const { text, json } = await both({ 'GET reviews/r-1': review }, 'reviews', 'show', 'r-1');
-    expect(text.out).toContain('statement\n    delete from t\n    where id = $1\n    $1 = 7\n    $2 = NULL\n');
+    expect(text.out).toContain('statement\n    delete from t\n    where id = $1\nvalues\n    $1 = 7\n    $2 = NULL\n');
     expect(text.out).toMatch(/^reviewers +2 of dba$/m);
     expect(text.out).toMatch(/^approve +by bob .*: fine$/m);
     expect(json.value).toEqual(review);

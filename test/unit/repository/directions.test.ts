@@ -8,9 +8,17 @@ function zone(file: string): string {
   const [, folder, part, rest] = file.split('/') as [string, string, string?, string?];
   if (folder !== 'protocol') return folder;
   if (
-    ['contract.ts', 'facts.ts', 'local.ts', 'proof.ts', 'spoken.ts', 'told.ts', 'values.ts', 'vocabulary.ts'].includes(
-      part!,
-    )
+    [
+      'contract.ts',
+      'facts.ts',
+      'local.ts',
+      'operation.ts',
+      'proof.ts',
+      'spoken.ts',
+      'told.ts',
+      'values.ts',
+      'vocabulary.ts',
+    ].includes(part!)
   )
     return 'contract';
   if (part === 'index.ts') return 'registry';

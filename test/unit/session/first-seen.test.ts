@@ -64,7 +64,7 @@ it('is asked of the policy: only where a rule that wants it matches', async () =
   const ask = (firstSeen: string | undefined) => {
     const session = world.session({ firstSeen: seen });
     world.policy.firstSeen = firstSeen;
-    session.decide({ kind: 'query', text: 'select', parts: parts('t') });
+    session.decide({ kind: 'query', text: 'select', exact: '', parts: parts('t') });
   };
   ask(undefined);
   await settled();

@@ -3,6 +3,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Hold, Operation } from '../../../src/protocol/contract.ts';
 import { Approvals } from '../../../src/session/approvals/approvals.ts';
+import { StandingApprovals } from '../../../src/session/approvals/standing.ts';
 import type { Variant } from '../../../src/session/approvals/types.ts';
 import type { GatewaySession } from '../../../src/session/session.ts';
 import { alice, aliceAgent, bob, carol, FakePolicy, query, World } from './world.ts';
@@ -101,6 +102,7 @@ const wanted = (session: GatewaySession) => ({
   policy: 'v1',
   rules: ['look'],
   text: 'review 9',
+  exact: '',
   shape: 'review ?',
 });
 
@@ -139,12 +141,30 @@ describe('an approval for a time', () => {
     expect(verdict(session, shaped('review 1'))).toBe('hold');
   });
 
+  it('is for what is shown, how it is to be read, and what else decides what runs; one of before the update for nothing', async () => {
+    const of = (more: Partial<Operation>): Operation => ({ ...query('review 1', ['\\x41']), ...more });
+    await approved(world.session(), of({ exact: 'text' }), FOR_15M);
+    expect(verdict(world.session(), of({ exact: 'text' }))).toBe('allow');
+    expect(verdict(world.session(), of({ exact: 'binary' }))).toBe('hold');
+    expect(verdict(world.session(), of({ exact: 'text', forms: ['binary'] }))).toBe('hold');
+    expect(verdict(world.session(), of({ exact: 'text', bytes: '/w==' }))).toBe('hold');
+    const [review] = await world.approvals.list({ standingAt: world.clock.now() });
+    const standing = new StandingApprovals();
+    const asked = { ...review!, session: 's-9', rules: ['look'], exact: 'text' };
+    standing.note(review!, world.clock.now());
+    expect(standing.find(asked, world.clock.now())).toBeDefined();
+    const { exact: _, ...before } = review!;
+    const old = new StandingApprovals();
+    old.note(before, world.clock.now());
+    expect(old.size).toBe(0);
+  });
+
   it('ends within a moment when it is taken back in another process', async () => {
     const review = await approved(world.session(), shaped('review 1'), FOR_15M);
     const { store, audit, clock, log } = world;
     const elsewhere = new Approvals({ reviews: store.reviews, audit, clock, log, pollMs: 20 });
     await elsewhere.restore();
-    expect(elsewhere.standing({ ...asked, text: 'review 1' })).toBeDefined();
+    expect(elsewhere.standing({ ...asked, text: 'review 1', exact: '' })).toBeDefined();
     await elsewhere.decide(review, { verdict: 'deny', reviewer: carol });
     await expect.poll(() => verdict(world.session(), shaped('review 1'))).toBe('hold');
     elsewhere.stop();

@@ -37,6 +37,7 @@ export const aliceAgent: Principal = { ...alice, kind: 'agent', actor: 'claude' 
 export const query = (text: string, params?: (string | null)[]): Operation => ({
   kind: 'query',
   text,
+  exact: '',
   ...(params === undefined ? {} : { params }),
   parts: [{ does: ['select'], relations: [], functions: [], unbounded: false }],
 });

@@ -97,7 +97,14 @@ describe('any words of any people at any of three gateways at the same moment', 
     let [ran, refused, once] = [0, 0, 0];
     for (let round = 0; round < numRuns; round++) {
       const id = `r-${round}`;
-      const binding = { principal: alice, connection: 'c', session: 's', policy: 'v', text: `delete ${round}` };
+      const binding = {
+        principal: alice,
+        connection: 'c',
+        session: 's',
+        policy: 'v',
+        text: `delete ${round}`,
+        exact: '',
+      };
       const count = 1 + random.below(2);
       await stores[0]!.reviews.add({
         ...{ id, kind: 'operation', state: 'pending', ...binding, digest: bindingDigest(binding) },

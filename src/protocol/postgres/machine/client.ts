@@ -2,22 +2,23 @@
 // passed as the original bytes; requests that run something go through decide.ts first.
 // Refuses to know: who decides, what comes back.
 
+import { hash } from 'node:crypto';
 import { peerError } from '../../../core/errors.ts';
 import { FrameReader, Step } from '../../wire/frames.ts';
 import {
   copyFail,
   decodeBind,
+  decodeFunctionCall,
   decodeNamed,
   decodeParse,
   executePortal,
   FLUSH,
-  functionOid,
   queryText,
 } from '../wire/frontend.ts';
 import { Front, frontName, messageFormat } from '../wire/types.ts';
 import type { Core } from './core.ts';
 import { Decider } from './decide.ts';
-import { Expected, type Portal } from './expected.ts';
+import { Expected, NOTHING_BOUND, type Portal } from './expected.ts';
 import { AMBIGUOUS } from './names.ts';
 import { afterFront, Client, Target } from './states.ts';
 import type { TargetSide } from './target.ts';
@@ -139,9 +140,12 @@ export class ClientSide {
       case Front.Sync:
         this.#sync(buffer, start, end);
         return;
-      case Front.FunctionCall:
-        this.decider.functionCall(functionOid(buffer, start, end), buffer, start, end);
+      case Front.FunctionCall: {
+        const { oid, params, marks, from } = decodeFunctionCall(buffer, start, end);
+        const bound = { params, marks, exact: this.#exact(buffer, from, end) };
+        this.decider.functionCall(oid, bound, buffer, start, end);
         return;
+      }
       default:
         // Flush, and the end of a COPY that is no more: nothing is owed for them.
         this.#core.toTarget.slice(buffer, start, end);
@@ -168,7 +172,7 @@ export class ClientSide {
 
   #bind(buffer: Buffer, start: number, end: number): void {
     const core = this.#core;
-    const { portal: name, statement: of, params, formats } = decodeBind(buffer, start, end);
+    const { portal: name, statement: of, params, marks, from, formats } = decodeBind(buffer, start, end);
     const statement = this.decider.statement(of);
     if (statement === AMBIGUOUS) {
       this.#answersFirst();
@@ -179,7 +183,7 @@ export class ClientSide {
     entry.name = name;
     entry.portal = {
       statement: statement ?? unseen('a prepared statement', of),
-      params,
+      bound: { params, marks, exact: this.#exact(buffer, from, end) },
       formats,
       hold: false,
       described: false,
@@ -191,6 +195,11 @@ export class ClientSide {
     core.checkNames();
     core.push(entry);
     core.toTarget.slice(buffer, start, end);
+  }
+
+  /** What an approval is for beside what is shown; where nothing is held, nobody asks. */
+  #exact(buffer: Buffer, from: number, end: number): string {
+    return this.#core.guarded ? hash('sha256', buffer.subarray(from, end), 'hex') : '';
   }
 
   #describe(buffer: Buffer, start: number, end: number): void {
@@ -219,7 +228,7 @@ export class ClientSide {
     }
     const portal: Portal = found ?? {
       statement: unseen('a portal', name),
-      params: [],
+      bound: NOTHING_BOUND,
       formats: [],
       hold: false,
       described: false,

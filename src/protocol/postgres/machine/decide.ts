@@ -9,7 +9,7 @@ import { describePortal, FLUSH, type Parse } from '../wire/frontend.ts';
 import { type Notice, noticeResponse } from '../wire/notice.ts';
 import type { Core } from './core.ts';
 import { coveredBefore } from './covered.ts';
-import { Expected, type Portal, Running, type Statement } from './expected.ts';
+import { type Bound, Expected, type Portal, Running, type Statement } from './expected.ts';
 import { stopClock } from './held.ts';
 import { AMBIGUOUS } from './names.ts';
 import { operationOf } from './operation.ts';
@@ -91,14 +91,14 @@ export class Decider {
   }
 
   /** False: look at it again once all is answered. */
-  parse({ name, text }: Parse, buffer: Buffer, start: number, end: number): boolean {
+  parse({ name, text, types }: Parse, buffer: Buffer, start: number, end: number): boolean {
     const core = this.#core;
     const unsettled = this.unsettled(text);
     if (unsettled && core.queue.length > 0) return false;
     const analysis = core.options.analyser.analyse(text);
     const reading = readingOf(analysis);
     const shown = text.toString();
-    const statement = { analysis, text: shown };
+    const statement = { analysis, text: shown, types };
     const unreadable = core.guarded ? this.#unreadable(analysis, reading, shown, unsettled) : undefined;
     if (!core.guarded || unreadable !== undefined) this.#parsed(name, statement, unreadable, buffer, start, end);
     else {
@@ -143,7 +143,7 @@ export class Decider {
     const core = this.#core;
     if (core.session.foresee(parts, text).verdict === 'allow') return undefined;
     // Asked again so that the refusal is on record.
-    const { decision } = core.session.decide({ kind: 'parse', text, parts });
+    const { decision } = core.session.decide({ kind: 'parse', text, exact: '', parts });
     core.decided = true;
     if (decision.verdict === 'deny') return refusalNotice(decision.refusal);
     if (decision.verdict === 'hold') decision.cancel('it is held when it is executed');
@@ -170,11 +170,11 @@ export class Decider {
       ...{ entry, analysis, reading, sources, buffer, start, end, instead: REFUSED_EXECUTE, portal },
       portalName: name,
     };
-    this.#reached(request, 'execute', text, portal.params, parts);
+    this.#reached(request, 'execute', text, portal.bound, parts);
     return true;
   }
 
-  functionCall(oid: number, buffer: Buffer, start: number, end: number): void {
+  functionCall(oid: number, bound: Bound, buffer: Buffer, start: number, end: number): void {
     const core = this.#core;
     const analysis = opaqueAnalysis({ ...FUNCTION_CALL, functions: [String(oid)] });
     const entry = new Expected(Target.functionCall);
@@ -188,19 +188,13 @@ export class Decider {
       core.session.note('refused', { kind: 'function-call', function: oid, why: notice.message });
       entry.state = Target.query;
       this.#refuse(request, notice);
-    } else this.#decide(request, 'function-call', `function ${oid}`, undefined, analysis.facts);
+    } else this.#decide(request, 'function-call', `function ${oid}`, bound, analysis.facts);
   }
 
   /** Decides on the parts with what they reach. */
-  #reached(
-    request: Pending,
-    kind: string,
-    text: string,
-    params: readonly (string | null)[] | undefined,
-    parts: readonly Facts[],
-  ): void {
+  #reached(request: Pending, kind: string, text: string, bound: Bound | undefined, parts: readonly Facts[]): void {
     const found = reachBefore(this.#core, parts, request.analysis, request.sources);
-    const then = (all: readonly Facts[]) => this.#decide(request, kind, text, params, all);
+    const then = (all: readonly Facts[]) => this.#decide(request, kind, text, bound, all);
     if (found instanceof Promise) this.#later(found, then);
     else then(found);
   }
@@ -246,15 +240,9 @@ export class Decider {
     return misreadNotice(reading.misreads, session.id);
   }
 
-  #decide(
-    request: Pending,
-    kind: string,
-    text: string,
-    params: readonly (string | null)[] | undefined,
-    parts: readonly Facts[],
-  ): void {
+  #decide(request: Pending, kind: string, text: string, bound: Bound | undefined, parts: readonly Facts[]): void {
     const core = this.#core;
-    const operation = operationOf(core, request, kind, text, params, parts);
+    const operation = operationOf(core, request, kind, text, bound, parts);
     const { id, decision } = core.session.decide(operation);
     core.decided = true;
     // Its time begins when the server works on it.

@@ -3,6 +3,7 @@
 
 import type { Mask, OperationId, ResultColumn } from '../../contract.ts';
 import type { Analysis, CopyMasker, Field, Mark } from '../analysis.ts';
+import type { Values } from '../wire/frontend.ts';
 import type { Notice } from '../wire/notice.ts';
 import { Target } from './states.ts';
 
@@ -15,6 +16,14 @@ export interface Source {
 }
 
 const NO_FORMATS: readonly number[] = [];
+
+/** The values of a portal, or of a function called by its number. */
+export interface Bound extends Values {
+  /** Guarded sessions: a digest of all that came with them, formats too. */
+  readonly exact: string;
+}
+
+export const NOTHING_BOUND: Bound = { params: [], marks: undefined, exact: '' };
 
 /** A decided operation while its results come: of a Query as a whole, or of a portal over all its Executes. */
 export class Running {
@@ -86,11 +95,13 @@ export class Running {
 export interface Statement {
   readonly analysis: Analysis;
   readonly text: string;
+  /** Declared types of its parameters, as in Parse. */
+  readonly types: readonly number[];
 }
 
 export interface Portal {
   readonly statement: Statement;
-  readonly params: readonly (string | null)[];
+  readonly bound: Bound;
   readonly formats: readonly number[];
   /** Survives the transaction (WITH HOLD), if that is committed. */
   readonly hold: boolean;

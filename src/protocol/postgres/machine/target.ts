@@ -19,7 +19,7 @@ import { decodeFields, errorResponse } from '../wire/notice.ts';
 import { Back, backName, messageFormat } from '../wire/types.ts';
 import type { Core } from './core.ts';
 import { endCut, failTransaction } from './cuts.ts';
-import type { Expected, Running } from './expected.ts';
+import { type Expected, NOTHING_BOUND, type Running } from './expected.ts';
 import type { Names } from './names.ts';
 import { NEVER } from './plans.ts';
 import { changes, isUtf8 } from './reading.ts';
@@ -257,7 +257,7 @@ export class TargetSide {
       if (changes(info, running.sources?.[running.part]).ddl) core.options.planner?.invalidate();
       if (info.prepare !== undefined) {
         const { name, analysis, text } = info.prepare;
-        core.statements.set(name, { analysis, text });
+        core.statements.set(name, { analysis, text, types: [] });
       }
       if (info.deallocate !== undefined) this.#forget(core.statements, info.deallocate.name);
       if (info.endsCursors) core.closePortals(tag === 'COMMIT');
@@ -276,8 +276,8 @@ export class TargetSide {
     // DDL before it in its own text is not to be seen in the catalogue of then.
     const hidden = analysis.statements.slice(0, part).some((info) => info.ddl);
     this.#core.portals.set(declared.name, {
-      statement: { analysis: declared.analysis, text: '' },
-      params: [],
+      statement: { analysis: declared.analysis, text: '', types: [] },
+      bound: NOTHING_BOUND,
       formats: [],
       hold: declared.hold,
       since: hidden ? NEVER : mark,

@@ -21,5 +21,6 @@ export function opaqueAnalysis(facts: Facts): Analysis {
 /** A prepared statement or portal that came about behind the gateway's back. */
 export function unseen(what: string, name: string): Statement {
   const opaque = `${what} "${name}" that the gateway did not see made`;
-  return { analysis: opaqueAnalysis({ does: [], relations: [], functions: [], unbounded: false, opaque }), text: '' };
+  const analysis = opaqueAnalysis({ does: [], relations: [], functions: [], unbounded: false, opaque });
+  return { analysis, text: '', types: [] };
 }

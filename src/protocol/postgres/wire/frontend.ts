@@ -2,6 +2,7 @@
 // Decoders get a frame that is wholly here and throw protocol_violation; encoders return the whole message.
 // Refuses to know: when a message may be sent.
 
+import { isUtf8 } from 'node:buffer';
 import { Reader } from '../../wire/reader.ts';
 import { Writer } from '../../wire/writer.ts';
 import { Front, HEADER } from './types.ts';
@@ -38,15 +39,18 @@ export function query(text: string): Buffer {
 export interface Parse {
   readonly name: string;
   readonly text: Buffer;
+  /** Declared types of the parameters, 0 where it is left to the server; there may be fewer than parameters. */
+  readonly types: readonly number[];
 }
 
 export function decodeParse(buffer: Buffer, start: number, end: number): Parse {
   const reader = new Reader(buffer, start + HEADER, end, 'Parse');
   const name = reader.string();
   const text = reader.zeroTerminated();
-  reader.bytes(reader.uint16() * 4);
+  const types: number[] = [];
+  for (let left = reader.uint16(); left > 0; left--) types.push(reader.uint32());
   reader.done();
-  return { name, text };
+  return { name, text, types };
 }
 
 export function parse(name: string, text: string): Buffer {
@@ -56,11 +60,19 @@ export function parse(name: string, text: string): Buffer {
 // Bind: Byte1('B') Int32 String(portal) String(statement) Int16(f) Int16[f](parameter format)
 //       Int16(n) n × { Int32(length, -1 for NULL) Byte(length) } Int16(r) Int16[r](result format)
 
-export interface Bind {
+/** Values that a request brings along. */
+export interface Values {
+  /** As the recording shows them. */
+  readonly params: readonly (string | null)[];
+  /** How each is shown where that is not as the text that it is; left out: all are. */
+  readonly marks: readonly (string | null)[] | undefined;
+}
+
+export interface Bind extends Values {
   readonly portal: string;
   readonly statement: string;
-  /** Values as the recording shows them. */
-  readonly params: readonly (string | null)[];
+  /** Where in the buffer everything behind the names begins: formats, values, result formats. */
+  readonly from: number;
   /** Result formats as sent: none (all text), one (for all) or one a column. */
   readonly formats: readonly number[];
 }
@@ -85,16 +97,33 @@ export function decodeBind(buffer: Buffer, start: number, end: number): Bind {
   const reader = new Reader(buffer, start + HEADER, end, 'Bind');
   const portal = reader.string();
   const statement = reader.string();
+  const from = reader.at;
+  const values = valuesOf(reader);
+  const formats = formatCodes(reader);
+  reader.done();
+  return { portal, statement, ...values, from, formats };
+}
+
+/** Formats, and values in them. */
+function valuesOf(reader: Reader): Values {
   const inputs = formatCodes(reader);
   const count = reader.uint16();
   const params: (string | null)[] = [];
+  let marks: (string | null)[] | undefined;
   for (let i = 0; i < count; i++) {
     const length = reader.int32();
-    params.push(length === -1 ? null : shown(reader.bytes(length), formatAt(inputs, i) === 1));
+    if (length === -1) {
+      params.push(null);
+      continue;
+    }
+    const bytes = reader.bytes(length);
+    const mark = formatAt(inputs, i) === 1 ? 'binary' : isUtf8(bytes) ? undefined : 'text that is not UTF-8, as hex';
+    params.push(shown(bytes, mark !== undefined));
+    if (mark === undefined) continue;
+    marks ??= new Array<string | null>(count).fill(null);
+    marks[i] = mark;
   }
-  const formats = formatCodes(reader);
-  reader.done();
-  return { portal, statement, params, formats };
+  return { params, marks };
 }
 
 // Describe: Byte1('D') Int32 Byte1('S' statement | 'P' portal) String(name)
@@ -152,10 +181,23 @@ export function executePortal(buffer: Buffer, start: number, end: number): strin
   return portal;
 }
 
-// FunctionCall: Byte1('F') Int32 Int32(function oid) Int16[…](formats) … Int16(result format)
+// FunctionCall: Byte1('F') Int32 Int32(function oid) Int16(f) Int16[f](format)
+//               Int16(n) n × { Int32(length, -1 for NULL) Byte(length) } Int16(result format)
 
-export function functionOid(buffer: Buffer, start: number, end: number): number {
-  return new Reader(buffer, start + HEADER, end, 'FunctionCall').uint32();
+export interface FunctionCall extends Values {
+  readonly oid: number;
+  /** Where in the buffer everything behind the function begins. */
+  readonly from: number;
+}
+
+export function decodeFunctionCall(buffer: Buffer, start: number, end: number): FunctionCall {
+  const reader = new Reader(buffer, start + HEADER, end, 'FunctionCall');
+  const oid = reader.uint32();
+  const from = reader.at;
+  const values = valuesOf(reader);
+  reader.int16();
+  reader.done();
+  return { oid, from, ...values };
 }
 
 // Flush: Byte1('H') Int32(4) · Sync: Byte1('S') Int32(4) · Terminate: Byte1('X') Int32(4)

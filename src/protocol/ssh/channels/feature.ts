@@ -12,7 +12,7 @@ export function giveFeature(name: Feature, session: Session, { options }: SshCon
     session.note('refused', { request: name });
     return false;
   }
-  const { id, decision } = session.decide({ kind: 'feature', text: name, parts: [factsOf(name)] });
+  const { id, decision } = session.decide({ kind: 'feature', text: name, exact: '', parts: [factsOf(name)] });
   if (decision.verdict === 'hold') decision.cancel(`${name} cannot wait for a review`);
   if (decision.verdict !== 'allow') return false;
   session.recorded(() => {

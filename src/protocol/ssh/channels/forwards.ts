@@ -3,9 +3,18 @@
 // Where the gateway has a connection of its own for the place, the bytes become a session of that connection.
 // Refuses to know: what the bytes are, who decides.
 
+import { isUtf8 } from 'node:buffer';
 import { asHoopctlError, type HoopctlError } from '../../../core/errors.ts';
 import { canonicalHost } from '../../../core/hosts.ts';
-import type { Facts, Hold, Neighbour, OperationId, PlaceUse, Session } from '../../contract.ts';
+import {
+  digestOf,
+  type Facts,
+  type Hold,
+  type Neighbour,
+  type OperationId,
+  type PlaceUse,
+  type Session,
+} from '../../contract.ts';
 import { OpenFailure, SshReader } from '../wire/message.ts';
 import type { Channel, Kind, OpenRequest, Side } from './channel.ts';
 import { decided, factsOf, refusalText } from './decided.ts';
@@ -38,6 +47,8 @@ export interface ForwardsOptions {
 interface Asked {
   readonly kind: string;
   readonly text: string;
+  /** Of what is asked for, from whom. */
+  readonly exact: string;
   readonly facts: Facts;
 }
 
@@ -51,7 +62,8 @@ export class Forwards {
   /** Whether it is one of these; it is answered then. */
   open(side: Side, request: OpenRequest): boolean {
     const asked = side === 'client' ? this.#ofClient(request) : this.#ofTarget(request);
-    if (asked === undefined) return false;
+    // What a place is called has to be text: rules are about its name.
+    if (asked === undefined || !isNamed(request)) return false;
     const forwarding = new Forwarding(this.#options, request);
     this.#options.create(side, request, (channel) => {
       forwarding.channel = channel;
@@ -69,30 +81,35 @@ export class Forwards {
     return {
       kind: 'forward',
       text: path,
+      exact: digestOf(path),
       facts: factsOf('forward-unix', [{ place: path, read: true, written: true }], UNSEEN),
     };
   }
 
   #ofTarget({ type, rest }: OpenRequest): Asked | undefined {
     const { listeners, given } = this.#options;
+    const exact = digestOf(rest);
     const reader = SshReader.of(rest, type, 0);
     switch (type) {
       case 'forwarded-tcpip': {
         const listener = listeners.tcp(reader.text(), reader.uint32());
         if (listener === undefined) return undefined;
         const from = destination(reader.text(), reader.uint32());
-        return { kind: 'forwarded', text: `${listener.text} from ${from}`, facts: listener.facts };
+        return { kind: 'forwarded', text: `${listener.text} from ${from}`, exact, facts: listener.facts };
       }
       case 'forwarded-streamlocal@openssh.com': {
         const listener = listeners.unix(reader.text());
-        return listener && { kind: 'forwarded', text: listener.text, facts: listener.facts };
+        return listener && { kind: 'forwarded', text: listener.text, exact, facts: listener.facts };
       }
       case 'x11':
         if (!given.has('x11')) return undefined;
-        return { kind: 'x11', text: `x11 from ${destination(reader.text(), reader.uint32())}`, facts: factsOf('x11') };
+        return {
+          ...{ kind: 'x11', text: `x11 from ${destination(reader.text(), reader.uint32())}`, exact },
+          facts: factsOf('x11'),
+        };
       case 'auth-agent@openssh.com':
         if (!given.has('agent-forwarding')) return undefined;
-        return { kind: 'agent', text: 'agent', facts: factsOf('agent-forwarding') };
+        return { kind: 'agent', text: 'agent', exact, facts: factsOf('agent-forwarding') };
       default:
         return undefined;
     }
@@ -105,7 +122,8 @@ export class Forwards {
     const port = reader.uint32();
     const ask = (neighbour: Neighbour | undefined) => {
       const facts = factsOf('forward', [placeOf(host, port)], neighbour === undefined ? UNSEEN : undefined);
-      forwarding.ask({ kind: 'forward', text: destination(host, port), facts }, neighbour);
+      const exact = digestOf(host, String(port));
+      forwarding.ask({ kind: 'forward', text: destination(host, port), exact, facts }, neighbour);
     };
     const { neighbour, guard } = this.#options;
     if (neighbour === undefined) {
@@ -136,11 +154,11 @@ class Forwarding implements Kind {
     this.#request = request;
   }
 
-  ask({ kind, text, facts }: Asked, neighbour: Neighbour | undefined): void {
+  ask({ kind, text, exact, facts }: Asked, neighbour: Neighbour | undefined): void {
     const { session, guard } = this.#options;
     if (this.#over) return;
     this.#hold = decided(session, guard, {
-      operation: { kind, text, parts: [facts] },
+      operation: { kind, text, exact, parts: [facts] },
       allowed: (id) => {
         this.#hold = undefined;
         this.#id = id;
@@ -226,6 +244,11 @@ class Forwarding implements Kind {
     this.#id = undefined;
     this.#options.session.result(id, { part: 0, status: 'error', error: { code, message } });
   }
+}
+
+/** Whether the address or path that it begins with is text; one that has none is. */
+function isNamed({ type, rest }: OpenRequest): boolean {
+  return rest.length === 0 || isUtf8(SshReader.of(rest, type, 0).blob());
 }
 
 /** CHANNEL_DATA: its number, the channel's, the length. */

@@ -2,8 +2,9 @@
 // on or kept from the other side; everything else is refused by name. Answers go out in the order of the questions.
 // Refuses to know: channels, how a decision is made.
 
+import { isUtf8 } from 'node:buffer';
 import { limitExceeded } from '../../../core/limits.ts';
-import type { Hold, OperationId, Session } from '../../contract.ts';
+import { digestOf, type Hold, type OperationId, type Session } from '../../contract.ts';
 import type { Limits } from '../limits.ts';
 import type { Transport } from '../transport/transport.ts';
 import { Message, message, SshReader } from '../wire/message.ts';
@@ -29,6 +30,11 @@ export interface GlobalsOptions {
 type Answer = (success: boolean, payload?: Buffer) => void;
 
 const NOTED = 100;
+
+/** Requests that begin with an address or a path. */
+const PLACED: ReadonlySet<string> = new Set(
+  ['tcpip-forward', 'streamlocal-forward@openssh.com'].flatMap((name) => [name, `cancel-${name}`]),
+);
 
 interface RemoteForward {
   readonly name: string;
@@ -82,6 +88,12 @@ export class Globals {
 
   #ofClient(name: string, rest: Buffer, answer: Answer): void {
     const { listeners, noMoreSessions } = this.#options;
+    // What a place is called has to be text: rules are about its name.
+    if (PLACED.has(name) && !isUtf8(SshReader.of(rest, name, 0).blob())) {
+      this.#refused(name);
+      answer(false);
+      return;
+    }
     switch (name) {
       case 'tcpip-forward':
         this.#listen(rest, answer);
@@ -144,7 +156,7 @@ export class Globals {
     // The buffer is not ours to keep.
     const payload = requestOf(name, true, asked.rest);
     const hold = decided(session, guard, {
-      operation: { kind: 'forward-remote', text, parts: [facts] },
+      operation: { kind: 'forward-remote', text, exact: digestOf(name, asked.rest), parts: [facts] },
       allowed: (id) => {
         this.#ask('target', payload, (success, told = Buffer.alloc(0)) => {
           if (success) this.#granted(id, granted({ text, facts }, told));

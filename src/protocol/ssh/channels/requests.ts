@@ -1,6 +1,6 @@
 // What a client asks for on a session channel, as facts that policy can see.
 
-import type { Facts, Refusal } from '../../contract.ts';
+import { type Facts, type Refusal, shownBytes } from '../../contract.ts';
 import { commandFacts } from '../exec/facts.ts';
 import type { Limits } from '../limits.ts';
 import type { SshConfig } from '../schema.ts';
@@ -10,6 +10,8 @@ export interface Starting {
   /** How it came: recorded as it is. */
   readonly how: 'shell' | 'exec' | 'subsystem';
   readonly text: string;
+  /** Of a text that is not UTF-8. */
+  readonly bytes?: string;
   readonly parts: readonly Facts[];
   readonly subsystem: boolean;
   /** Why it is refused before policy is asked. */
@@ -23,28 +25,28 @@ export interface Began {
 }
 
 /** `asks`: a shell asks before each of its commands. */
-export function starting(how: Starting['how'], text: string, limits: Limits, asks = false): Starting {
+export function starting(how: Starting['how'], command: Buffer, limits: Limits, asks = false): Starting {
   const { name, value } = limits.command;
-  const length = Buffer.byteLength(text);
-  const begun = {
-    how,
-    text: how === 'shell' ? 'shell' : text,
-    subsystem: how === 'subsystem',
-    parts: [facts(how, text, asks)],
-  };
-  if (length > value)
-    return {
-      ...begun,
-      text: '',
-      refused: `hoopctl: the command has ${length} bytes, over the limit of ${value} (${name})`,
-    };
-  return begun;
+  const subsystem = how === 'subsystem';
+  if (command.length > value) {
+    const refused = `hoopctl: the command has ${command.length} bytes, over the limit of ${value} (${name})`;
+    return { how, text: '', subsystem, parts: [], refused };
+  }
+  const shown = how === 'shell' ? { text: 'shell' } : shownBytes(command);
+  return { how, ...shown, subsystem, parts: [facts(how, shown.bytes === undefined ? shown.text : command, asks)] };
 }
 
-function facts(how: Starting['how'], text: string, asks: boolean): Facts {
+/** A command whose bytes are no text may be any: what it seems to say is told beside that. */
+export function commandOf(command: string | Buffer): Facts {
+  if (typeof command === 'string') return commandFacts(command);
+  const seems = commandFacts(command.toString());
+  return { ...seems, opaque: seems.opaque ?? 'its bytes are not UTF-8' };
+}
+
+function facts(how: Starting['how'], text: string | Buffer, asks: boolean): Facts {
   const none = { relations: [], functions: [], unbounded: false };
   if (how === 'subsystem' && text === 'sftp') return { does: ['sftp'], ...none };
-  if (how === 'exec') return commandFacts(text);
+  if (how === 'exec') return commandOf(text);
   if (how === 'subsystem') return { does: [how], ...none };
   if (asks) return { does: ['shell'], ...none };
   return {
@@ -52,10 +54,6 @@ function facts(how: Starting['how'], text: string, asks: boolean): Facts {
     ...none,
     opaque: 'what is typed in a shell cannot be decided, but by options.shell: commands',
   };
-}
-
-export function environmentAllowed(name: string, patterns: readonly string[]): boolean {
-  return patterns.some((pattern) => (pattern.endsWith('*') ? name.startsWith(pattern.slice(0, -1)) : name === pattern));
 }
 
 /** Why it is refused before policy is asked, in lines for the client. */

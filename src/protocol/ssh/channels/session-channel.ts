@@ -18,7 +18,6 @@ import { giveFeature } from './feature.ts';
 import { Replies } from './replies.ts';
 import {
   type Began,
-  environmentAllowed,
   kindOf,
   type Outcome,
   objectionTo,
@@ -27,6 +26,7 @@ import {
   type Starting,
   starting,
 } from './requests.ts';
+import { Surroundings, type Terminal } from './surroundings.ts';
 
 /** What a refused command ends with: as a shell says "found, but not to be run". */
 export const REFUSED_EXIT = 126;
@@ -37,12 +37,13 @@ export class SessionChannel implements Kind {
   readonly #config: SshConfig;
   readonly #limits: Limits;
   readonly #replies: Replies;
+  readonly #around: Surroundings;
   /** Messages of the client that wait while it is held. */
   #waiting: Buffer[] | undefined;
   #hold: Hold | undefined;
   #operation: OperationId | undefined;
   #started = false;
-  #terminal: { readonly term: string; readonly columns: number; readonly rows: number } | undefined;
+  #terminal: Terminal | undefined;
   #exchange: Exchange | undefined;
   /** What follows output that a rule holds. */
   #late: Buffer[] = [];
@@ -57,6 +58,7 @@ export class SessionChannel implements Kind {
     this.#session = session;
     this.#config = config;
     this.#limits = limits;
+    this.#around = new Surroundings(limits);
     this.#replies = new Replies((success) => {
       this.#channel.legs.client?.tell(success ? Message.CHANNEL_SUCCESS : Message.CHANNEL_FAILURE);
     });
@@ -179,15 +181,12 @@ export class SessionChannel implements Kind {
     const type = reader.text();
     const wanted = reader.boolean();
     switch (type) {
-      case 'env': {
-        const name = reader.text();
-        const allowed = environmentAllowed(name, this.#config.options.environment);
-        if (allowed) this.#forward(payload, wanted);
+      case 'env':
+        if (this.#around.variable(reader, this.#config)) this.#forward(payload, wanted);
         else this.#answer(wanted, false);
         return;
-      }
       case 'pty-req':
-        this.#terminal = { term: reader.text(), columns: reader.uint32(), rows: reader.uint32() };
+        this.#terminal = this.#around.terminal(reader);
         this.#forward(payload, wanted);
         return;
       case 'window-change':
@@ -215,17 +214,13 @@ export class SessionChannel implements Kind {
           return;
         }
         this.#started = true;
-        this.#start(this.#starting(type, type === 'shell' ? '' : reader.text()), payload, wanted);
+        this.#start(type, type === 'shell' ? NOTHING : reader.blob(), payload, wanted);
         return;
       default:
         // Unknown ones are not passed on: what is not understood is not decided.
         this.#answer(wanted, false);
         return;
     }
-  }
-
-  #starting(how: Starting['how'], text: string): Starting {
-    return starting(how, text, this.#limits, this.#config.options.shell === 'commands');
   }
 
   #forward(payload: Buffer, wanted: boolean): void {
@@ -241,13 +236,15 @@ export class SessionChannel implements Kind {
   /** Something that the host gets of the client's: named in the configuration, and allowed by policy. */
   #feature(name: 'agent-forwarding' | 'x11', payload: Buffer, wanted: boolean): void {
     const given = () => {
+      this.#around.give(name);
       this.onGiven?.(name);
       this.#forward(payload, wanted);
     };
     if (!giveFeature(name, this.#session, this.#config, given)) this.#answer(wanted, false);
   }
 
-  #start(begun: Starting, payload: Buffer, wanted: boolean): void {
+  #start(how: Starting['how'], command: Buffer, payload: Buffer, wanted: boolean): void {
+    const begun = starting(how, command, this.#limits, this.#config.options.shell === 'commands');
     const objection = objectionTo(begun, this.#config, this.#terminal !== undefined);
     if (objection !== undefined) {
       this.#refuse(objection, wanted);
@@ -260,7 +257,8 @@ export class SessionChannel implements Kind {
       this.#refuse(way.refused, wanted);
       return;
     }
-    const asked = { kind: begun.how, text: begun.text, parts: begun.parts };
+    const { text, bytes, parts } = begun;
+    const asked = { kind: how, text, ...(bytes === undefined ? {} : { bytes }), ...this.#around.of(command), parts };
     const { id, decision } = this.#session.decide(asked);
     this.#operation = id;
     const began = { kind, attach: () => this.#attach(asked, way.unmasked, id) };
@@ -395,4 +393,5 @@ export class SessionChannel implements Kind {
   }
 }
 
+const NOTHING = Buffer.alloc(0);
 const FOLLOWING: readonly number[] = [Message.CHANNEL_EOF, Message.CHANNEL_CLOSE, Message.CHANNEL_REQUEST];

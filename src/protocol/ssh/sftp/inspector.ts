@@ -3,9 +3,10 @@
 
 import type { Limit } from '../../../core/limits.ts';
 import type { Operation, OperationId, Refusal, Session, Verdict } from '../../contract.ts';
+import { operationOf } from './asked.ts';
 import { readMasked } from './masked-file.ts';
 import { Fxp, fieldsOf, Packets, packet, Status, status } from './packet.ts';
-import { attributesOf, type FileRequest, factsOf, handlesOf, treatmentOf } from './requests.ts';
+import { attributesOf, type FileRequest, handlesOf, treatmentOf } from './requests.ts';
 import { ShownFiles } from './shown.ts';
 import { Transfer } from './transfer.ts';
 import { Turns } from './turns.ts';
@@ -216,9 +217,7 @@ export class SftpInspector {
   /** True: it is held, and goes on later. */
   #decided(request: FileRequest, paths: readonly Buffer[], size: number): boolean {
     const { session } = this.#options;
-    const names = paths.map((path) => path.toString());
-    const text = [request.verb, ...names].join(' ');
-    const operation = { kind: 'sftp', text, parts: [factsOf(request, names)] };
+    const operation = operationOf(request, paths);
     const { id, decision } = session.decide(operation);
     if (decision.verdict !== 'hold') {
       this.#settled(request, paths, size, id, operation, decision);

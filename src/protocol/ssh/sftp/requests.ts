@@ -2,6 +2,7 @@
 
 import type { Facts, PlaceUse } from '../../contract.ts';
 import type { SshReader } from '../wire/message.ts';
+import { attributes, type Details, opening } from './details.ts';
 import { Fxp, fieldsOf, Open, packet } from './packet.ts';
 
 export interface PathUse {
@@ -16,6 +17,10 @@ export interface FileRequest {
   /** The verb that begins the operation's text. */
   readonly verb: string;
   readonly paths: readonly PathUse[];
+  /** A name that stands before them in the text, and is not resolved: what a link says. */
+  readonly says?: Buffer;
+  /** How it is done, where there is more than one way. */
+  readonly details: Details;
   /** The same request on these paths. */
   rewrite(paths: readonly Buffer[]): Buffer;
 }
@@ -96,8 +101,18 @@ export function handlesOf(raw: Buffer): string[] {
 /** FSETSTAT of a handle for this path. */
 export function attributesOf(raw: Buffer, path: Buffer): FileRequest {
   const whole = Buffer.from(raw);
-  const id = fieldsOf(raw).uint32();
-  return { id, does: ['sftp-setstat'], verb: 'setstat', paths: [{ path, itself: false }], rewrite: () => whole };
+  const reader = fieldsOf(whole);
+  const id = reader.uint32();
+  reader.blob();
+  const details = attributes(reader.rest());
+  return {
+    id,
+    does: ['sftp-setstat'],
+    verb: 'setstat',
+    paths: [{ path, itself: false }],
+    details,
+    rewrite: () => whole,
+  };
 }
 
 /** `paths`: as the host resolves them, or as they came. */
@@ -123,6 +138,7 @@ function open(type: number, id: number, reader: SshReader): FileRequest {
     does,
     verb: writes ? (reads ? 'update' : 'write') : 'read',
     paths: [{ path, itself: false }],
+    details: [...opening(flags), ...attributes(rest.subarray(4))],
     rewrite: ([to]) => packet(type, (out) => out.uint32(id).blob(to!).bytes(rest)),
   };
 }
@@ -135,6 +151,7 @@ function one(type: number, id: number, reader: SshReader, verb: string, does: st
     does: [does],
     verb,
     paths: [{ path, itself }],
+    details: attributes(rest),
     rewrite: ([to]) => packet(type, (out) => out.uint32(id).blob(to!).bytes(rest)),
   };
 }
@@ -149,6 +166,7 @@ function two(type: number, id: number, reader: SshReader, verb: string, does: st
       { path: from, itself: true },
       { path: to, itself: true },
     ],
+    details: [],
     rewrite: ([a, b]) => packet(type, (out) => out.uint32(id).blob(a!).blob(b!)),
   };
 }
@@ -159,8 +177,10 @@ function link(type: number, id: number, reader: SshReader): FileRequest {
   return {
     id,
     does: ['sftp-link'],
-    verb: `symlink ${target.toString()}`,
+    verb: 'symlink',
+    says: target,
     paths: [{ path, itself: true }],
+    details: [],
     rewrite: ([to]) => packet(type, (out) => out.uint32(id).blob(target).blob(to!)),
   };
 }
@@ -176,6 +196,7 @@ function extended(id: number, reader: SshReader): Treatment {
       does: [does],
       verb,
       paths,
+      details: [...(count === 2 ? [['by', name] as const] : []), ...attributes(rest)],
       rewrite: (resolved) =>
         packet(Fxp.EXTENDED, (out) => {
           out.uint32(id).text(name);

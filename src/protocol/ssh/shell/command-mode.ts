@@ -4,7 +4,7 @@
 
 import { randomBytes } from 'node:crypto';
 import type { Limit } from '../../../core/limits.ts';
-import type { Facts, Hold, OperationId, Session, Verdict } from '../../contract.ts';
+import { type Facts, type Hold, type OperationId, type Session, shownBytes, type Verdict } from '../../contract.ts';
 import { covered, leaving, lineFacts } from './lines.ts';
 import { type Report, Reports } from './reports.ts';
 import { INTEGRATIONS, preamble } from './scripts.ts';
@@ -82,7 +82,7 @@ export class CommandMode {
 
   // -------------------------------------------------------------------------------------------------------------------
 
-  #report({ key, kind, id, to, text }: Report): void {
+  #report({ key, kind, id, to, text, bytes }: Report): void {
     if (this.#over) return;
     if (key === '' && !this.#greeted) return void this.#greeting(kind, id, to, text);
     if (key === '' && kind === 'left') return void this.#left(`the shell was replaced by ${text.slice(0, 200)}`);
@@ -91,7 +91,7 @@ export class CommandMode {
       this.#finish(text === '0' ? 'ok' : 'error', `exit ${text}`);
       return void this.#answer(to, id, 'allow');
     }
-    this.#command(kind, id, to, text);
+    this.#command(kind, id, to, text, bytes);
   }
 
   /** The helper, its files, then the shell. */
@@ -121,8 +121,9 @@ export class CommandMode {
     }
   }
 
-  #command(kind: string, id: string, to: string, text: string): void {
-    const facts = lineFacts(text);
+  #command(kind: string, id: string, to: string, text: string, bytes: Buffer): void {
+    const shown = shownBytes(bytes);
+    const facts = lineFacts(text, shown.bytes !== undefined);
     if (kind === 'line') this.#line = facts;
     else if (this.#line !== undefined && covered(this.#line, facts)) return void this.#answer(to, id, 'allow');
     const { session, onLeave, say } = this.#options;
@@ -133,7 +134,7 @@ export class CommandMode {
       this.#line = undefined;
       return void this.#answer(to, id, 'deny');
     }
-    const operation = session.decide({ kind: 'command', text, parts: [facts] });
+    const operation = session.decide({ kind: 'command', ...shown, exact: '', parts: [facts] });
     if (operation.decision.verdict !== 'hold') return void this.#settled(to, id, operation.id, operation.decision);
     const hold = operation.decision;
     say(hold.notice);

@@ -4,9 +4,11 @@
 import type { CommandUse, Facts } from '../../contract.ts';
 import { commandFacts } from '../exec/facts.ts';
 
-export function lineFacts(text: string): Facts {
+/** A line whose bytes are no text may be any other, whatever it seems to say. */
+export function lineFacts(text: string, untold = false): Facts {
   const facts = commandFacts(whole(text));
-  return { ...facts, does: [...facts.does, 'command'] };
+  const opaque = facts.opaque ?? (untold ? 'its bytes are not UTF-8' : undefined);
+  return { ...facts, does: [...facts.does, 'command'], ...(opaque === undefined ? {} : { opaque }) };
 }
 
 /** bash reports the head of a compound command alone: its body comes command by command. */

@@ -10,6 +10,8 @@ export interface Report {
   /** Which reader gets the answer. */
   readonly to: string;
   readonly text: string;
+  /** Of the text. */
+  readonly bytes: Buffer;
 }
 
 const FIELDS = 5;
@@ -29,8 +31,10 @@ export class Reports {
       const ends: number[] = [];
       for (let at = rest.indexOf(0); at >= 0 && ends.length < FIELDS; at = rest.indexOf(0, at + 1)) ends.push(at);
       if (ends.length < FIELDS) break;
-      const field = (i: number) => rest.subarray(i === 0 ? 0 : ends[i - 1]! + 1, ends[i]!).toString();
-      const report = { key: field(0), kind: field(1), id: field(2), to: field(3), text: field(4) };
+      const bytesOf = (i: number) => rest.subarray(i === 0 ? 0 : ends[i - 1]! + 1, ends[i]!);
+      const field = (i: number) => bytesOf(i).toString();
+      const bytes = bytesOf(4);
+      const report = { key: field(0), kind: field(1), id: field(2), to: field(3), text: bytes.toString(), bytes };
       rest = rest.subarray(ends[FIELDS - 1]! + 1);
       this.#held = rest;
       yield report;

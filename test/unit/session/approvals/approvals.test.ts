@@ -16,6 +16,7 @@ const request = (changes: Partial<HoldRequest> = {}): HoldRequest => ({
   policy: () => world.policy.version,
   text: 'delete from t',
   params: ['1'],
+  exact: 'int4',
   rule: 'look',
   reviewers: { groups: ['dba'], count: 1 },
   waitMs: 60_000,

@@ -19,6 +19,7 @@ const binding: Binding = {
   policy: 'v1',
   text: 'delete from t where id = $1',
   params: ['1', null],
+  exact: 'int4',
 };
 const NOW = 1000;
 
@@ -58,6 +59,9 @@ describe('what an approval is for', () => {
     ['NULL for a text', { params: ['1', 'null'] }],
     ['a parameter more', { params: ['1', null, ''] }],
     ['no parameters', { params: undefined }],
+    ['the forms of parameters', { forms: ['binary', null] }],
+    ['the bytes that the text stands for', { bytes: 'Y2F0IP8=' }],
+    ['what else decides what runs', { exact: 'float4' }],
     ['the principal', { principal: bob }],
     ['the issuer of the principal', { principal: { ...alice, issuer: 'local' } }],
     ['the agent', { principal: aliceAgent }],

@@ -32,7 +32,7 @@ export function facts(...does: string[]): Facts {
 }
 
 export function statement(text: string, params?: readonly (string | null)[]): Operation {
-  return { kind: 'query', text, ...(params === undefined ? {} : { params }), parts: [facts('select')] };
+  return { kind: 'query', text, exact: '', ...(params === undefined ? {} : { params }), parts: [facts('select')] };
 }
 
 /** A target in memory. */

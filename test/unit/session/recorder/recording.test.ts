@@ -146,7 +146,7 @@ describe('what a recording says', () => {
         unbounded: true,
       },
     ];
-    const operation = { kind: 'execute', text: 'update t set "a\n" = $1', params: [null, '\\x00ff'], parts };
+    const operation = { kind: 'execute', text: 'update t set "a\n" = $1', params: [null, '\\x00ff'], exact: '', parts };
     recording.intent(1, operation, { verdict: 'review', rule: 'r1', matched: ['r1', 'r2'], review: 'r-abc' });
     recording.review(1, { review: 'r-abc', state: 'used', by: ['bob'] });
     recording.result(1, {
@@ -275,7 +275,7 @@ describe('what a recording says', () => {
     recording.begin(header);
     const shared = facts('select');
     for (const op of [1, 2]) {
-      recording.intent(op, { kind: 'query', text: 'x', parts: [shared, shared] }, { verdict: 'allow' });
+      recording.intent(op, { kind: 'query', text: 'x', exact: '', parts: [shared, shared] }, { verdict: 'allow' });
     }
     await recording.end({ code: 'client_closed', message: '' });
     const intents = target.lines.filter((line) => line.kind === 'intent');

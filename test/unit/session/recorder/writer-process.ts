@@ -20,7 +20,11 @@ for (let session = 0; session < 8; session++) {
   const next = () => {
     if (op > 0) recording.result(op, { part: 0, status: 'ok', rows: 1 });
     op += 1;
-    recording.intent(op, { kind: 'query', text: `select ${'x'.repeat(op % 300)}`, parts: [] }, { verdict: 'allow' });
+    recording.intent(
+      op,
+      { kind: 'query', text: `select ${'x'.repeat(op % 300)}`, exact: '', parts: [] },
+      { verdict: 'allow' },
+    );
     const forwarded = op;
     recording.recorded(() => {
       writeSync(1, `${id} ${forwarded}\n`);

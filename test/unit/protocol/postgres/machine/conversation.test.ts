@@ -103,6 +103,39 @@ describe('an extended query', () => {
     expect(talk.session.operations[0]?.params).toEqual(['\\x0a0b']);
   });
 
+  it('tells how values are to be read, and differs in what decides what runs', () => {
+    const ran = (types: number[], format: number, value: Buffer, results: number[] = []) => {
+      const talk = new Talk({ session: { ruled: true } });
+      const parse = message('P', (w) => {
+        w.string('').string('select $1').int16(types.length);
+        for (const type of types) w.int32(type);
+      });
+      const bind = message('B', (w) => {
+        w.string('').string('').int16(1).int16(format).int16(1).int32(value.length).bytes(value).int16(results.length);
+        for (const result of results) w.int16(result);
+      });
+      talk.client(parse, bind, front.execute(''), front.sync());
+      const { params, forms, exact } = talk.session.operations[0]!;
+      return { params, forms, exact };
+    };
+    const value = Buffer.from([0x41, 0x42, 0x43, 0x44]);
+    const all = [
+      [ran([], 0, value), ['ABCD'], undefined],
+      [ran([0], 0, value), ['ABCD'], undefined],
+      [ran([25], 0, value), ['ABCD'], ['text']],
+      [ran([], 1, value), ['\\x41424344'], ['binary']],
+      [ran([23], 1, value), ['\\x41424344'], ['int4, binary']],
+      [ran([700], 1, value), ['\\x41424344'], ['float4, binary']],
+      [ran([54_321], 1, value), ['\\x41424344'], ['type 54321, binary']],
+      [ran([], 0, Buffer.from('\\x41424344')), ['\\x41424344'], undefined],
+      [ran([], 0, Buffer.from([0x41, 0xff])), ['\\x41ff'], ['text that is not UTF-8, as hex']],
+      [ran([], 0, value, [1]), ['ABCD'], undefined],
+    ] as const;
+    for (const [{ params, forms }, shown, how] of all) expect([params, forms]).toEqual([shown, how]);
+    expect(new Set(all.map(([{ exact }]) => exact)).size).toBe(all.length);
+    expect(ran([23], 1, value).exact).toBe(ran([23], 1, value).exact);
+  });
+
   it('pairs 50 pipelined statements with 50 outcomes', () => {
     const talk = new Talk();
     const requests: Buffer[] = [];
@@ -324,7 +357,7 @@ describe('FunctionCall', () => {
     const talk = new Talk({ allowFunctionCall: true });
     expect(talk.client(front.functionCall(1598))[0]).toMatch(/^FunctionCall/);
     expect(talk.session.operations).toMatchObject([
-      { kind: 'function-call', parts: [{ opaque: 'a function call by number' }] },
+      { kind: 'function-call', params: [], parts: [{ opaque: 'a function call by number' }] },
     ]);
     expect(talk.target(back.functionResult(), back.ready())).toHaveLength(2);
     expect(talk.session.outcomes).toMatchObject([{ id: 1, status: 'ok' }]);
