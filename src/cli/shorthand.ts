@@ -55,10 +55,12 @@ export async function runTool(
   asked: { tool: string; name: string; args: readonly string[]; reason: string | undefined },
 ): Promise<number> {
   const { tool, name, args, reason } = asked;
+  const teller = troubleTeller(context.io);
   const { client, run } = await reach(context, [parseWanted(name)], {
     reason,
     spares: 1,
-    onEvent: troubleTeller(context.io),
+    // Why a session ended the gateway tells the tool in its protocol's own words, and the tool its user.
+    onEvent: (event) => event.type !== 'end' && teller(event),
   });
   try {
     context.signal.throwIfAborted();

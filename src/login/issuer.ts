@@ -162,6 +162,9 @@ function unused(ref: IssuerRef): HoopctlError {
   });
 }
 
+/** What oidc-provider, which the embedded issuer is, says of it to everybody: nothing that `access_denied` does not. */
+const ABORTED = 'End-User aborted interaction';
+
 /** openid-client's errors in our words; ours, from the transport below it, are found in its causes. */
 function translate(error: unknown, ref: IssuerRef, action: string): unknown {
   for (let inner: unknown = error; inner instanceof Error; inner = inner.cause) {
@@ -174,7 +177,8 @@ function translate(error: unknown, ref: IssuerRef, action: string): unknown {
   } = error as { error?: string; error_description?: string; message: string };
   const detail = why === undefined ? '' : ` (${why})`;
   if (code === 'access_denied') {
-    return userError('login_denied', `the login was refused at issuer '${ref.name}'${detail}`, {
+    const said = why === ABORTED ? '' : detail;
+    return userError('login_denied', `the login was refused in the browser, at issuer '${ref.name}'${said}`, {
       fix: "run 'hoopctl login' again and confirm it, or ask why you may not",
       cause: error,
     });

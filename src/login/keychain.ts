@@ -63,6 +63,8 @@ export function systemKeychain(options: KeychainOptions): SecretStore {
 
 function shorten(error: unknown): string {
   const [line = ''] = (error instanceof Error ? error.message : String(error)).split('\n');
+  // libdbus says at length that it would not start one either.
+  if (/DBUS_SESSION_BUS_ADDRESS|dbus-daemon/.test(line)) return 'there is no session bus (D-Bus)';
   return line.length > 160 ? `${line.slice(0, 159)}…` : line;
 }
 

@@ -202,6 +202,8 @@ describeWith(['sshd'], 'hosts over ssh', () => {
       expect(done).toMatchObject({ code: 255, stdout: '' });
       expect(done.stderr).toMatch(told);
       expect(done.stderr).toContain('nothing was sent to it');
+      // Once in the gateway's words, once in ssh's line of how the connection ended.
+      expect(done.stderr.match(new RegExp(told, 'g'))).toHaveLength(2);
     });
 
     it('sshd saw no login', () => {

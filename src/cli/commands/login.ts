@@ -74,7 +74,9 @@ HOOPCTL_TOKEN, HOOPCTL_CLIENT_ID with HOOPCTL_CLIENT_SECRET_FILE, HOOPCTL_ID_TOK
       gatewayToken: token,
       gatewayTokenExpiresAt: expiresAt,
     };
-    const store = await keep(context, account, JSON.stringify(kept));
+    // Of a machine whose logins are in files it was said before.
+    const told = gateways.all().some(({ store: place }) => place === 'file');
+    const store = await keep(context, account, JSON.stringify(kept), told);
     const gateway: KnownGateway = {
       url: place.url,
       ...(trust.ca === undefined ? {} : { ca: trust.ca }),
@@ -174,11 +176,11 @@ async function qr({ io }: Context, text: string): Promise<string> {
   return picture.split('\n')[0]!.length <= io.columns ? `${picture}\n\n` : '';
 }
 
-async function keep(context: Context, account: string, secret: string): Promise<'keychain' | 'file'> {
+async function keep(context: Context, account: string, secret: string, told: boolean): Promise<'keychain' | 'file'> {
   const { storeSecret } = await import('../../login/keychain.ts');
   const { keychainChoice, keychainOptions } = await import('../gateway.ts');
   const { store, warning } = await storeSecret(keychainChoice(context), keychainOptions(context), account, secret);
-  if (warning !== undefined) context.io.say(`warning: ${warning}`);
+  if (warning !== undefined && !told) context.io.say(`warning: ${warning}`);
   return store.kind;
 }
 

@@ -64,7 +64,7 @@ describe('a device login', () => {
   });
 
   it.each([
-    ['access_denied', 'login_denied', "the login was refused at issuer 'corp'"],
+    ['access_denied', 'login_denied', "the login was refused in the browser, at issuer 'corp'"],
     ['expired_token', 'login_expired', "the code was not used in time at issuer 'corp'"],
     ['invalid_client', 'gateway_error', "issuer 'corp' refused to log in: invalid_client"],
   ])('says honestly that it ended with %s', async (answer, code, message) => {
