@@ -115,7 +115,6 @@ const NEEDED: Record<string, readonly string[]> = {
   'admin purge': ['--reason', 'x'],
   'audit export': ['--since', '7d'],
   'audit reconcile': ['--log', 'x', '--from', '7d'],
-  'audit report': ['--from', '7d'],
   'audit witness': ['--state', temporaryDirectory('witness'), '--name', 'w.example.com/1'],
   'policy explain': ['select 1'],
   'policy replay': ['--data', 'x'],

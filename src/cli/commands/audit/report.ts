@@ -24,7 +24,7 @@ export const command = define({
   options: {
     ...READING_OPTION,
     control: { value: 'CONTROL', many: true, help: `one or more of ${CONTROL_IDS.join(', ')} (default: all)` },
-    from: { value: 'MOMENT', help: 'from when on: 90d (ago), 2026-11-01, 2026-11-01T00:00:00Z; UTC' },
+    from: { value: 'MOMENT', default: '90d', help: 'from when on: 90d (ago), 2026-11-01, 2026-11-01T00:00:00Z; UTC' },
     to: { value: 'MOMENT', help: 'until when, not included (default: now)' },
     seed: { value: 'TEXT', help: 'decides which sessions are sampled (default: random, and told)' },
     sample: { value: 'COUNT', default: '25', help: 'how many sessions are sampled' },
@@ -77,7 +77,7 @@ for each the report says what the record shows and what it cannot.`,
 
 interface Given {
   readonly control: readonly string[] | undefined;
-  readonly from: string | undefined;
+  readonly from: string;
   readonly to: string | undefined;
   readonly seed: string | undefined;
   readonly sample: string;
@@ -85,7 +85,6 @@ interface Given {
 }
 
 function requestOf({ control = [], from, to, seed, sample, rows }: Given, now: number): ReportRequest {
-  if (from === undefined) throw userError('usage', '--from is missing, e.g. --from 2026-11-01');
   const wrong = control.find((one) => !CONTROL_IDS.includes(one as ControlId));
   if (wrong !== undefined) {
     throw userError('usage', `--control is '${wrong}', expected one of ${CONTROL_IDS.join(', ')}`);
