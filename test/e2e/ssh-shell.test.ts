@@ -1,14 +1,14 @@
 // A shell whose commands are decided one by one, in bash and zsh, with OpenSSH's client on a terminal.
 
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Client, type Connected, type Gateway, startGateway } from '../support/gateway.ts';
 import { describeWith } from '../support/needs.ts';
 import { eventually, run } from '../support/process.ts';
 import { pendingReview } from '../support/reviews.ts';
-import { type Sshd, startSshd } from '../support/sshd.ts';
+import { type ShellHost, startShellHost } from '../support/shell-host.ts';
+import type { Sshd } from '../support/sshd.ts';
 import { CTRL_C, onTerminal, type Terminal } from '../support/terminal.ts';
 
 /** What runs on a host, by the directory that the host gives it: number and command line. */
@@ -46,26 +46,11 @@ describeWith(['sshd', 'zsh'], 'a shell whose commands are decided', () => {
   let dana: Client;
   let connected: Connected;
 
-  /** A host whose account has this shell, an empty home directory, and nothing of the machine's own settings. */
-  async function host(shell: string): Promise<object> {
-    const sshd = await startSshd({ config: [`ForceCommand ${join(tmpdir(), `login-${process.pid}-${shell}`)}`] });
-    const home = join(sshd.directory, 'home');
-    mkdirSync(home);
-    const own = `PS1='ready> '\nwipe() { echo ran > ${sshd.directory}/ran; }\nalias account-alias='wipe x'\naccount-function() { wipe y; }\n`;
-    writeFileSync(join(home, '.zshrc'), own);
-    writeFileSync(join(home, '.bash_profile'), `${own}PROMPT_COMMAND='true from-profile'\n`);
-    writeFileSync(
-      join(tmpdir(), `login-${process.pid}-${shell}`),
-      `#!/bin/sh\nexport SHELL=/bin/${shell} HOME=${home} TMPDIR=${sshd.directory}\ncd ${home}\nexec $SHELL -c "$SSH_ORIGINAL_COMMAND"\n`,
-      { mode: 0o755 },
-    );
+  async function host(shell: string): Promise<ShellHost['connection']> {
+    const own = shell === 'bash' ? "PROMPT_COMMAND='true from-profile'\n" : '';
+    const { sshd, connection } = await startShellHost(shell, own);
     hosts[shell] = sshd;
-    return {
-      protocol: 'ssh',
-      target: { host: sshd.host, port: sshd.port, hostKeys: [sshd.hostKey] },
-      credentials: { user: sshd.user, key: `file:${sshd.keyFile}` },
-      options: { shell: 'commands' },
-    };
+    return connection;
   }
 
   beforeAll(async () => {

@@ -1,10 +1,12 @@
 // An interactive shell that asks before each command. The gateway's helper on the host carries questions and answers; a line is
-// decided as a whole, and then whatever it runs that its text did not tell (aliases, functions, sourced files).
+// decided as a whole, and then whatever it runs that its text did not tell (aliases, functions, sourced files). What runs while
+// nothing was entered (the prompt, the line editor, completion) is decided too.
 // Refuses to know: channels, how a shell asks.
 
 import { randomBytes } from 'node:crypto';
 import type { Limit } from '../../../core/limits.ts';
 import { type Facts, type Hold, type OperationId, type Session, shownBytes, type Verdict } from '../../contract.ts';
+import { Aside } from './aside.ts';
 import { covered, leaving, lineFacts } from './lines.ts';
 import { type Report, Reports } from './reports.ts';
 import { INTEGRATIONS, preamble } from './scripts.ts';
@@ -29,10 +31,14 @@ export interface CommandModeOptions {
   stopped(): void;
 }
 
+/** One question. */
 interface Asked {
+  readonly kind: string;
+  readonly text: string;
+  /** Of the text, which may be no UTF-8. */
+  readonly bytes: Buffer;
   readonly to: string;
   readonly id: string;
-  readonly hold: Hold;
 }
 
 export class CommandMode {
@@ -46,7 +52,9 @@ export class CommandMode {
   #over = false;
   #line: Facts | undefined;
   #running: OperationId[] = [];
-  #holds = new Set<Asked>();
+  #holds = new Set<Hold>();
+  readonly #aside = new Aside();
+  #shell = '';
   /** What the host is asked to run once the helper has its files. */
   #start = '';
 
@@ -89,9 +97,9 @@ export class CommandMode {
     if (key !== this.#key) return void this.#left('something else than the shell asked', true);
     if (kind === 'prompt') {
       this.#finish(text === '0' ? 'ok' : 'error', `exit ${text}`);
-      return void this.#answer(to, id, 'allow');
+      return void this.#answer({ to, id }, 'allow');
     }
-    this.#command(kind, id, to, text, bytes);
+    this.#command({ kind, id, to, text, bytes });
   }
 
   /** The helper, its files, then the shell. */
@@ -111,68 +119,85 @@ export class CommandMode {
       }
       order(`ready ${to}`);
       this.#start = integration.command(text);
+      this.#shell = to;
     } else if (kind === 'ready') {
       ready(this.#start);
     } else if (kind === 'hello') {
       clearTimeout(this.#timer);
       this.#greeted = true;
-      this.#answer(to, id, this.#key);
+      this.#answer({ to, id }, this.#key);
       order(`watch ${text.replace(/\D/g, '')}`);
     }
   }
 
-  #command(kind: string, id: string, to: string, text: string, bytes: Buffer): void {
+  #command(asked: Asked): void {
+    const { kind, text, bytes } = asked;
+    const aside = Aside.is(kind);
     const shown = shownBytes(bytes);
     const facts = lineFacts(text, shown.bytes !== undefined);
     if (kind === 'line') this.#line = facts;
-    else if (this.#line !== undefined && covered(this.#line, facts)) return void this.#answer(to, id, 'allow');
+    else if (aside) {
+      const known = this.#aside.known(kind, bytes);
+      if (known !== undefined) return void this.#answer(asked, known);
+    } else if (this.#line !== undefined && covered(this.#line, facts)) return void this.#answer(asked, 'allow');
     const { session, onLeave, say } = this.#options;
-    const leaves = leaving(text, facts);
+    const leaves = leaving(text, facts, this.#shell);
     if (leaves !== undefined && onLeave === 'end') {
       session.note('refused', { command: text.slice(0, 1000), why: leaves });
-      say([`hoopctl: after this the shell would not ask any more: ${leaves}`]);
-      this.#line = undefined;
-      return void this.#answer(to, id, 'deny');
+      return void this.#refuse(asked, [`hoopctl: after this the shell would not ask any more: ${leaves}`]);
     }
     const operation = session.decide({ kind: 'command', ...shown, exact: '', parts: [facts] });
-    if (operation.decision.verdict !== 'hold') return void this.#settled(to, id, operation.id, operation.decision);
+    if (operation.decision.verdict !== 'hold') return void this.#settled(asked, operation.id, operation.decision);
     const hold = operation.decision;
     say(hold.notice);
     hold.onNotice?.(say);
-    const asked = { to, id, hold };
-    this.#holds.add(asked);
+    this.#holds.add(hold);
     void hold.settled.then((verdict) => {
-      this.#holds.delete(asked);
-      this.#options.guard(() => this.#settled(to, id, operation.id, verdict));
+      this.#holds.delete(hold);
+      this.#options.guard(() => this.#settled(asked, operation.id, verdict, 'once'));
     });
   }
 
-  #settled(to: string, id: string, operation: OperationId, verdict: Verdict): void {
+  #settled(asked: Asked, operation: OperationId, verdict: Verdict, answer: 'allow' | 'once' = 'allow'): void {
     if (this.#over) return;
     if (verdict.verdict === 'deny') {
       const { message, next } = verdict.refusal;
-      this.#options.say([`hoopctl: ${message}`, `  next: ${next}`]);
-      this.#line = undefined;
-      return void this.#answer(to, id, 'deny');
+      return void this.#refuse(asked, [`hoopctl: ${message}`, `  next: ${next}`]);
     }
+    const { kind, bytes } = asked;
     this.#options.session.recorded(() => {
-      this.#running.push(operation);
-      this.#answer(to, id, 'allow');
+      if (Aside.is(kind)) {
+        if (answer === 'allow') this.#aside.learn(kind, bytes, answer);
+        // How it ends nobody tells.
+        this.#close([operation], 'unknown', 'run at the prompt');
+      } else this.#running.push(operation);
+      this.#answer(asked, answer);
     });
   }
 
-  #answer(to: string, id: string, verdict: string): void {
+  #refuse(asked: Asked, lines: readonly string[]): void {
+    this.#options.say(lines);
+    if (Aside.is(asked.kind)) this.#aside.learn(asked.kind, asked.bytes, 'deny');
+    else this.#line = undefined;
+    this.#answer(asked, 'deny');
+  }
+
+  #answer({ to, id }: Pick<Asked, 'to' | 'id'>, verdict: string): void {
     // Both are the host's words: nothing but what the integration makes.
     if (/^a(?:\.\d+)?$/.test(to) && /^\d+\.\d+$/.test(id)) this.#options.order(`${to} ${id} ${verdict} ${this.#seal}`);
   }
 
   #finish(status: 'ok' | 'error' | 'unknown', tag: string): void {
+    this.#close(this.#running.splice(0), status, tag);
+    this.#line = undefined;
+  }
+
+  #close(operations: readonly OperationId[], status: 'ok' | 'error' | 'unknown', tag: string): void {
     const { session } = this.#options;
-    for (const operation of this.#running.splice(0)) {
+    for (const operation of operations) {
       session.result(operation, { part: 0, status, tag });
       session.over?.(operation);
     }
-    this.#line = undefined;
   }
 
   #left(why: string, ends = this.#options.onLeave === 'end' || !this.#greeted): void {
@@ -186,7 +211,7 @@ export class CommandMode {
   }
 
   #cancel(why: string): void {
-    for (const { hold } of this.#holds) hold.cancel(why);
+    for (const hold of this.#holds) hold.cancel(why);
   }
 
   #stop(): void {

@@ -33,18 +33,51 @@ export function covered(line: Facts, part: Facts): boolean {
   );
 }
 
+const options = (words: CommandUse['words']) => (words.includes('--') ? words.slice(0, words.indexOf('--')) : words);
+
 const HOOKS =
-  /__hoop|\bDEBUG\b|functrace|extdebug|debug_?before_?cmd|PROMPT_COMMAND|\bPS0\b|HISTCONTROL|HISTIGNORE|HISTSIZE|\b(?:precmd|preexec)|TRAPDEBUG|err_?exit/i;
+  /__hoop|\bDEBUG\b|functrace|extdebug|debug_?before_?cmd|PROMPT_COMMAND|\bPS0\b|HISTCONTROL|HISTIGNORE|HISTSIZE|\b(?:precmd|preexec)|TRAP[A-Z0-9]{2,}|err_?exit/i;
+
+/** A function of a name that the hooks use would stand in for it. */
+const USED = 'builtin|command|exec|exit|return|local|set|unset|readonly|setopt|unsetopt|emulate';
+const STANDS_IN = new RegExp(`(?:^|[\\s;&|({])\\\\?(?:${USED})\\s*\\(\\s*\\)|\\bfunction\\s+[^({;]*\\b(?:${USED})\\b`);
 
 /** Why the shell would no longer ask after this; undefined: it would, as far as the text tells. */
-export function leaving(text: string, { commands = [] }: Facts): string | undefined {
+export function leaving(text: string, { commands = [] }: Facts, shell: string): string | undefined {
   // Words too, for quotes can take a name apart.
   const hook = HOOKS.exec(text) ?? HOOKS.exec(commands.flatMap(({ words }) => words).join(' '));
   if (hook !== null) return `it touches ${hook[0].startsWith('__') ? 'what asks' : hook[0]}`;
   const untraced = commands.some(
-    ({ program, words }) => program === 'set' && words.some((word = '') => /^\+\w*T/.test(word)),
+    ({ program, words }) =>
+      program === 'set' && options(words).some((word) => word === undefined || /^\+\w*T/.test(word)),
   );
   if (untraced || /\bset\s+\+\w*T/.test(text)) return 'it takes the trap from functions';
+  if (commands.some((use) => handles(use, shell))) return 'nothing is asked within a trap';
+  if (STANDS_IN.test(text)) return 'it takes the name of what asks';
+  const only = shell === 'zsh' ? leavingZsh(text, commands) : undefined;
+  if (only !== undefined) return only;
   if (commands.some(({ program, words }) => program === 'exec' && words.length > 0)) return 'it replaces the shell';
   return undefined;
+}
+
+/** A handler may run while the hooks' own trap does, which is then not called. bash's of EXIT does not. */
+function handles({ program, words }: CommandUse, shell: string): boolean {
+  if (program !== 'trap') return false;
+  const [handler = 'not told', ...signals] = words[0] === '--' ? words.slice(1) : words;
+  if (signals.length === 0 || handler === '') return false;
+  if (handler === '-') return signals.includes(undefined);
+  if (/^-[lpP]+$/.test(handler) && words[0] !== '--') return false;
+  return shell === 'zsh' || !signals.every((signal) => /^(?:0|(?:SIG)?EXIT)$/i.test(signal ?? ''));
+}
+
+/** zsh lets functions be taken away. */
+function leavingZsh(text: string, commands: readonly CommandUse[]): string | undefined {
+  for (const { program, words } of commands) {
+    if (program === 'disable' || program === 'zpty') return `"${program}" takes away what asks`;
+    const removes = /^(?:unfunction|unset|unhash)$/.test(program);
+    if (removes && words.some((word) => word === undefined || /^-\w*m/.test(word))) {
+      return 'which functions it removes is not told';
+    }
+  }
+  return /\bfunctions\s*\[/.test(text) ? 'it makes functions by assignment' : undefined;
 }

@@ -40,44 +40,68 @@ export function preamble(directory: string, helper: string): string {
 
 /**
  * bash: the trap runs before each simple command, in functions and subshells too, and what it refuses is skipped (extdebug).
- * __hoop_s: 0 at the prompt, 1 a line was read, 2 it runs, 3 it was refused.
+ * __hoop_s: 0 the prompt is made, 1 a line was read, 2 it runs, 3 it was refused, 4 the line editor has the terminal.
+ * What runs at 0 and 4 is asked for as well: `own` once a shell, `editor` (what the editor runs, and no function of the
+ * account's) each time. No function may stand in for a builtin that the trap uses, and nothing runs while it does: hence
+ * POSIX mode for a moment (in which no function hides `unset`), integers, and a PS4 that stays.
  */
 const BASH = `[ -r /etc/profile ] && . /etc/profile
 for __hoop_f in ~/.bash_profile ~/.bash_login ~/.profile; do
   [ -r "$__hoop_f" ] && { . "$__hoop_f"; break; }
 done
 unset __hoop_f
-__hoop_n=0 __hoop_s=0 __hoop_last= __hoop_none= __hoop_k= __hoop_w=
-declare -A __hoop_seen=()
+declare -i __hoop_n=0 __hoop_s=0
+__hoop_last= __hoop_none= __hoop_k= __hoop_w=
+declare -A __hoop_seen=() __hoop_own=()
 exec {__hoop_a}<>"$__hoop_d/a"
 __hoop_ask() {
   local id=$BASHPID.$((++__hoop_n)) to=a fd=$__hoop_a answer=
   if ((BASH_SUBSHELL > 0)); then
     to=a.$BASHPID
-    [[ -p $__hoop_d/$to ]] || command -p mkfifo -m 600 "$__hoop_d/$to" || return 1
+    [[ -p $__hoop_d/$to ]] || builtin command -p mkfifo -m 600 "$__hoop_d/$to" || return 1
     exec {fd}<>"$__hoop_d/$to"
   fi
-  printf '%s\\0' "$__hoop_k" "$1" "$id" "$to" "$2" 1<>"$__hoop_d/q" || return 1
-  while :; do
-    if IFS= read -r -t 2 -u "$fd" answer; then
+  builtin printf '%s\\0' "$__hoop_k" "$1" "$id" "$to" "$2" 1<>"$__hoop_d/q" || return 1
+  while [[ 1 ]]; do
+    if IFS= builtin read -r -t 2 -u "$fd" answer; then
       [[ $answer == "$id "*"$__hoop_w" ]] && break
-    elif ! kill -0 "$__hoop_p" 2>/dev/null; then
+    elif ! builtin kill -0 "$__hoop_p" 2>/dev/null; then
       exit 1
     fi
   done
   ((BASH_SUBSHELL > 0)) && exec {fd}>&-
   __hoop_answer=\${answer#* }
-  [[ $__hoop_answer == "allow $__hoop_w" ]]
+  [[ $__hoop_answer == "allow $__hoop_w" || $__hoop_answer == "once $__hoop_w" ]]
 }
 __hoop_stop() {
   ((BASH_SUBSHELL > 0)) && exit 126
   __hoop_s=3
-  kill -INT $$
+  builtin kill -INT $$
+}
+__hoop_aside() {
+  local kind=own
+  ((__hoop_s == 4)) && [[ -z $2 ]] && kind=editor
+  [[ $kind == own && \${__hoop_own[$1]-} == "$__hoop_w" ]] && return 0
+  if __hoop_ask $kind "$1"; then
+    [[ $__hoop_answer == once* ]] || __hoop_own[$1]=$__hoop_w
+    return 0
+  fi
+  ((BASH_SUBSHELL > 0)) && exit 126
+  return 2
 }
 __hoop_debug() {
-  ((__hoop_s == 0)) && return 0
-  [[ $1 == __hoop_prompt || \${FUNCNAME[1]-} == __hoop_* ]] && return 0
+  POSIXLY_CORRECT=1
+  unset -f builtin exec exit return local set
+  unset POSIXLY_CORRECT
+  local -
+  set +x
+  case \${FUNCNAME[1]-} in __hoop_ask | __hoop_prompt | __hoop_ready) return 0 ;; esac
+  [[ $1 == __hoop_prompt || $1 == __hoop_ready ]] && return 0
   ((__hoop_s == 3)) && return 1
+  if ((__hoop_s == 0 || __hoop_s == 4)); then
+    __hoop_aside "$1" "\${FUNCNAME[1]-}"
+    return
+  fi
   if ((__hoop_s == 1)); then
     __hoop_s=2
     local line
@@ -87,34 +111,45 @@ __hoop_debug() {
       __hoop_ask line "\${BASH_REMATCH[2]}" || { __hoop_stop; return 1; }
     fi
   fi
-  [[ -n \${__hoop_seen[$1]+x} ]] && return 0
+  [[ \${__hoop_seen[$1]-} == "$__hoop_w" ]] && return 0
   __hoop_ask command "$1" || { __hoop_stop; return 1; }
-  __hoop_seen[$1]=1
+  __hoop_seen[$1]=$__hoop_w
   return 0
 }
 __hoop_prompt() {
-  local status=$?
-  if ((__hoop_s != 0)); then
-    __hoop_s=0
+  local status=$? -
+  set +x
+  if ((__hoop_s > 0 && __hoop_s < 4)); then
     __hoop_seen=()
     __hoop_ask prompt "$status"
   fi
+  __hoop_s=0
+  return $status
+}
+__hoop_ready() {
+  local status=$?
+  [[ $PS1 == *"$__hoop_mark" ]] || PS1+=$__hoop_mark
   return $status
 }
 unset HISTCONTROL HISTIGNORE
 HISTSIZE=1000
 set -o history -o functrace
-shopt -s cmdhist lithist extdebug
-PROMPT_COMMAND=(__hoop_prompt "\${PROMPT_COMMAND[@]}")
+shopt -s cmdhist lithist extdebug promptvars
+PROMPT_COMMAND=(__hoop_prompt "\${PROMPT_COMMAND[@]}" __hoop_ready)
 PS0='\${__hoop_none:$((__hoop_s=1)):0}'
+__hoop_mark='\${__hoop_none:$((__hoop_s=4)):0}'
+[[ $PS4 == *[\\\`\\$]* ]] && PS4='+ '
 __hoop_ask hello "$$"
 __hoop_k=\${__hoop_answer% *} __hoop_w=\${__hoop_answer#* }
+readonly -f __hoop_ask __hoop_stop __hoop_aside __hoop_debug __hoop_prompt __hoop_ready
+readonly __hoop_k __hoop_w __hoop_a __hoop_d __hoop_p __hoop_none __hoop_mark PROMPT_COMMAND PS0 PS4
 trap '__hoop_debug "$BASH_COMMAND"' DEBUG
-readonly -f __hoop_ask __hoop_stop __hoop_debug __hoop_prompt
-readonly __hoop_k __hoop_w __hoop_a __hoop_d __hoop_p __hoop_none
 `;
 
-/** zsh: preexec has the line before anything of it runs; the trap each command, and skips what it refuses (ERR_EXIT). */
+/**
+ * zsh: preexec has the line before anything of it runs; the trap each command, and skips what it refuses (ERR_EXIT). What runs
+ * at the prompt is asked for as in bash. No trap runs within another, so lines that set one are refused (lines.ts).
+ */
 const ZSH_FIRST = `__hoop_u=\${HOME}
 __hoop_source() {
   ZDOTDIR=$__hoop_u
@@ -128,37 +163,43 @@ const ZSH_LAST = `__hoop_source .zlogin
 if [[ $__hoop_u == $HOME ]]; then unset ZDOTDIR; else ZDOTDIR=$__hoop_u; fi
 unset __hoop_u; unfunction __hoop_source
 zmodload zsh/system
-typeset -g __hoop_n=0 __hoop_s=0 __hoop_k= __hoop_w= __hoop_answer=
-typeset -gA __hoop_seen
+typeset -gi __hoop_n=0 __hoop_s=0
+typeset -g __hoop_k= __hoop_w= __hoop_answer=
+typeset -gA __hoop_seen __hoop_own
 exec {__hoop_a}<>"$__hoop_d/a"
 __hoop_ask() {
-  emulate -L zsh
+  builtin emulate -L zsh
+  builtin unsetopt xtrace
   local id=$sysparams[pid].$((++__hoop_n)) to=a fd=$__hoop_a answer=
   if ((ZSH_SUBSHELL > 0)); then
     to=a.$sysparams[pid]
     [[ -p $__hoop_d/$to ]] || command -p mkfifo -m 600 "$__hoop_d/$to" || return 1
     exec {fd}<>"$__hoop_d/$to"
   fi
-  printf '%s\\0' "$__hoop_k" "$1" "$id" "$to" "$2" 1<>"$__hoop_d/q" || return 1
-  while :; do
-    if IFS= read -r -t 2 -u $fd answer; then
+  builtin printf '%s\\0' "$__hoop_k" "$1" "$id" "$to" "$2" 1<>"$__hoop_d/q" || return 1
+  while [[ 1 ]]; do
+    if IFS= builtin read -r -t 2 -u $fd answer; then
       [[ $answer == "$id "*"$__hoop_w" ]] && break
-    elif ! kill -0 $__hoop_p 2>/dev/null; then
+    elif ! builtin kill -0 $__hoop_p 2>/dev/null; then
       exit 1
     fi
   done
   ((ZSH_SUBSHELL > 0)) && exec {fd}>&-
   __hoop_answer=\${answer#* }
-  [[ $__hoop_answer == "allow $__hoop_w" ]]
+  [[ $__hoop_answer == "allow $__hoop_w" || $__hoop_answer == "once $__hoop_w" ]]
 }
 __hoop_line() {
+  builtin emulate -L zsh
+  builtin unsetopt xtrace
   __hoop_s=2
   __hoop_ask line "$1" && return 0
   __hoop_s=3
-  kill -INT $$
+  builtin kill -INT $$
 }
 __hoop_prompt() {
   local code=$?
+  builtin emulate -L zsh
+  builtin unsetopt xtrace
   if ((__hoop_s != 0)); then
     __hoop_s=0
     __hoop_seen=()
@@ -166,26 +207,43 @@ __hoop_prompt() {
   fi
   return $code
 }
+__hoop_aside() {
+  local kind=own
+  [[ -z $2 ]] && kind=editor
+  [[ $kind == own && \${__hoop_own[$1]-} == "$__hoop_w" ]] && return 0
+  if __hoop_ask $kind "$1"; then
+    [[ $__hoop_answer == once* ]] || __hoop_own[$1]=$__hoop_w
+    return 0
+  fi
+  ((ZSH_SUBSHELL > 0)) && exit 126
+  return 1
+}
 __hoop_debug() {
-  ((__hoop_s == 0)) && return 0
-  [[ $1 == __hoop_* || \${funcstack[2]-} == __hoop_* ]] && return 0
+  builtin emulate -L zsh
+  builtin unsetopt xtrace
+  [[ \${funcstack[2]-} == (__hoop_ask|__hoop_line|__hoop_prompt) ]] && return 0
   ((__hoop_s == 3)) && return 1
-  [[ -n \${__hoop_seen[$1]+x} ]] && return 0
+  if ((__hoop_s == 0)); then
+    __hoop_aside "$1" "\${funcstack[2]-}"
+    return
+  fi
+  [[ \${__hoop_seen[$1]-} == "$__hoop_w" ]] && return 0
   if ! __hoop_ask command "$1"; then
     ((ZSH_SUBSHELL > 0)) && exit 126
     __hoop_s=3
-    kill -INT $$
+    builtin kill -INT $$
     return 1
   fi
-  __hoop_seen[$1]=1
+  __hoop_seen[$1]=$__hoop_w
 }
 setopt debug_before_cmd
 preexec_functions=(__hoop_line $preexec_functions)
 precmd_functions=(__hoop_prompt $precmd_functions)
+[[ $PS4 == *[\\\`\\$]* ]] && PS4='+%N:%i> '
 __hoop_ask hello $$
 __hoop_k=\${__hoop_answer% *} __hoop_w=\${__hoop_answer#* }
-trap '__hoop_debug "$ZSH_DEBUG_CMD" || setopt err_exit' DEBUG
-readonly __hoop_k __hoop_w __hoop_a __hoop_d __hoop_p
+readonly __hoop_k __hoop_w __hoop_a __hoop_d __hoop_p PS4 PROMPT4
+trap '__hoop_debug "$ZSH_DEBUG_CMD" || builtin setopt err_exit' DEBUG
 `;
 
 export interface Integration {
