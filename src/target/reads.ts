@@ -11,6 +11,12 @@ const area = Buffer.allocUnsafeSlow(64 * 1024);
 const free: ArrayBuffer[] = [];
 const MOST_FREE = 16;
 const LEAST = 8 * 1024;
+/**
+ * How long the readers of one socket work before others are looked at: the kernel's side of it holds megabytes, of which Node
+ * would go on to read 2 MiB at a stretch. What takes long is one chunk at a time.
+ */
+const TURN_MS = 8;
+
 /** What may come back: Node's own pools of small buffers must not. */
 const ours = new WeakSet<ArrayBufferLike>();
 
@@ -31,6 +37,10 @@ export class DirectReads {
   #handler: ((chunk: Buffer) => void) | undefined;
   /** Read before anybody listened: servers of other protocols speak first. */
   #early: Buffer[] = [];
+  /** When the reads of this turn of the event loop began. */
+  #turn: number | undefined;
+  /** No more of it is read in this turn. */
+  #resting = false;
 
   constructor() {
     this.option = { buffer: area, callback: (size) => this.#read(size) };
@@ -63,7 +73,20 @@ export class DirectReads {
       this.#early.push(chunk);
       return false;
     }
+    if (this.#turn === undefined) {
+      this.#turn = performance.now();
+      setImmediate(() => this.#turned());
+    }
     this.#handler(chunk);
-    return true;
+    this.#resting = performance.now() - this.#turn > TURN_MS;
+    return !this.#resting;
+  }
+
+  #turned(): void {
+    this.#turn = undefined;
+    if (!this.#resting) return;
+    this.#resting = false;
+    // Its owner may have paused it meanwhile, or given it up.
+    if (this.#handler !== undefined && this.#socket?.isPaused() === false) this.#socket.resume();
   }
 }
