@@ -211,25 +211,6 @@ describe('sides that do not move', () => {
   });
 });
 
-describe('texts that are made to be read for long', () => {
-  it.each([
-    ['nested comments', `${'/*'.repeat(60_000)}${'*/'.repeat(60_000)} select 1`, 'statement_steps'],
-    ['signs', `select ${'+'.repeat(500_000)} 1`, 'statement_steps'],
-    [
-      'queries within queries',
-      `${'select * from ('.repeat(300)}select 1${',a'.repeat(60_000)}${') a'.repeat(300)}`,
-      'statement_steps',
-    ],
-    ['half a million columns', `select a${',a'.repeat(500_000)}`, 'statement_tree_bytes'],
-  ])('%s are refused by the name of a limit, by which the reading of them ended', async (_, sql, limit) => {
-    const client = await WireClient.connect({ port, user: 'x', database: 'app' });
-    client.send(query(sql));
-    const said = fields((await client.until('E', 30_000)).at(-1)?.body as Buffer);
-    expect(`${said.M} ${said.D ?? ''} ${said.H ?? ''}`).toContain(limit);
-    client.destroy();
-  });
-});
-
 describe('size', () => {
   it.each(['connect', 'native'])(
     'a result of 1 GiB passes in bounded memory (%s)',
@@ -283,5 +264,24 @@ describe('size', () => {
     expect(result.stderr).toBe('');
     expect(result.stdout).toContain('COPY 5000000');
     await way.stop();
+  });
+});
+
+describe('texts that are made to be read for long', () => {
+  it.each([
+    ['nested comments', `${'/*'.repeat(60_000)}${'*/'.repeat(60_000)} select 1`, 'statement_steps'],
+    ['signs', `select ${'+'.repeat(500_000)} 1`, 'statement_steps'],
+    [
+      'queries within queries',
+      `${'select * from ('.repeat(300)}select 1${',a'.repeat(60_000)}${') a'.repeat(300)}`,
+      'statement_steps',
+    ],
+    ['half a million columns', `select a${',a'.repeat(500_000)}`, 'statement_tree_bytes'],
+  ])('%s are refused by the name of a limit, by which the reading of them ended', async (_, sql, limit) => {
+    const client = await WireClient.connect({ port, user: 'x', database: 'app' });
+    client.send(query(sql));
+    const said = fields((await client.until('E', 30_000)).at(-1)?.body as Buffer);
+    expect(`${said.M} ${said.D ?? ''} ${said.H ?? ''}`).toContain(limit);
+    client.destroy();
   });
 });

@@ -80,8 +80,13 @@ function cString(module: Instance, pointer: number): string {
 export function parse(sql: Uint8Array, bound?: Limit): Parsed {
   const module = instance;
   if (module === undefined) return { error: { message: 'the SQL parser is not available at the moment' } };
+  const memory = module.HEAPU8.length;
   try {
-    return parseWith(module, sql, bound);
+    const parsed = parseWith(module, sql, bound);
+    // What it has taken for one text it would keep for good: 200 MiB for the worst of a megabyte. It begins with 128, which
+    // ordinary texts of a megabyte do not fill.
+    if (module.HEAPU8.length > memory && spare !== undefined) replaceInstance();
+    return parsed;
   } catch {
     replaceInstance();
     return { error: { message: 'the statement is nested too deeply to be analysed' } };
