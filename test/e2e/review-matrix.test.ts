@@ -259,6 +259,39 @@ describe('an approval', () => {
     await stop();
   });
 
+  it.each(['fetch all from c', 'move all in c'])(
+    'is asked for what a bound portal does, however it is run: %s',
+    async (text) => {
+      await stage.server.query("insert into t values (11, 'by a cursor')", 'app');
+      const { client, stop } = await wireThrough(alice, 'app');
+      const run = async (value: string) => {
+        client.send(query('begin'));
+        await client.until('Z');
+        client.send(parse('', 'delete from t where n = $1 returning n'), bind('c', '', [value]), message('H'));
+        await client.until('2');
+        client.send(query(text));
+      };
+      const over = async () => {
+        client.send(query('rollback'));
+        await client.until('Z');
+      };
+      await run('11');
+      const { id } = await pendingReview(bob, text);
+      expect((await showReview(bob, id)).text).toContain('delete from t');
+      await bob.runOk(['reviews', 'approve', id, '--for', '10m']);
+      expect(errorOf(await client.until('Z'))).toBeUndefined();
+      await over();
+      await run('11');
+      expect(errorOf(await client.until('Z'))).toBeUndefined();
+      await over();
+      await run('12');
+      await bob.runOk(['reviews', 'deny', (await pendingReview(bob, text)).id]);
+      expect(errorOf(await client.until('Z'))?.C).toBe('42501');
+      await stop();
+      expect(await count("v = 'by a cursor'")).toBeGreaterThan(0);
+    },
+  );
+
   it('cannot come after the wait is over', async () => {
     const { client, stop } = await wireThrough(alice, 'app');
     client.send(query("update t set v = 'late'"));

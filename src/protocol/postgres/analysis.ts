@@ -43,6 +43,8 @@ export interface StatementInfo {
   readonly declare?: { readonly name: string; readonly hold: boolean; readonly analysis: Analysis };
   /** FETCH … FROM name (MOVE returns nothing and is not one). */
   readonly fetch?: { readonly name: string };
+  /** MOVE … IN name: nothing comes of it, and what the cursor is for runs. */
+  readonly moves?: { readonly name: string };
   /** CLOSE name; undefined name: ALL. */
   readonly close?: { readonly name: string | undefined };
   /** COMMIT, ROLLBACK, ROLLBACK TO, PREPARE TRANSACTION: cursors of the transaction may be gone once it completes. */

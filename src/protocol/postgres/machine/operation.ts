@@ -8,6 +8,11 @@ import type { Core } from './core.ts';
 import type { Bound, Statement } from './expected.ts';
 import type { Pending } from './pending.ts';
 
+/** What is run by a name, and the values that were bound to it. */
+interface Executed extends Statement {
+  readonly values?: string;
+}
+
 const NONE: readonly number[] = [];
 
 export function operationOf(
@@ -52,16 +57,21 @@ function shapeOf({ shape }: Analysis, types: readonly number[]): string | undefi
 function exactOf(
   types: readonly number[],
   bound: Bound | undefined,
-  executed: readonly (Statement | undefined)[] | undefined,
+  executed: readonly (Executed | undefined)[] | undefined,
 ): string {
-  const inner = executed?.map((one) => (one === undefined ? null : [one.text, one.types]));
+  const inner = executed?.map((one) => (one === undefined ? null : [one.text, one.types, one.values ?? null]));
   return JSON.stringify([types, bound?.exact ?? null, inner ?? null]);
 }
 
 /** What was prepared in another message. */
-function executedBy(core: Core, { statements }: Analysis): readonly (Statement | undefined)[] | undefined {
-  const found: (Statement | undefined)[] = [];
-  for (const [at, { execute }] of statements.entries()) {
+function executedBy(core: Core, { statements }: Analysis): readonly (Executed | undefined)[] | undefined {
+  const found: (Executed | undefined)[] = [];
+  for (const [at, { execute, fetch, moves }] of statements.entries()) {
+    const cursor = fetch ?? moves;
+    const portal = cursor && core.portals.get(cursor.name);
+    if (portal !== undefined && portal.statement.text !== '') {
+      found.push({ ...portal.statement, values: portal.bound.exact });
+    }
     if (execute === undefined) continue;
     if (statements.slice(0, at).some(({ prepare }) => prepare?.name === execute.name)) continue;
     found.push(core.statements.get(execute.name));

@@ -6,7 +6,7 @@ import { peerError } from '../../../core/errors.ts';
 import type { PredicateUse, ResultColumn } from '../../contract.ts';
 import type { Analysis, ColumnPlanner, Mark, PlanContext } from '../analysis.ts';
 import type { Core } from './core.ts';
-import type { Portal, Running } from './expected.ts';
+import { NOTHING_BOUND, type Portal, type Running } from './expected.ts';
 import { type Cursor, changes } from './reading.ts';
 
 export type CopyColumns = Map<number, readonly ResultColumn[]>;
@@ -22,7 +22,9 @@ export interface Plan {
 export const NEVER: Mark = {};
 
 export function cursorOf(portal: Portal | undefined): Cursor | undefined {
-  return portal && { analysis: portal.statement.analysis, since: portal.since ?? NEVER };
+  if (portal === undefined) return undefined;
+  const undecided = portal.bound !== NOTHING_BOUND && portal.running === undefined;
+  return { analysis: portal.statement.analysis, since: portal.since ?? NEVER, undecided };
 }
 
 type Planned<Item = ResultColumn> = readonly Item[] | Promise<readonly Item[]>;

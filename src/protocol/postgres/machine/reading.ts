@@ -35,7 +35,7 @@ export function readingOf(analysis: Analysis): Reading {
 function read(statements: readonly StatementInfo[]): Reading {
   const some = (test: (info: StatementInfo) => unknown): boolean => statements.some((info) => Boolean(test(info)));
   const reading = {
-    refers: some((info) => info.execute ?? info.fetch),
+    refers: some((info) => info.execute ?? info.fetch ?? info.moves),
     definesStatements: some((info) => info.prepare ?? info.deallocate),
     definesPortals: some((info) => (info.declare ?? info.close) !== undefined || info.endsCursors),
     copyIn: some((info) => info.copy?.direction === 'in'),
@@ -74,6 +74,8 @@ export interface Scope {
 }
 
 export interface Cursor {
+  /** It was bound, and nobody has decided what it does. */
+  readonly undecided?: boolean;
   readonly analysis: Analysis | undefined;
   readonly since?: Mark | undefined;
 }
@@ -104,6 +106,10 @@ export function resolve(analysis: Analysis, scope: Scope): Resolved {
       source = { analysis: undefined, ...find(cursors, info.fetch.name, scope.cursor), part: 0 };
       facts = { ...facts, draws: source.analysis?.facts ?? 'unknown' };
     }
+    // A portal that Bind made was not decided yet: to fetch from it or to move in it runs it, also what changes something.
+    const cursor = info.fetch ?? info.moves;
+    const bound = cursor && find(cursors, cursor.name, scope.cursor);
+    if (bound?.undecided === true) facts = { ...executed(facts, cursor!.name, bound.analysis), draws: facts.draws };
     if (info.prepare !== undefined) statements.set(info.prepare.name, info.prepare.analysis);
     if (info.declare !== undefined) cursors.set(info.declare.name, { analysis: info.declare.analysis });
     parts.push(facts);

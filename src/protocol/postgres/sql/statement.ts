@@ -256,7 +256,7 @@ function namedParts(type: string, node: Tree, sql: Uint8Array): Partial<Statemen
         ? { deallocate: { name: undefined }, close: { name: undefined } }
         : {};
     case 'FetchStmt':
-      return node.ismove === true ? {} : { fetch: { name: text(node, 'portalname') ?? '' } };
+      return { [node.ismove === true ? 'moves' : 'fetch']: { name: text(node, 'portalname') ?? '' } };
     case 'ClosePortalStmt':
       return { close: { name: text(node, 'portalname') } };
     default:
