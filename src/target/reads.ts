@@ -73,6 +73,11 @@ export class DirectReads {
       this.#early.push(chunk);
       return false;
     }
+    // Less than was asked for: there is no more of it now, and others have their turn anyway.
+    if (size < LEAST) {
+      this.#handler(chunk);
+      return true;
+    }
     if (this.#turn === undefined) {
       this.#turn = performance.now();
       setImmediate(() => this.#turned());
