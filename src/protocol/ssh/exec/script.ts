@@ -147,16 +147,22 @@ class Script {
         words.blanks(false);
         words.word();
         words.blanks(false);
-        if (words.startsWith('(')) {
-          words.take('(');
-          words.blanks(false);
-          words.expect(')');
-        }
-        words.blanks(true);
-        this.#command();
+        this.#definition(words.startsWith('('));
         return;
       }
     }
+  }
+
+  /** What follows a function's name: its brackets, and the command that it is. */
+  #definition(brackets: boolean): void {
+    const words = this.#words;
+    if (brackets) {
+      words.take('(');
+      words.blanks(false);
+      words.expect(')');
+    }
+    words.blanks(true);
+    this.#command();
   }
 
   #until(end: string): void {
@@ -247,11 +253,7 @@ class Script {
       if (list.length === 1 && assignments.length === 0) {
         words.blanks(false);
         if (words.startsWith('(')) {
-          words.take('(');
-          words.blanks(false);
-          words.expect(')');
-          words.blanks(true);
-          this.#command();
+          this.#definition(true);
           return;
         }
       }
