@@ -3,12 +3,17 @@
 //   node again.ts RESULTS.json
 //
 // Tests of test/e2e drive other people's programs for a quarter of an hour on two busy cores; one that fails there and passes
-// alone is told as unsteady, by name, and does not stop a change. Unit and conformance tests, and those that count what ran
-// unrecorded, have no second try: one such failure is a finding, however rare.
+// alone is told as unsteady, by name, and does not stop a change. Unit and conformance tests have no second try, and neither have
+// those that show an enforcement (what ran unrecorded, unmasked, refused or unapproved): one such failure is a finding, however rare.
 
 import { readResults } from './results.ts';
 
-const FINAL = new Set(['test/e2e/kill.test.ts', 'test/e2e/ssh-kill.test.ts']);
+const FINAL = new Set(
+  [
+    ...['kill', 'ssh-kill', 'masks', 'unmask', 'refusals'],
+    ...['review-matrix', 'ssh-approvals', 'ssh-shell-editor'],
+  ].map((name) => `test/e2e/${name}.test.ts`),
+);
 /** More than this is no accident of timing. */
 const MOST = 4;
 
