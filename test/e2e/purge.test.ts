@@ -2,14 +2,13 @@
 // kills. Gone is gone from every byte of the disk, the index, the store and object storage; the log still verifies.
 
 import { randomBytes } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { type Client, hoopctl } from '../support/gateway.ts';
 import { logEntries } from '../support/log.ts';
 import { describeWith } from '../support/needs.ts';
 import { ObjectServer } from '../support/object-server.ts';
-import { eventually, filesUnder, sleep } from '../support/process.ts';
+import { contentsUnder, eventually, filesUnder, sleep } from '../support/process.ts';
 import { effort } from '../support/property.ts';
 import { connectionTo, type Stage, startStage } from '../support/stage.ts';
 
@@ -45,16 +44,9 @@ const both = (id: string) =>
 /** Every file, of the data directory and of the object storage, in which a text stands. */
 function filesWith(text: string): string[] {
   const folders = [stage.gateway.data, objects.directory];
-  const found = folders.flatMap((folder) => filesUnder(folder).map((name) => join(folder, name)));
-  return found.filter((path) => {
-    try {
-      return readFileSync(path).includes(text);
-    } catch (thrown) {
-      // One that was made aside, and renamed since.
-      if ((thrown as NodeJS.ErrnoException).code === 'ENOENT') return false;
-      throw thrown;
-    }
-  });
+  return folders.flatMap((folder) =>
+    [...contentsUnder(folder)].filter(([, bytes]) => bytes.includes(text)).map(([name]) => join(folder, name)),
+  );
 }
 
 /** A session in which a text of its own is asked for, comes back, and stands in a statement under review. */

@@ -25,8 +25,9 @@ describe('the first start', () => {
     const args = [PROGRAM, 'serve', '--data', data, '--listen', `127.0.0.1:${port}`];
     const gateway = start(process.execPath, args, { env: cleanEnvironment(home), cwd: home });
     await gateway.waitFor(/hoopctl admin users add/);
+    // One that is gone since was written aside and renamed: it is listed by its name, or will be like the others.
     for (const file of filesUnder(data)) {
-      const mode = statSync(join(data, file)).mode & 0o777;
+      const mode = (statSync(join(data, file), { throwIfNoEntry: false })?.mode ?? 0o600) & 0o777;
       // Only certificates are for everybody.
       if (!file.endsWith('.pem') || /key/.test(file)) expect(`${file} ${mode.toString(8)}`).toBe(`${file} 600`);
     }

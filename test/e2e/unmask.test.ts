@@ -1,11 +1,10 @@
 // A mask that a review lifts: for one principal, for a time, in sessions that are open and new ones; back at once when it is
 // over, in the middle of a result too; and everything of it on record.
 
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { Client } from '../support/gateway.ts';
-import { eventually, filesUnder } from '../support/process.ts';
+import { contentsUnder, eventually } from '../support/process.ts';
 import { readRecordings } from '../support/recordings.ts';
 import { type Review, wireThrough } from '../support/reviews.ts';
 import { connectionTo, type Stage, startStage } from '../support/stage.ts';
@@ -129,9 +128,7 @@ it('is off for whom it was approved, in live sessions and new ones, until it is 
   expect(began[0]?.[0]?.exempt).toMatchObject([{ mask: 'pii', by: 'unmask', grant: grants[0]!.id }]);
   const facts = await alice.run(['sessions', 'show', String(mine[0]?.session)]);
   expect(facts.stdout).toMatch(new RegExp(`unmasked +pii \\(lifted by ${grants[0]!.id}`));
-  const log = filesUnder(join(stage.gateway.data, 'log')).map((name) =>
-    readFileSync(join(stage.gateway.data, 'log', name)),
-  );
+  const log = [...contentsUnder(join(stage.gateway.data, 'log')).values()];
   expect(String(log)).toMatch(/"action":"unmask begins"[\s\S]*"action":"unmask ends"/);
 });
 

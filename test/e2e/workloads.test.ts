@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Client } from '../support/gateway.ts';
 import { type Issuer, startIssuer } from '../support/issuer.ts';
-import { filesUnder, repository } from '../support/process.ts';
+import { contentsUnder, repository } from '../support/process.ts';
 import { connectionTo, type Stage, startStage } from '../support/stage.ts';
 import { fields, query, WireClient } from '../support/wire.ts';
 
@@ -69,9 +69,7 @@ describe('a service account', () => {
     expect(JSON.parse(me.stdout)).toMatchObject({ principal: { kind: 'workload', groups: ['robots'] } });
     // The job's child sees none of the variables that carry a secret.
     expect(done).toMatchObject({ code: 0, stdout: '42\n\n' });
-    for (const name of filesUnder(stage.gateway.data)) {
-      expect(readFileSync(join(stage.gateway.data, name)).includes(secret), name).toBe(false);
-    }
+    for (const [name, bytes] of contentsUnder(stage.gateway.data)) expect(bytes.includes(secret), name).toBe(false);
     expect(stage.gateway.log).not.toContain(secret);
 
     const rotated = (await admin.runOk(['admin', 'service-accounts', 'rotate', 'nightly'])).stdout.trim();

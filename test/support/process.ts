@@ -317,6 +317,21 @@ export function filesUnder(directory: string): string[] {
     .sort();
 }
 
+/**
+ * Every file under a directory that a gateway may be writing to, by its name relative to it. What is renamed or removed
+ * between the listing and the reading (a checkpoint written aside, a recording being packed) has it all read again, so
+ * that nothing is missed under its new name.
+ */
+export function contentsUnder(directory: string): Map<string, Buffer> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return new Map(filesUnder(directory).map((name) => [name, readFileSync(join(directory, name))]));
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || tries === 100) throw error;
+    }
+  }
+}
+
 /** `PATH` with the Node that runs this first, so that `#!/usr/bin/env node` finds it. */
 export function pathWithNode(path = process.env.PATH ?? ''): string {
   return `${dirname(process.execPath)}${delimiter}${path}`;
