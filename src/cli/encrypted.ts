@@ -4,7 +4,7 @@
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { userError } from '../core/errors.ts';
-import { keyErasedError } from '../session/custody/purge.ts';
+import { keyErasedError, keyMissingError } from '../session/custody/purge.ts';
 import { type Identity, parseIdentities } from '../session/recorder/age/keys.ts';
 import { encryptionOf, type LineOpener, openerOf } from '../session/recorder/encryption.ts';
 import { openedLines } from '../session/recorder/opened.ts';
@@ -70,7 +70,7 @@ export async function openerFor(
   );
 }
 
-/** The lines of a session's recording at the gateway. Errors: those of the API and of `openerFor`; key_erased; recording_invalid. */
+/** The lines of a session's recording at the gateway. Errors: those of the API and of `openerFor`; key_erased, key_missing; recording_invalid. */
 export async function* recordedLines(
   api: Api,
   session: string,
@@ -96,7 +96,7 @@ export async function* foundLines(
     const found = await storedKey(stemOf(path), objects);
     if (found !== undefined) return found;
     throw userError(
-      'key_erased',
+      'key_missing',
       `the key of the recording ${path} is not there: nobody can read what was said in it`,
       {
         fix: "if it was erased, the gateway's log says when and why: hoopctl audit export --kind log.purge",
@@ -111,18 +111,27 @@ export async function* foundLines(
   for await (const lines of pieces) yield* lines;
 }
 
-/** Its key file. Errors: key_erased, not_found for one that is not encrypted. */
+/** Its key file. Errors: key_erased, key_missing, not_found for one that is not encrypted. */
 export async function recordedKey(api: Api, session: string, signal: AbortSignal): Promise<Buffer> {
   const chunks: Buffer[] = [];
   for await (const chunk of api.bytes(route`sessions/${session}/key`, { signal })) chunks.push(chunk);
   return Buffer.concat(chunks);
 }
 
-/** Errors: key_erased, with who had it erased, when and why; those of the API. */
+/** Errors: key_erased, with who had it erased, when and why; key_missing; those of the API. */
 async function requireKey(api: Api, session: string, signal: AbortSignal): Promise<void> {
   const { recording } = await api.call<SessionItem>(route`sessions/${session}`, { signal });
-  if (recording?.encryption?.erased === true) throw keyErasedError(session, recording.purge);
+  const gone = keyGone(session, recording?.encryption);
+  if (gone !== undefined) throw gone;
 }
+
+/** Why nobody can read what was said; undefined: its key is there. */
+export function keyGone(session: string, encryption: Encryption | undefined): Error | undefined {
+  if (encryption?.order !== undefined) return keyErasedError(session, encryption.order);
+  return encryption?.lost === true ? keyMissingError(session) : undefined;
+}
+
+type Encryption = NonNullable<NonNullable<SessionItem['recording']>['encryption']>;
 
 /** Openers for many recordings: those that this reader cannot open stay as they are, and are counted. */
 export class Openers {

@@ -14,7 +14,8 @@ import { type Openers, recordedKey } from './encrypted.ts';
 /** The key files at the gateway. */
 export async function remoteKeys(context: Context): Promise<(session: string) => Promise<Uint8Array | undefined>> {
   const api = await context.api();
-  return (session) => unless(['key_erased', 'not_found'], () => recordedKey(api, session, context.signal));
+  return (session) =>
+    unless(['key_erased', 'key_missing', 'not_found'], () => recordedKey(api, session, context.signal));
 }
 
 export async function remoteRecord(

@@ -93,7 +93,13 @@ export interface SessionItem {
     readonly bestEffort?: boolean;
     readonly unrecorded?: boolean;
     /** For whom, and whether its key is gone: then nobody reads it. */
-    readonly encryption?: { readonly recipients: readonly string[]; readonly erased: boolean };
+    readonly encryption?: {
+      readonly recipients: readonly string[];
+      /** Its key, by `order`; `lost`: by nobody's. */
+      readonly erased: boolean;
+      readonly lost: boolean;
+      readonly order?: { readonly at: string; readonly by: string; readonly reason: string };
+    };
     readonly where?: string;
     readonly purge?: {
       readonly state: 'ordered' | 'begun' | 'erased' | 'purged';

@@ -57,6 +57,7 @@ export type ErrorCode =
   | 'recording_invalid'
   | 'recording_encrypted'
   | 'key_erased'
+  | 'key_missing'
   | 'store_failed'
   // the end of a session
   | 'session_killed'

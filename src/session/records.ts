@@ -18,6 +18,8 @@ export interface PurgeOrder {
   readonly at: number;
   /** Only what it is encrypted with: the recording stays, and nobody reads it any more. */
   readonly only?: 'key';
+  /** Of one whose key is gone already: who had that erased. Comes back where the order is taken back. */
+  readonly before?: PurgeOrder;
 }
 
 export interface SessionRecord {

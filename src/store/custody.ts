@@ -83,29 +83,36 @@ export class Custody implements CustodyStore {
         .set({ purge_state: 'ordered', purge: JSON.stringify(order) })
         .where('id', '=', session)
         .where('state', '<>', 'open')
-        .where(({ or, eb }) => {
-          const more = order.only === undefined ? [eb('purge_state', '=', 'erased')] : [];
-          return or([eb('purge_state', 'is', null), ...more]);
-        })
+        .where(({ eb }) =>
+          order.before === undefined ? eb('purge_state', 'is', null) : eb('purge_state', '=', 'erased'),
+        )
         .executeTakeFirst(),
     );
     return numUpdatedRows > 0n;
   }
 
-  async beginPurge(session: string): Promise<void> {
-    await asking(`begin the purge of ${session}`, () =>
+  async beginPurge(session: string): Promise<boolean> {
+    const begun = await asking(`begin the purge of ${session}`, () =>
       this.#db.transaction().execute(async (db) => {
-        await db.updateTable('sessions').set({ purge_state: 'begun' }).where('id', '=', session).execute();
+        const { numUpdatedRows } = await db
+          .updateTable('sessions')
+          .set({ purge_state: 'begun' })
+          .where('id', '=', session)
+          .where('purge_state', '=', 'ordered')
+          .executeTakeFirst();
+        if (numUpdatedRows === 0n) return false;
         const empty = { body: '', params: null, forms: null, bytes: null, exact: null, shape: null, touches: null };
         await db.updateTable('reviews').set(empty).where('session', '=', session).execute();
+        return true;
       }),
     );
-    await this.#scrub();
+    if (begun) await this.#scrub();
+    return begun;
   }
 
-  ordered(gateway: string, limit: number): Promise<readonly SessionRecord[]> {
+  ordered(gateway: string | undefined, limit: number): Promise<readonly SessionRecord[]> {
     return asking('look for recordings to purge', async () => {
-      const rows = await this.#mine(gateway)
+      const rows = await (gateway === undefined ? this.#db.selectFrom('sessions') : this.#mine(gateway))
         .selectAll()
         .where('purge_state', 'in', ['ordered', 'begun'])
         .orderBy('ended_at')
@@ -115,15 +122,16 @@ export class Custody implements CustodyStore {
     });
   }
 
-  async cancelPurge(session: string): Promise<void> {
-    await asking(`take back the purge of ${session}`, () =>
+  async cancelPurge(session: string, before: PurgeOrder | undefined): Promise<boolean> {
+    const { numUpdatedRows } = await asking(`take back the purge of ${session}`, () =>
       this.#db
         .updateTable('sessions')
-        .set({ purge_state: null, purge: null })
+        .set({ purge_state: before === undefined ? null : 'erased', purge: json(before) })
         .where('id', '=', session)
         .where('purge_state', '=', 'ordered')
-        .execute(),
+        .executeTakeFirst(),
     );
+    return numUpdatedRows > 0n;
   }
 
   async setPurged(session: string, state: 'erased' | 'purged'): Promise<void> {

@@ -255,6 +255,9 @@ describeWith(['psql'], 'recordings that go', () => {
       const { code, stderr } = await auditor.run(['sessions', ...verb]);
       expect([code, told.exec(stderr)?.[1]], stderr).toEqual([verb[0] === 'export' ? 0 : 1, one.id]);
     }
+    expect((await admin.runOk(['sessions', 'show', one.id])).stdout).toMatch(
+      /its key was erased, ordered .* by root@example.com \(asked by who is in it\)/,
+    );
     // By age: the key of what has one, all of what has none.
     const retention = [{ labels: {}, keep: '1s', then: 'erase-key' }];
     await restart({}, { recordings: { compress: false, retention, store: objects.configuration() } });

@@ -34,7 +34,7 @@ export class Contents {
     } catch (thrown) {
       const { code, message } = asHoopctlError(thrown);
       if (code === 'recording_encrypted') this.others += 1;
-      else if (code === 'key_erased') this.keyless += 1;
+      else if (code === 'key_missing') this.keyless += 1;
       else return message;
       return undefined;
     }

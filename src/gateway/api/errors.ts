@@ -18,6 +18,7 @@ const STATUS: Partial<Record<ErrorCode, number>> = {
   no_such_connection: 404,
   not_found: 404,
   key_erased: 410,
+  key_missing: 404,
   conflict: 409,
   issuer_unreachable: 503,
   store_failed: 503,

@@ -3,15 +3,15 @@
 
 import { z } from 'zod';
 import { asHoopctlError, userError } from '../../core/errors.ts';
-import { keyErasedError, purgedError } from '../../session/custody/purge.ts';
+import { purgedError } from '../../session/custody/purge.ts';
 import { displayName, type Principal, principalKey } from '../../session/identity/principal.ts';
-import { encryptionOf } from '../../session/recorder/encryption.ts';
-import { readLines, sourceOf } from '../../session/recorder/reader.ts';
+import { sourceOf } from '../../session/recorder/reader.ts';
 import { readRecording } from '../../session/recorder/stored.ts';
 import type { SessionFilter, SessionRecord } from '../../session/records.ts';
 import type { Parts } from '../parts.ts';
 import { growing } from './growing.ts';
 import { recordReading } from './reading.ts';
+import { encryptionHere, withoutKey } from './recording-key.ts';
 import { type Call, type Role, type Route, route } from './route.ts';
 import { idParams, iso, okShape, principalShape, showPrincipal, timeShape } from './shapes.ts';
 
@@ -51,7 +51,12 @@ const sessionShape = z.object({
     bestEffort: z.boolean().optional().describe('The session may go on where recording fails.'),
     unrecorded: z.boolean().optional().describe('It did: what is recorded is a beginning.'),
     encryption: z
-      .object({ recipients: z.array(z.string()), erased: z.boolean().describe('Its key is gone: nobody can read it.') })
+      .object({
+        recipients: z.array(z.string()),
+        erased: z.boolean().describe('Its key was erased, by `order`: nobody can read it.'),
+        lost: z.boolean().describe('Its key is not there, and nobody had it erased: a backup may have it.'),
+        order: z.object({ at: timeShape, by: z.string(), reason: z.string() }).optional(),
+      })
       .optional()
       .describe('Of one session alone, where its recording is here and encrypted.'),
     where: z.enum(['disk', 'both', 'object', 'nowhere']).describe('object: in object storage alone; nowhere: purged.'),
@@ -61,6 +66,7 @@ const sessionShape = z.object({
         reason: z.string(),
         by: z.string(),
         at: timeShape,
+        only: z.enum(['key']).optional(),
       })
       .optional(),
   }),
@@ -121,8 +127,9 @@ export function sessionRoutes(parts: Parts): Route[] {
       params: idParams,
       answer: sessionShape,
       async handle(call) {
-        const session = showSession(await visible(parts, call));
-        const encryption = await encryptionHere(parts, session.id);
+        const found = await visible(parts, call);
+        const session = showSession(found);
+        const encryption = await encryptionHere(parts, found);
         return { ...session, recording: { ...session.recording, ...(encryption === undefined ? {} : { encryption }) } };
       },
     }),
@@ -154,7 +161,10 @@ export function sessionRoutes(parts: Parts): Route[] {
         // What is on its way to be erased is not handed out any more, wherever it still is.
         const going = ['begun', 'erased', 'purged'].includes(session.purge?.state ?? '');
         const key = going ? undefined : await parts.sink.key(session.id);
-        if (key === undefined) throw await withoutKey(parts, session);
+        if (key === undefined) {
+          requireContent(session);
+          throw await withoutKey(parts, session);
+        }
         recordPlayback(parts, call, session, 'key');
         return { contentType: 'application/octet-stream', lines: sourceOf(key) };
       },
@@ -210,31 +220,6 @@ function watch(parts: Parts): Route {
       return { contentType: LINES, live: true, lines: growing(parts, id, call.query.from, call.signal) };
     },
   });
-}
-
-/** For whom the recording is encrypted; undefined: it is not, or is not here. */
-async function encryptionHere(parts: Parts, id: string) {
-  try {
-    for await (const line of readLines(readRecording(parts.sink, id))) {
-      const encryption = encryptionOf(line);
-      if (encryption === undefined) return undefined;
-      return { recipients: [...encryption.recipients], erased: (await parts.sink.key(id)) === undefined };
-    }
-  } catch (thrown) {
-    // Damaged or gone: other routes tell.
-    if (asHoopctlError(thrown).fault === 'ours') throw thrown;
-  }
-  return undefined;
-}
-
-async function withoutKey(parts: Parts, session: SessionRecord): Promise<Error> {
-  const { id, purge } = session;
-  requireContent(session);
-  if ((await encryptionHere(parts, id)) === undefined) {
-    return userError('not_found', `the recording of ${id} has no key: it is not encrypted`);
-  }
-  if (purge !== undefined && purge.only === undefined) return purgedError(session);
-  return keyErasedError(id, purge && { ...purge, at: iso(purge.at) });
 }
 
 function kill(parts: Parts): Route {
@@ -384,8 +369,12 @@ function showSession(session: SessionRecord): z.input<typeof sessionShape> {
       digest: session.digest,
       sealed: session.sealed,
       where: session.purge?.state === 'purged' ? 'nowhere' : (session.stored ?? 'disk'),
-      ...(session.purge === undefined ? {} : { purge: { ...session.purge, at: iso(session.purge.at) } }),
+      ...(session.purge === undefined ? {} : { purge: showPurge(session.purge) }),
       ...(session.bestEffort === true ? { bestEffort: true, unrecorded: session.unrecorded === true } : {}),
     },
   };
+}
+
+function showPurge({ state, reason, by, at, only }: NonNullable<SessionRecord['purge']>) {
+  return { state, reason, by, at: iso(at), ...(only === undefined ? {} : { only }) };
 }

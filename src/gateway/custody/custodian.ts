@@ -90,14 +90,21 @@ export class Custodian {
     reason: string;
     by: string;
   }): Promise<{ hold: Hold; late: string[] }> {
-    const { store, audit, clock, gateway } = this.#options;
+    const { store, audit, clock } = this.#options;
     const made: Hold = { id: newHoldId(), ...hold, at: clock.now() };
     const { id, kind, value, reason, by } = made;
     audit.append('admin', { what: 'legal hold', hold: id, of: kind, value, reason, by });
     await store.addHold(made);
-    const under = (await store.ordered(gateway, 10_000)).filter((session) => holding([made], session).length > 0);
-    for (const session of under) if (session.purge?.state === 'ordered') await store.cancelPurge(session.id);
-    return { hold: made, late: under.filter((one) => one.purge?.state === 'begun').map((one) => one.id) };
+    // Of every gateway on the store: each removes its own, and the hold is for all.
+    const under = async () =>
+      (await store.ordered(undefined, 10_000)).filter((session) => holding([made], session).length > 0);
+    for (const { id: session, purge } of await under()) {
+      if (purge!.state === 'begun' || !(await store.cancelPurge(session, purge!.before))) continue;
+      audit.append('admin', { what: 'purge cancelled', session, hold: id });
+    }
+    // Looked at again: one that was ordered a moment ago may have begun before it could be taken back.
+    const late = (await under()).filter(({ purge }) => purge!.state === 'begun').map((one) => one.id);
+    return { hold: made, late };
   }
 
   holds(released: boolean): Promise<readonly Hold[]> {

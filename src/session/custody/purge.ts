@@ -8,7 +8,7 @@ import { type Limit, limit } from '../../core/limits.ts';
 import type { Log } from '../../core/log.ts';
 import type { AuditLog } from '../log/audit.ts';
 import type { PurgeOrder, SessionRecord } from '../records.ts';
-import { type CustodyStore, holding } from './store.ts';
+import { type CustodyStore, type Hold, holding } from './store.ts';
 
 /** Where a recording's content may be. */
 export interface Content {
@@ -71,14 +71,16 @@ export class Purger {
       });
     }
     await this.#refuseHeld(session);
-    if (!(await store.orderPurge(session.id, { ...order, at: clock.now() }))) {
+    const before = erasedBy(session);
+    const written = { ...order, at: clock.now(), ...(before === undefined ? {} : { before }) };
+    if (!(await store.orderPurge(session.id, written))) {
       throw userError('conflict', `the recording of session "${session.id}" is being purged, or was`);
     }
     // Who holds looks at the orders after holding: one of the two sees the other.
     try {
       await this.#refuseHeld(session);
     } catch (thrown) {
-      await store.cancelPurge(session.id);
+      await store.cancelPurge(session.id, before);
       throw thrown;
     }
   }
@@ -140,24 +142,30 @@ export class Purger {
   async #remove(session: SessionRecord): Promise<boolean> {
     const { store, content, audit } = this.#options;
     const { id, purge } = session;
-    const [held] = holding(await store.holds(false), session);
-    if (held !== undefined && purge!.state === 'ordered') {
-      audit.append('admin', { what: 'purge cancelled', session: id, hold: held.id });
-      await store.cancelPurge(id);
-      return false;
-    }
-    if (held !== undefined) {
-      this.#wait(session, `it is under legal hold ${held.id}`, undefined);
+    const held = async () => holding(await store.holds(false), session)[0];
+    const hold = await held();
+    if (hold !== undefined && purge!.state === 'ordered') return this.#cancelled(session, hold);
+    if (hold !== undefined) {
+      this.#wait(session, `it is under legal hold ${hold.id}`, undefined);
       return false;
     }
     if (purge!.state === 'ordered') {
       audit.append('purging', tombstone(session));
       await audit.covered(audit.size);
-      await store.beginPurge(id);
+      // The checkpoint takes a second: who held it meanwhile was told that it stays.
+      const late = await held();
+      if (late !== undefined || !(await store.beginPurge(id))) return this.#cancelled(session, late);
     }
     const left = await (purge!.only === 'key' ? content.removeKey(id) : content.remove(id));
     if (left !== undefined) this.#wait(session, left.why, left.until);
     return left === undefined;
+  }
+
+  /** Nothing is removed. On record, so that a verifier does not take it for one that is on its way. `hold`: where it is known. */
+  async #cancelled({ id, purge }: SessionRecord, hold: Hold | undefined): Promise<false> {
+    this.#options.audit.append('admin', { what: 'purge cancelled', session: id, hold: hold?.id });
+    await this.#options.store.cancelPurge(id, purge!.before);
+    return false;
   }
 
   /** On record once for each thing that is in the way. */
@@ -187,6 +195,13 @@ export class Purger {
   }
 }
 
+/** Who had the key erased of what is to go altogether now. */
+function erasedBy({ purge }: SessionRecord): PurgeOrder | undefined {
+  if (purge?.state !== 'erased') return undefined;
+  const { state: _, ...order } = purge;
+  return order;
+}
+
 /** What whoever asks for a recording is told that is gone, or about to be. */
 export function purgedError({ id, purge }: SessionRecord): HoopctlError {
   const { state: is, at, by, reason } = purge!;
@@ -203,23 +218,21 @@ export function purgedError({ id, purge }: SessionRecord): HoopctlError {
   });
 }
 
-/** What whoever asks for the content of a recording is told whose key is gone. `purge`: who had it erased; times in words. */
+/** What whoever asks for the content of a recording is told whose key is gone. Times in words. */
 export function keyErasedError(
   id: string,
-  purge: { readonly at: string; readonly by: string; readonly reason: string } | undefined,
+  { at, by, reason }: { readonly at: string; readonly by: string; readonly reason: string },
 ): HoopctlError {
-  if (purge !== undefined) {
-    const { at, by, reason } = purge;
-    return userError(
-      'key_erased',
-      `the key of the recording of ${id} was erased, ordered at ${at} by ${by}: ${reason}`,
-      {
-        fix: 'nobody can read what was said in it; what is left can be checked: hoopctl audit verify',
-      },
-    );
-  }
-  const what = `the key of the recording of ${id} is not there, and nobody ordered that: nobody can read what was said in it`;
+  const what = `the key of the recording of ${id} was erased, ordered at ${at} by ${by}: ${reason}`;
   return userError('key_erased', what, {
+    fix: 'nobody can read what was said in it; what is left can be checked: hoopctl audit verify',
+  });
+}
+
+/** What whoever asks for the content of a recording is told whose key is gone by nobody's order. */
+export function keyMissingError(id: string): HoopctlError {
+  const what = `the key of the recording of ${id} is not there, and nobody ordered that: nobody can read what was said in it`;
+  return userError('key_missing', what, {
     fix: `what is left can be checked: hoopctl audit verify; the key (${id}.key.age) may be in a backup`,
   });
 }

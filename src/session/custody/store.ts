@@ -38,14 +38,17 @@ export interface CustodyStore {
   alike(gateway: string): Promise<readonly Alike[]>;
   /** Over since before that moment, not removed, nor about to be; the longest over first. */
   aged(gateway: string, alike: Alike, before: number, limit: number): Promise<readonly SessionRecord[]>;
-  /** False where it is being written, or was ordered before: then that stays. An erased key is no obstacle to more. */
+  /** False where it is being written, or was ordered before: then that stays. Of one whose key is erased: `order.before` says so. */
   orderPurge(session: string, order: PurgeOrder): Promise<boolean>;
-  /** It cannot be taken back. What else is kept of its content (statements that were held for review) goes with this. */
-  beginPurge(session: string): Promise<void>;
-  /** Ordered or begun; the longest over first. */
-  ordered(gateway: string, limit: number): Promise<readonly SessionRecord[]>;
-  /** Takes an order back that nothing was done by yet. */
-  cancelPurge(session: string): Promise<void>;
+  /**
+   * It cannot be taken back. What else is kept of its content (statements that were held for review) goes with this.
+   * False: the order was taken back meanwhile, and nothing is done.
+   */
+  beginPurge(session: string): Promise<boolean>;
+  /** Ordered or begun, the longest over first; `undefined`: of every gateway. */
+  ordered(gateway: string | undefined, limit: number): Promise<readonly SessionRecord[]>;
+  /** Takes an order back that nothing was done by yet; `before`: of the order. False: there is none, or it has begun. */
+  cancelPurge(session: string, before: PurgeOrder | undefined): Promise<boolean>;
   setPurged(session: string, state: 'erased' | 'purged'): Promise<void>;
 
   addHold(hold: Hold): Promise<void>;

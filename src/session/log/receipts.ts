@@ -1,4 +1,4 @@
-// Finds the entry that seals a session's recording, and makes the receipt and the proof of it.
+// Finds the entry that seals a session's recording, or tells that its key was erased, and makes the receipt and the proof of it.
 // Refuses to know: who asks, sessions that live.
 
 import { userError } from '../../core/errors.ts';
@@ -27,6 +27,20 @@ async function search(log: Pick<LogReader, 'entries'>, session: string, from: nu
       return entry;
   }
   return undefined;
+}
+
+/** The tombstone of its recording's key, the newest where a kill left two; undefined: nobody had it erased. */
+export async function findErasure(
+  log: Pick<LogReader, 'size' | 'entries'>,
+  session: string,
+  endedAt: number,
+): Promise<LogEntry | undefined> {
+  let found: LogEntry | undefined;
+  for await (const entry of log.entries(await firstSince(log, new Date(endedAt - SLACK_MS).toISOString()))) {
+    const { kind, fields } = entry;
+    if (kind === 'purge' && fields.session === session && fields.what === 'key') found = entry;
+  }
+  return found;
 }
 
 /** The first entry that is not older, found by halving: the log's times go up but for a clock that stepped. */

@@ -4,6 +4,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { newSessionId } from '../../../src/core/ids.ts';
 import { silentLog } from '../../../src/core/log.ts';
+import { Custodian, type Places } from '../../../src/gateway/custody/custodian.ts';
 import { type Content, Purger } from '../../../src/session/custody/purge.ts';
 import { Retention, type RetentionRule, ruleFor } from '../../../src/session/custody/retention.ts';
 import type { Hold } from '../../../src/session/custody/store.ts';
@@ -48,8 +49,10 @@ describe.each([
     get size() {
       return entries.length;
     },
-    covered: async () => {},
+    covered: () => meanwhile(),
   };
+  /** What happens while a checkpoint is waited for. */
+  let meanwhile: () => Promise<void>;
 
   beforeAll(async () => {
     stage = makeStage();
@@ -58,6 +61,7 @@ describe.each([
   afterAll(() => stage?.stop());
   beforeEach(async () => {
     [now, ticks, entries, alerts] = [NOW, 0, [], []];
+    meanwhile = async () => {};
     for (const name of Object.keys(limits)) delete limits[name];
     await stage.begin();
     store = await stage.open(clock);
@@ -249,6 +253,68 @@ describe.each([
       await purger.run();
       expect([await purgeOf(second), content.removed]).toEqual(['begun', []]);
       expect(purger.waits(second)).toMatch(/legal hold/);
+    });
+
+    it('stops for a hold that comes while its beginning is put under a checkpoint, whoever looks first', async () => {
+      for (const take of [false, true]) {
+        const content = new Recorded();
+        const id = await add(DAY);
+        meanwhile = async () => {
+          await store.custody.addHold(hold('session', id));
+          if (take) await store.custody.cancelPurge(id, undefined);
+        };
+        const purger = purgerOf(content);
+        await purger.order(await session(id), order);
+        await purger.run();
+        expect([await purgeOf(id), content.removed]).toEqual([undefined, []]);
+        expect(entries.splice(0).map(({ kind, fields }) => [kind, fields.what])).toEqual([
+          ['purging', undefined],
+          ['admin', 'purge cancelled'],
+        ]);
+      }
+    });
+
+    it('of which a hold that was put on it says no more than is true', async () => {
+      const custodian = new Custodian({
+        ...{ store: store.custody, places: {} as Places, keep: store.keyValues, rules: () => [], labels: () => ({}) },
+        ...{ gateway: 'gw-a', audit, clock, log: silentLog, limit, alerts: { raise: () => {} } },
+      });
+      const put = (value: string) =>
+        custodian.hold({ kind: 'session', value, by: 'root', reason: 'case' }).then(({ late }) => late);
+      const content = new Recorded();
+      const purger = purgerOf(content);
+      // It comes in time, also for another gateway's.
+      const [mine, theirs] = [await add(DAY), await add(DAY, { gateway: 'gw-b' })];
+      await purger.order(await session(theirs), order);
+      expect([await put(theirs), await purgeOf(theirs)]).toEqual([[], undefined]);
+      let late: string[] | undefined;
+      meanwhile = async () => {
+        late = await put(mine);
+      };
+      await purger.order(await session(mine), order);
+      await purger.run();
+      expect([late, await purgeOf(mine), content.removed]).toEqual([[], undefined, []]);
+      // It comes too late.
+      meanwhile = async () => {};
+      const gone = await add(DAY);
+      content.failing = new Error('the storage is away');
+      await purger.order(await session(gone), order);
+      await purger.run();
+      expect([await put(gone), await purgeOf(gone)]).toEqual([[gone], 'begun']);
+    });
+
+    it('of more than the key that is taken back leaves on record who had the key erased', async () => {
+      const content = new Recorded();
+      const one = await add(DAY);
+      content.keys.add(one);
+      const purger = purgerOf(content);
+      await purger.order(await session(one), { ...order, only: 'key' });
+      await purger.run();
+      await purger.order(await session(one), { by: 'eve', reason: 'more' });
+      expect((await session(one)).purge).toMatchObject({ state: 'ordered', by: 'eve', before: { by: 'root' } });
+      await store.custody.addHold(hold('session', one));
+      await purger.run();
+      expect((await session(one)).purge).toEqual({ ...order, only: 'key', state: 'erased', at: now });
     });
 
     it('waits for what is in the way, tells it once, and goes on after a restart without beginning again', async () => {

@@ -49,7 +49,7 @@ storage are read from the one that the new configuration names, with its credent
       } catch (thrown) {
         const { code, message } = asHoopctlError(thrown);
         if (code === 'recording_encrypted') encrypted++;
-        else if (code === 'key_erased') erased++;
+        else if (code === 'key_missing') erased++;
         else if (found.away) away.push(message);
         else throw thrown;
       }

@@ -3,11 +3,10 @@
 
 import { dirname, join } from 'node:path';
 import { userError } from '../../../core/errors.ts';
-import { keyErasedError } from '../../../session/custody/purge.ts';
 import { type Line, sourceOf } from '../../../session/recorder/reader.ts';
 import { route } from '../../api.ts';
 import { command as define } from '../../command.ts';
-import { IDENTITY_OPTION, readerFrom, recordedKey, recordedLines } from '../../encrypted.ts';
+import { IDENTITY_OPTION, keyGone, readerFrom, recordedKey, recordedLines } from '../../encrypted.ts';
 import { operationNumber } from '../../operation.ts';
 import { READING_OPTION, reasoned } from '../../reading.ts';
 import { save } from '../../save.ts';
@@ -35,7 +34,8 @@ export const command = define({
     const { signal } = context;
     const { recording } = await api.call<SessionItem>(route`sessions/${id}`, { signal });
     const encryption = recording?.encryption;
-    if (encryption?.erased === true) context.io.say(keyErasedError(id, recording?.purge).message);
+    const gone = keyGone(id, encryption);
+    if (gone !== undefined) context.io.say(gone.message);
     const reader = encryption === undefined ? undefined : readerFrom(identity, context);
     // The id came from the command line: a file name of it must stay in this folder.
     const name = id.replace(/[^\w.-]/g, '_');
@@ -61,7 +61,7 @@ export const command = define({
     const path = output ?? `${name}${reader === undefined ? '' : '.decrypted'}.jsonl`;
     const size = await save(path, bytes);
     const files = [path];
-    if (encryption?.erased === false && reader === undefined) {
+    if (encryption !== undefined && gone === undefined && reader === undefined) {
       files.push(join(dirname(path), `${name}.key.age`));
       await save(files[1]!, sourceOf(await recordedKey(api, id, signal)));
     }

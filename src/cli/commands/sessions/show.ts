@@ -61,6 +61,12 @@ function recording({ recording: kept }: SessionItem): string | undefined {
 
 function encryptedText({ recording: kept }: SessionItem): string | undefined {
   if (kept?.encryption === undefined) return undefined;
-  const { recipients, erased } = kept.encryption;
-  return `for ${recipients.join(', ')}${erased ? '; its key was erased: nobody can read what was said' : ''}`;
+  const { recipients, lost, order } = kept.encryption;
+  const whom = `for ${recipients.join(', ')}`;
+  if (order !== undefined) {
+    const { at, by, reason } = order;
+    return `${whom}; its key was erased, ordered ${localTime(at)} by ${by} (${reason}): nobody can read what was said`;
+  }
+  if (!lost) return whom;
+  return `${whom}; its key is not there, and nobody had it erased: nobody can read what was said, unless a backup has it`;
 }

@@ -79,6 +79,9 @@ export class Ledger {
       const purged = typeof digest === 'string' ? digest : undefined;
       const told = { where, at, digest: purged, reason: text(fields.reason), by: text(fields.by) };
       (fields.what === 'key' ? this.#erased : this.#purged).set(session, told);
+    } else if (kind === 'admin' && fields.what === 'purge cancelled') {
+      this.#going.delete(session);
+      this.#keysGoing.delete(session);
     } else if (kind === 'failure' && fields.salvaged === 'quarantined') this.#quarantined.set(session, where);
   }
 

@@ -52,3 +52,21 @@ describe('the key of an encrypted recording, against the log', () => {
     });
   });
 });
+
+it('a recording whose purge was taken back is checked as any other', async () => {
+  const bytes = Buffer.from(await sampleRecording());
+  const digest = (await verify(sourceOf(bytes))).digest;
+  const changed = Buffer.from(bytes);
+  changed[bytes.indexOf('"seq":2') + 40]! ^= 1;
+  const ledger = new Ledger();
+  const purging = { session, digest, reason: 'r', by: 'root' };
+  ledger.entry({ at: AT, kind: 'recording', fields: { session, digest } }, 'entry 1');
+  for (const what of [undefined, 'key']) ledger.entry({ at: AT, kind: 'purging', fields: { what, ...purging } }, '2');
+  ledger.entry({ at: AT, kind: 'admin', fields: { what: 'purge cancelled', session, hold: 'h-1' } }, 'entry 3');
+  const findings = new Findings();
+  const one = { path: 'a.jsonl', session, result: await verify(sourceOf(changed)), key: false };
+  ledger.compare([one], { open: new Set(), has: () => false, named: 'all' }, findings);
+  expect(findings.problems.map(({ code }) => code)).toEqual(
+    expect.arrayContaining(['recording_changed', 'key_missing']),
+  );
+});
