@@ -90,6 +90,14 @@ export class Collector {
     this.#sessions.delete(session);
   }
 
+  /** As if nothing of it had come. */
+  forget(session: string): void {
+    this.#sessions.delete(session);
+    this.#pending.delete(session);
+    this.#begun = this.#begun.filter((one) => one.session !== session);
+    this.#done = this.#done.filter((one) => one.session !== session);
+  }
+
   // -------------------------------------------------------------------------------------------------------------------
 
   #of(session: string): Map<number, Pending> {

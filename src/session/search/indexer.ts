@@ -49,6 +49,8 @@ export class Indexer {
     do {
       for await (const event of follower.events()) {
         if (FORGETS.has(event.kind) && typeof event.fields.session === 'string') {
+          // Also what was read of it and is not in the index yet: it would come in after this, and stay.
+          this.#collector.forget(event.fields.session);
           const had = await this.#index.forget(event.fields.session);
           if (had > 0) await this.#index.scrub();
         }

@@ -71,12 +71,17 @@ export function bagOf(operation: SearchedOperation, session: SearchedSession): s
   return [...bag];
 }
 
+/** Not inside of a surrogate pair: half of one is no letter that an index takes. */
+function cut(word: string): string {
+  return word.slice(0, LONGEST_WORD).replace(/[\ud800-\udbff]$/, '');
+}
+
 function addWords(bag: Set<string>, text: string): void {
   let left = MOST_WORDS;
   for (const word of wordsOf(text)) {
     if (left <= 0) return;
     if (bag.has(word)) continue;
-    bag.add(word.slice(0, LONGEST_WORD));
+    bag.add(cut(word));
     left--;
   }
 }
@@ -87,8 +92,8 @@ export function wantedOf(query: SearchQuery): Wanted {
   for (const text of query.words) {
     const found = wordsOf(text);
     const last = text.endsWith('*') ? found.pop() : undefined;
-    words.push(...found.map((word) => word.slice(0, LONGEST_WORD)));
-    if (last !== undefined) beginnings.push(last.slice(0, LONGEST_WORD));
+    words.push(...found.map(cut));
+    if (last !== undefined) beginnings.push(cut(last));
   }
   const fields = [
     'who',

@@ -83,7 +83,7 @@ export class PostgresIndex implements SearchIndex {
       for (const session of sessions) {
         const { principal, actor = null, connection } = session;
         await client.query('insert into search_sessions values ($1, $2, $3, $4, $5) on conflict (session) do nothing', [
-          ...[session.session, principal, actor, connection, JSON.stringify(session)],
+          ...[session.session, clean(principal), clean(actor), clean(connection), JSON.stringify(session)],
         ]);
       }
       for (let at = 0; at < operations.length; at += AT_ONCE) {
@@ -110,10 +110,11 @@ export class PostgresIndex implements SearchIndex {
     where('o.number < ?', query.before === undefined ? undefined : Number(query.before));
     where('o.number >= ?', query.since === undefined ? undefined : query.since * PER_MS);
     where('o.number < ?', query.until === undefined ? undefined : query.until * PER_MS);
-    where('o.rows >= ?', query.rows?.min);
-    where('o.rows <= ?', query.rows?.max);
-    where('o.us >= ?', query.us?.min);
-    where('o.us <= ?', query.us?.max);
+    // As numbers of any size: what somebody asks for may be a fraction, or more than a bigint holds.
+    where('o.rows >= ?::numeric', query.rows?.min);
+    where('o.rows <= ?::numeric', query.rows?.max);
+    where('o.us >= ?::numeric', query.us?.min);
+    where('o.us <= ?::numeric', query.us?.max);
     values.push(query.limit + 1);
     const found = await this.#rows<Row>(
       `select o.number, o.session, o.op, o.verdict, o.status, o.rule, o.review, o.error, o.rows, o.bytes, o.us, o.text,
@@ -162,7 +163,7 @@ export class PostgresIndex implements SearchIndex {
       const session = known.get(operation.session);
       return session === undefined
         ? []
-        : [{ ...shown(operation), number: numbers[i], words: this.#words.bag(operation, session) }];
+        : [{ ...shown(operation), number: numbers[i], words: this.#words.bag(operation, session).map(clean) }];
     });
     await client.query(
       `insert into search_operations (number, session, op, verdict, status, rule, review, error, rows, bytes, us, text, words)
@@ -218,10 +219,18 @@ export class PostgresIndex implements SearchIndex {
   }
 }
 
-/** What is kept to be shown. PostgreSQL's text has no NUL. */
+/**
+ * As PostgreSQL takes a text: without NUL, and without half a surrogate pair, which a cut leaves. One that it refuses would
+ * keep the index from following the record any further.
+ */
+function clean<Text extends string | null | undefined>(text: Text): Text | string {
+  return typeof text === 'string' ? text.toWellFormed().replaceAll('\0', '\ufffd') : text;
+}
+
+/** What is kept to be shown. */
 function shown({ session, op, verdict, status, rule, review, error, rows, bytes, us, text }: SearchedOperation) {
-  const clean = text.slice(0, SHOWN_CHARS).replaceAll('\0', '');
-  return { session, op, verdict, status, rule, review, error, rows, bytes, us, text: clean };
+  const named = { rule: clean(rule), review: clean(review), error: clean(error) };
+  return { session, op, verdict, status, ...named, rows, bytes, us, text: clean(text.slice(0, SHOWN_CHARS)) };
 }
 
 type Row = {

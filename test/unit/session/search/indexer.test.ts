@@ -90,6 +90,21 @@ describe('an index that follows the record', () => {
     expect(index.statuses()).toEqual(['1 a ok', '2 b ok']);
   });
 
+  it('has nothing of what was purged while it was behind, however much it reads at once', async () => {
+    const [gone, kept] = [written.session(), written.session()];
+    gone.answer(gone.say('a secret'));
+    gone.say('one without an answer');
+    kept.answer(kept.say('b'));
+    await gone.end();
+    // Read, and removed before the index has it.
+    for (const kind of ['purging', 'purge'] as const) written.log.append(kind, { session: gone.id });
+    await kept.end();
+    const indexer = new Indexer(index, written.source());
+    await indexer.catchUp(onwards);
+    expect(index.statuses()).toEqual(['1 b ok']);
+    expect(index.kept).not.toContain(gone.id);
+  });
+
   it('reads everything again where the state is that of an earlier version', async () => {
     const session = written.session();
     session.answer(session.say('a'));

@@ -99,6 +99,78 @@ describe.each([
     await index.close();
   });
 
+  it('takes whatever somebody runs, and finds what came after it', async () => {
+    const halves = `${'x'.repeat(299)}\u{1f600} and on`;
+    const longWord = `${'w'.repeat(63)}\u{1d49c}`;
+    const hostile = [halves, longWord, 'nul \0 in it', 'half \ud83d of one', `'); drop table search_operations; --`];
+    await write(
+      hostile.map((text) => operation({ text, results: text, rule: text, error: text, review: text })),
+      [session('s-1', { principal: 'a\0b', actor: 'half \ud83d', connection: 'c\0' })],
+    );
+    const many = Array.from({ length: 3000 }, (_, i) => `${'\u{1d49c}'.repeat(40)}${i}`).join(' ');
+    await write([operation({ text: many, results: many })], []);
+    await write([operation({ text: 'select after' })]);
+    expect(await find({ words: ['after'] })).toEqual(['select after']);
+    expect((await find({ words: ['nul'] })).length).toBe(1);
+    expect((await find({ words: ['drop', 'search_operations'] })).length).toBe(1);
+    await index.close();
+  });
+
+  it('answers whatever is asked, as words', async () => {
+    await write([operation({ text: 'select near from t' })]);
+    const asked = [
+      `near("a b", 5) OR NOT *`,
+      `") OR 1=1 --`,
+      `'); drop table search_operations; --`,
+      `a' & !b | c:*`,
+      `bag : x`,
+      '^select',
+      '-select',
+      '\0',
+      'a\0b',
+      '*',
+      '"',
+      "'",
+      '\\',
+      '\u{1d49c}',
+      '\ud83d',
+      '\u{1e900}\u{1e901}',
+      'x'.repeat(2000),
+      'ß İ ﬁ ª ²',
+      '\u0301',
+      '%',
+      '_',
+      '(a+)+$',
+      'AND',
+      'OR',
+      'NOT',
+      'NEAR',
+      `${'a '.repeat(1000)}`,
+      `${Array.from({ length: 700 }, (_, i) => `w${i}`).join(' ')}`,
+    ];
+    for (const text of asked) {
+      for (const words of [text.split(/\s+/).filter((one) => one !== ''), [text], [`${text}*`]]) {
+        const got = await find({ words }).catch((error: Error) => `${error.message}`);
+        expect([text.slice(0, 40), got]).toEqual([text.slice(0, 40), expect.any(Array)]);
+      }
+      for (const field of ['who', 'session', 'rule', 'relation', 'error', 'review'] as const)
+        expect(await find({ [field]: text })).toEqual([]);
+    }
+    for (const query of [
+      { rows: { min: 1e15 } },
+      { us: { min: 0.5, max: 1e18 } },
+      { us: { min: 1e25 } },
+      { since: Date.parse('9999-12-31T23:59:59Z') },
+      { until: -1 },
+      { since: 10, until: 5 },
+      { before: '9999999999999999' },
+    ]) {
+      expect([query, await find(query).catch((error: Error) => error.message)]).toEqual([query, expect.any(Array)]);
+    }
+    expect(await find({ words: ['near'] })).toEqual(['select near from t']);
+    await index.close();
+  });
+
   it('finds by every field', async () => {
     await write(
       [
