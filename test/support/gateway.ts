@@ -156,8 +156,8 @@ export class Gateway {
         { method, headers, agent: false, ca: readFileSync(this.caFile) },
         (response) => {
           let body = '';
-          response.on('data', (chunk: Buffer) => {
-            body += chunk.toString();
+          response.setEncoding('utf8').on('data', (text: string) => {
+            body += text;
           });
           response.on('end', () => resolve({ status: response.statusCode ?? 0, body }));
           response.on('error', reject);

@@ -2,8 +2,8 @@
 // Refuses to know: what is started, or what a test wants of it.
 
 import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer, type ListenOptions, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -141,12 +141,13 @@ export class Running {
     this.child = launch(command, args, options, 'pipe');
     this.child.stdin!.on('error', () => {});
     if (options.input !== undefined) this.child.stdin!.end(options.input);
-    this.child.stdout!.on('data', (chunk: Buffer) => {
-      this.#stdout = kept(this.#stdout + chunk.toString());
+    // A character of several bytes may come in two pieces.
+    this.child.stdout!.setEncoding('utf8').on('data', (text: string) => {
+      this.#stdout = kept(this.#stdout + text);
       this.#wake();
     });
-    this.child.stderr!.on('data', (chunk: Buffer) => {
-      this.#stderr = kept(this.#stderr + chunk.toString());
+    this.child.stderr!.setEncoding('utf8').on('data', (text: string) => {
+      this.#stderr = kept(this.#stderr + text);
       this.#wake();
     });
     this.exited = new Promise((resolve) => {
@@ -191,7 +192,7 @@ export class Running {
   async waitFor(
     pattern: RegExp,
     where: 'stdout' | 'stderr' | 'output' = 'output',
-    timeout = 30_000,
+    timeout = 60_000,
   ): Promise<RegExpMatchArray> {
     const deadline = Date.now() + timeout;
     for (;;) {
@@ -255,20 +256,33 @@ export function removeDirectory(directory: string): void {
 
 const given = new Set<number>();
 
+/** Undefined where somebody has it already. */
+function listening(at: ListenOptions): Promise<Server | undefined> {
+  const server = createServer().unref();
+  return new Promise((resolve, reject) => {
+    server.once('error', (error: NodeJS.ErrnoException) => {
+      if (error.code === 'EADDRINUSE') resolve(undefined);
+      else reject(error);
+    });
+    server.listen(at, () => resolve(server));
+  });
+}
+
 /**
  * A TCP port on 127.0.0.1 that nobody listens on. Taken from below the range that the system gives to outgoing
- * connections (32768 upwards on Linux), so that it is still free when it is used.
+ * connections (32768 upwards on Linux) and the one from which `connect` chooses, so that it is still free when it is used,
+ * and again when what was there is started anew: no other test, of this run or another, gets it while this process lives.
  */
 export async function freePort(): Promise<number> {
   for (;;) {
-    const port = 12_000 + Math.floor(Math.random() * 20_000);
+    const port = 12_000 + Math.floor(Math.random() * 8_000);
     if (given.has(port)) continue;
-    const free = await new Promise<boolean>((resolve) => {
-      const server = createServer();
-      server.once('error', () => resolve(false));
-      server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
-    });
-    if (!free) continue;
+    // A name without a file, which ends with the process however that ends.
+    const named = process.platform !== 'linux' || (await listening({ path: `\0hoopctl-test-port-${port}` }));
+    if (named === undefined) continue;
+    const there = await listening({ port, host: '127.0.0.1' });
+    if (there === undefined) continue;
+    await new Promise((resolve) => there.close(resolve));
     given.add(port);
     return port;
   }
@@ -332,6 +346,14 @@ export function contentsUnder(directory: string): Map<string, Buffer> {
   }
 }
 
+/** Copies a directory that a gateway may be writing to, as `contentsUnder` reads it. */
+export function copyUnder(directory: string, to: string): void {
+  for (const [name, bytes] of contentsUnder(directory)) {
+    mkdirSync(dirname(join(to, name)), { recursive: true });
+    writeFileSync(join(to, name), bytes);
+  }
+}
+
 /** `PATH` with the Node that runs this first, so that `#!/usr/bin/env node` finds it. */
 export function pathWithNode(path = process.env.PATH ?? ''): string {
   return `${dirname(process.execPath)}${delimiter}${path}`;
@@ -345,7 +367,7 @@ export async function sleep(ms: number): Promise<void> {
 export async function eventually<T>(
   what: string,
   ask: () => T | Promise<T>,
-  timeout = 20_000,
+  timeout = 60_000,
 ): Promise<NonNullable<T>> {
   const deadline = Date.now() + timeout;
   let last: unknown;

@@ -2,7 +2,7 @@
 
 import type { Client } from './gateway.ts';
 import { eventually } from './process.ts';
-import { WireClient } from './wire.ts';
+import { fields, WireClient } from './wire.ts';
 
 export interface Review {
   id: string;
@@ -23,6 +23,15 @@ export function pendingReview(of: Client, text: string): Promise<Review> {
     const { reviews } = await of.json<{ reviews: Review[] }>(['reviews', 'ls']);
     return reviews.find((review) => review.state === 'pending' && (review.text ?? '').includes(text));
   });
+}
+
+/** What the client is told of a statement of its own that is held: for one that is not held for long enough to be listed. */
+export async function heldReview(client: WireClient): Promise<string> {
+  for (;;) {
+    const said = fields((await client.until('N')).at(-1)!.body).M ?? '';
+    const id = /hoopctl reviews approve (r-[0-9a-z]+)/.exec(said)?.[1];
+    if (id !== undefined) return id;
+  }
 }
 
 export function showReview(of: Client, id: string): Promise<Review> {

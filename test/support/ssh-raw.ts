@@ -134,7 +134,7 @@ export class RawSsh {
   }
 
   /** The next message (of that number, those before it dropped); throws when the connection ends first. */
-  async next(number?: number, timeout = 30_000): Promise<Buffer> {
+  async next(number?: number, timeout = 60_000): Promise<Buffer> {
     const deadline = Date.now() + timeout;
     for (;;) {
       const found = this.messages.shift();

@@ -103,5 +103,7 @@ function answers(port: number): Promise<boolean> {
       resolve(true);
     });
     socket.once('error', () => resolve(false));
+    // Taken and let go without a word: it has not come so far.
+    socket.once('close', () => resolve(false));
   });
 }

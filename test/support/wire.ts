@@ -190,7 +190,7 @@ export class WireClient {
   }
 
   /** The next message; an error when the connection ends before it. */
-  async next(timeout = 30_000): Promise<Frame> {
+  async next(timeout = 60_000): Promise<Frame> {
     const deadline = Date.now() + timeout;
     while (this.#frames.length === 0) {
       if (this.closed) throw new Error('the connection was closed');
@@ -208,7 +208,7 @@ export class WireClient {
   }
 
   /** All messages up to and with the next of that type; up to the end of the connection when it closes before. */
-  async until(type: string, timeout = 30_000): Promise<Frame[]> {
+  async until(type: string, timeout = 60_000): Promise<Frame[]> {
     const found: Frame[] = [];
     for (;;) {
       if (this.closed && this.#frames.length === 0) return found;
@@ -223,7 +223,7 @@ export class WireClient {
   }
 
   /** Resolves when the other side has closed. */
-  async ended(timeout = 30_000): Promise<void> {
+  async ended(timeout = 60_000): Promise<void> {
     const deadline = Date.now() + timeout;
     while (!this.closed) {
       if (Date.now() > deadline) throw new Error(`not closed within ${timeout} ms`);
