@@ -165,7 +165,7 @@ describe('login', () => {
     const { code, err } = await hoopctl(['login', gateway.url]);
     await issuer[Symbol.asyncDispose]();
     expect(code).toBe(0);
-    expect(err).toMatch(/this machine's clock is (599|600|601) s behind the gateway's/);
+    expect(err).toMatch(/this machine's clock is (59\d|60\d) s behind the gateway's/);
   });
 });
 

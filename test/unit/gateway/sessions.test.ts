@@ -244,7 +244,7 @@ describe('an answer that goes on', () => {
   };
 
   it('ends with the token that let its reader in, and with a revocation, and says so', async () => {
-    const short = await House.open({ limits: { access_token_ms: 1500 }, roles: { auditor: { groups: ['audit'] } } });
+    const short = await House.open({ limits: { access_token_ms: 5000 }, roles: { auditor: { groups: ['audit'] } } });
     const token = await short.person('eve', ['dba', 'audit']);
     const signal = new AbortController().signal;
     const ends = ['/api/v1/reviews/watch', '/api/v1/sessions/tail'].map((path) =>

@@ -26,6 +26,9 @@ describe('a signature', () => {
   });
 });
 
+/** Until it holds; vitest's own gives up after a second. */
+const eventually = (holds: () => unknown) => vi.waitFor(holds, { timeout: 30_000 });
+
 describe('delivery', () => {
   let directory: string;
   let store: Store;
@@ -86,29 +89,29 @@ describe('delivery', () => {
   it('posts it signed, once, and forgets it', async () => {
     webhooks.raise(alert());
     webhooks.raise(alert());
-    await vi.waitFor(() => expect(receiver.got).toHaveLength(1));
+    await eventually(() => expect(receiver.got).toHaveLength(1));
     const [{ headers, text, body }] = receiver.got as [(typeof receiver.got)[0]];
     expect(body).toMatchObject({ type: 'break-glass', gateway: 'https://gw', data: { grant: 'g-1', reason: 'fire' } });
     const expected = signatureHeaders(headers['webhook-id']!, Number(headers['webhook-timestamp']), text, SECRET);
     expect(headers).toMatchObject(expected);
     expect(headers['content-type']).toBe('application/json');
-    await vi.waitFor(async () => expect(await left()).toEqual([]));
+    await eventually(async () => expect(await left()).toEqual([]));
   });
 
   it('tries again with the same id until it is taken', async () => {
     receiver.answers = [500, 302, 429, 200];
     webhooks.raise(alert());
-    await vi.waitFor(() => expect(receiver.got).toHaveLength(4));
+    await eventually(() => expect(receiver.got).toHaveLength(4));
     expect(new Set(receiver.got.map(({ headers }) => headers['webhook-id'])).size).toBe(1);
     expect(new Set(receiver.got.map(({ text }) => text)).size).toBe(1);
-    await vi.waitFor(async () => expect(await left()).toEqual([]));
+    await eventually(async () => expect(await left()).toEqual([]));
   });
 
   it('pauses four times as long after each failure', async () => {
     limits.webhook_retry_ms = 100_000;
     receiver.answers = [500];
     const expectPause = async (attempts: number, least: number, most: number) => {
-      await vi.waitFor(async () => expect((await left())[0]).toMatchObject({ attempts, error: expect.any(String) }));
+      await eventually(async () => expect((await left())[0]).toMatchObject({ attempts, error: expect.any(String) }));
       const wait = (await left())[0]!.nextAt - clock.now();
       expect(wait).toBeGreaterThan(least - 5000);
       expect(wait).toBeLessThanOrEqual(most);
@@ -127,29 +130,29 @@ describe('delivery', () => {
     limits.webhook_attempts = 3;
     receiver.answers = answers;
     webhooks.raise(alert());
-    await vi.waitFor(async () => expect((await left())[0]).toMatchObject({ state: 'dead', attempts }));
+    await eventually(async () => expect((await left())[0]).toMatchObject({ state: 'dead', attempts }));
     expect(receiver.got).toHaveLength(attempts);
     expect(entries[0]).toMatchObject({ kind: 'failure', fields: { what: 'webhook message given up', webhook: 'ops' } });
     expect(JSON.stringify(entries)).not.toContain(receiver.url);
     receiver.answers = [200];
     expect(await webhooks.retry({ webhook: 'other' })).toBe(0);
     expect(await webhooks.retry({})).toBe(1);
-    await vi.waitFor(async () => expect(await left()).toEqual([]));
+    await eventually(async () => expect(await left()).toEqual([]));
   });
 
   it('loses nothing when the gateway stops in between', async () => {
     limits.webhook_retry_ms = 1;
     receiver.answers = [0];
     webhooks.raise(alert());
-    await vi.waitFor(() => expect(receiver.got).toHaveLength(1));
+    await eventually(() => expect(receiver.got).toHaveLength(1));
     await close();
     receiver.answers = [200];
     await open();
     expect(await left()).toMatchObject([{ state: 'pending', attempts: 0 }]);
     webhooks.start('https://gw');
-    await vi.waitFor(() => expect(receiver.got).toHaveLength(2));
+    await eventually(() => expect(receiver.got).toHaveLength(2));
     expect(receiver.got[0]!.headers['webhook-id']).toBe(receiver.got[1]!.headers['webhook-id']);
-    await vi.waitFor(async () => expect(await left()).toEqual([]));
+    await eventually(async () => expect(await left()).toEqual([]));
   });
 
   it('of one receiver is not held up by another that does not answer', async () => {
@@ -157,7 +160,7 @@ describe('delivery', () => {
     slow.answers = [0];
     configured = [hook('slow', { url: slow.url }), hook('ops')];
     for (let i = 0; i < 20; i++) webhooks.raise(alert({ key: `g-${i}` }));
-    await vi.waitFor(() => expect(receiver.got).toHaveLength(20));
+    await eventually(() => expect(receiver.got).toHaveLength(20));
     expect(slow.got.length).toBeLessThanOrEqual(4);
     slow.stop();
   });
@@ -166,38 +169,38 @@ describe('delivery', () => {
     configured = [hook('ops', { events: ['session.ended'] })];
     webhooks.raise(alert());
     webhooks.raise(alert({ type: 'session.ended', data: { session: 's-1' } }));
-    await vi.waitFor(() => expect(receiver.got).toHaveLength(1));
+    await eventually(() => expect(receiver.got).toHaveLength(1));
     expect(receiver.got[0]!.body.type).toBe('session.ended');
   });
 
   it('tells what repeats once a minute, and how often it was', async () => {
     const denied = alert({ type: 'operation.denied', key: undefined, throttle: 'alice no-drop' });
     for (let i = 0; i < 5; i++) webhooks.raise(denied);
-    await vi.waitFor(() => expect(receiver.got).toHaveLength(1));
+    await eventually(() => expect(receiver.got).toHaveLength(1));
     skew = 61_000;
     webhooks.raise(denied);
-    await vi.waitFor(() => expect(receiver.got).toHaveLength(2));
+    await eventually(() => expect(receiver.got).toHaveLength(2));
     expect(receiver.got[1]!.body.data.leftOut).toBe(4);
   });
 
   it('drops what comes faster than the store takes it, and goes on', async () => {
     limits.webhook_queue = 5;
     for (let i = 0; i < 50; i++) webhooks.raise(alert({ key: `g-${i}` }));
-    await vi.waitFor(() => expect(receiver.got).toHaveLength(5));
+    await eventually(() => expect(receiver.got).toHaveLength(5));
     webhooks.raise(alert({ key: 'later' }));
-    await vi.waitFor(() => expect(receiver.got).toHaveLength(6));
+    await eventually(() => expect(receiver.got).toHaveLength(6));
   });
 
   it('to a webhook that is configured no more is given up', async () => {
     limits.webhook_retry_ms = 3_600_000;
     receiver.answers = [500];
     webhooks.raise(alert());
-    await vi.waitFor(async () => expect((await left())[0]).toMatchObject({ attempts: 1 }));
+    await eventually(async () => expect((await left())[0]).toMatchObject({ attempts: 1 }));
     configured = [];
     await close();
     await open();
     webhooks.start('https://gw');
-    await vi.waitFor(async () => expect((await left())[0]).toMatchObject({ state: 'dead' }));
+    await eventually(async () => expect((await left())[0]).toMatchObject({ state: 'dead' }));
   });
 
   it('never throws at whoever raises it', () => {

@@ -56,7 +56,7 @@ describe('a device login', () => {
     });
   });
 
-  it('asks less often after slow_down', { timeout: 20_000 }, async () => {
+  it('asks less often after slow_down', async () => {
     const { tokens, issuer } = await logIn({ polls: ['slow_down', 'ok'] });
     expect(tokens).toBeDefined();
     // RFC 8628 §3.5: five seconds more. Compared with the 20 ms interval, not with a clock's precision.
@@ -91,7 +91,7 @@ describe('a device login', () => {
     expect(tokens?.refreshToken).toBe('refresh-0');
   });
 
-  it('waits for an issuer that is away for a while', { timeout: 20_000 }, async () => {
+  it('waits for an issuer that is away for a while', async () => {
     await using issuer = await scriptedIssuer({ polls: ['ok'] });
     const why: string[] = [];
     const flow = await opened(issuer);

@@ -64,9 +64,7 @@ describe('the token of a login', () => {
     expect(issuer.refreshed).toEqual(['refresh-0']);
   });
 
-  it('is renewed once for many processes: a reused refresh token would revoke the login', {
-    timeout: 60_000,
-  }, async () => {
+  it('is renewed once for many processes: a reused refresh token would revoke the login', async () => {
     await using gateway = await scriptedGateway();
     await using issuer = await scriptedIssuer();
     const { known, paths } = await kept(gateway, issuer);

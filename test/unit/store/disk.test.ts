@@ -235,7 +235,7 @@ describe('a disk that gets full', () => {
     expect(() => begin({ onFailure: 'refuse-new' })).toThrow(/works again/);
     expect(() => begin({ onFailure: 'end-session' })).not.toThrow();
     files.failing = undefined;
-    await expect.poll(() => sink.suspect, { timeout: 5000 }).toBe(false);
+    await expect.poll(() => sink.suspect).toBe(false);
     await begin({ onFailure: 'refuse-new' }).ask();
   });
 });
@@ -283,7 +283,7 @@ describe('a directory that goes away', () => {
     const sink = directory({ files: { ...nodeFiles, links } });
     const first = sink.create(newSessionId(T0));
     sink.onHealth(() => {});
-    await expect.poll(() => looked, { timeout: 5000 }).toBeGreaterThan(3);
+    await expect.poll(() => looked).toBeGreaterThan(3);
     expect(numbers[0]).toBe(numbers[1]);
     expect(lost).toEqual([]);
   });
@@ -293,7 +293,7 @@ describe('a directory that goes away', () => {
     const { failures, ask } = begin();
     await ask();
     rmSync(root, { recursive: true });
-    await expect.poll(() => failures.length, { timeout: 5000 }).toBe(1);
+    await expect.poll(() => failures.length).toBe(1);
   });
 });
 
@@ -320,7 +320,7 @@ describe('compression', () => {
     for (let i = 0; i < 30; i++) await ask();
     const seal = await recording.end({ code: 'client_closed', message: '' });
     const day = dirname(sink.path(session));
-    await expect.poll(() => readdirSync(join(root, 'packing')), { timeout: 5000 }).toEqual([]);
+    await expect.poll(() => readdirSync(join(root, 'packing'))).toEqual([]);
     const names = readdirSync(day).sort();
     expect(names.length).toBe(seal?.segments);
     expect(names.every((name) => name.endsWith('.jsonl.zst'))).toBe(true);
@@ -339,8 +339,8 @@ describe('compression', () => {
     expect(readdirSync(join(root, 'packing'))).toEqual([session]);
     const next = directory({ limit, compress: () => true });
     await next.unfinished();
-    await expect.poll(() => existsSync(`${next.path(session)}.zst`), { timeout: 5000 }).toBe(true);
-    await expect.poll(() => readdirSync(join(root, 'packing')), { timeout: 5000 }).toEqual([]);
+    await expect.poll(() => existsSync(`${next.path(session)}.zst`)).toBe(true);
+    await expect.poll(() => readdirSync(join(root, 'packing'))).toEqual([]);
     expect(existsSync(next.path(session))).toBe(false);
     expect(await verify(readRecording(next, session))).toMatchObject({ ok: true, sealed: true });
   });

@@ -110,7 +110,7 @@ describe('the key of an encrypted recording', () => {
       recording.recorded(() => {
         forwarded = true;
       });
-      await new Promise((resolve) => setTimeout(resolve, 100));
+      await expect.poll(() => failures.length).toBe(1);
       expect(failures).toEqual([expect.objectContaining({ code: 'recording_failed' })]);
       files.failing = undefined;
       const seal = await end();
@@ -197,7 +197,7 @@ describe('the key of an encrypted recording', () => {
     const { id, ask, end } = begin(sink);
     await ask();
     await end();
-    for (let i = 0; i < 200 && existsSync(sink.path(id)); i++) await new Promise((resolve) => setTimeout(resolve, 25));
+    await expect.poll(() => existsSync(sink.path(id))).toBe(false);
     expect(existsSync(`${sink.path(id)}.zst`)).toBe(true);
     expect(await texts(sink, id)).toHaveLength(1);
     expect(everything()).not.toContain(CANARY);

@@ -77,13 +77,10 @@ describe('two gateways', () => {
     await stage.server.query(`select pg_terminate_backend(pid) from pg_stat_activity where query like 'listen %'`);
     heard.length = 0;
     await expect
-      .poll(
-        async () => {
-          await a.revocations.add(revocation);
-          return heard;
-        },
-        { timeout: 5000 },
-      )
+      .poll(async () => {
+        await a.revocations.add(revocation);
+        return heard;
+      })
       .toContain('revocations');
   });
 });
@@ -117,9 +114,9 @@ describe('any words of any people at any of three gateways at the same moment', 
         return anywhere().change(id, (review) => decideReview(review, { verdict, reviewer, now: 1 }));
       });
       const words = Promise.allSettled(spoken);
-      // Whoever waits takes it as soon as it can; here two do, who are not supposed to.
+      // Whoever waits takes it as soon as it can; here two do, who are not supposed to. The last two when all have spoken.
       const takes = [0, 1, 2, 3].map(async (turn) => {
-        await new Promise((resolve) => setTimeout(resolve, turn * 3));
+        await (turn < 2 ? new Promise((resolve) => setTimeout(resolve, turn * 3)) : words);
         return anywhere().change(id, (review) => takeReview(review, binding, 2));
       });
       const taken = (await Promise.allSettled(takes)).filter(({ status }) => status === 'fulfilled').length;
@@ -186,7 +183,7 @@ describe('a database that does not answer', () => {
   it('fails each query in its time, tells nothing of where it is, and is used again when it answers', async () => {
     const wire = new Wire(stage.server.port);
     const port = await wire.listen();
-    const [store] = (await gateways(1, { timeoutMs: 500, port })) as [Store];
+    const [store] = (await gateways(1, { timeoutMs: 2000, port })) as [Store];
     await store.keyValues.set('k', 'v');
     wire.hold(true);
     const failed = await store.keyValues.get('k').catch((error: Error) => error);
@@ -202,7 +199,7 @@ describe('a database that does not answer', () => {
 
   it('holds up no end of a gateway', async () => {
     const wire = new Wire(stage.server.port);
-    const [store] = (await gateways(1, { timeoutMs: 500, port: await wire.listen() })) as [Store];
+    const [store] = (await gateways(1, { timeoutMs: 2000, port: await wire.listen() })) as [Store];
     open.pop();
     store.listen(() => {});
     await store.keyValues.set('k', 'v');

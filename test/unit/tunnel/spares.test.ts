@@ -67,7 +67,7 @@ describe('spare tunnels', () => {
   });
 
   it('grow old and are replaced; an idle pool drops them', async () => {
-    const { gateway, pool } = await setUp({ size: 1, maxAgeMs: 60, idleMs: 400 });
+    const { gateway, pool } = await setUp({ size: 1, maxAgeMs: 60, idleMs: 3000 });
     await pool.probe();
     await eventually('an old one was replaced', () => gateway.requests.length >= 3);
     await eventually('no more are opened', async () => {

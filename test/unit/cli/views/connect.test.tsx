@@ -4,7 +4,7 @@ import { ConnectView } from '../../../../src/cli/views/connect.tsx';
 import type { ClientEvent } from '../../../../src/client/events.ts';
 import { ClientStatus } from '../../../../src/client/status.ts';
 import { userError } from '../../../../src/core/errors.ts';
-import { eventually, sleep } from '../../../support/process.ts';
+import { eventually } from '../../../support/process.ts';
 
 let status: ClientStatus;
 let quits: string[];
@@ -89,7 +89,7 @@ describe('the live view of connect', () => {
 
   it('quits on q and on Ctrl-C', async () => {
     // Ink listens for keys only after its first effects.
-    await sleep(20);
+    await eventually('it listens', () => view.stdin.listenerCount('readable') > 0);
     view.stdin.write('q');
     await eventually('q', () => quits.length === 1);
     view.stdin.write('\u0003');

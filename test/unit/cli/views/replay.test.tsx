@@ -22,11 +22,10 @@ describe('the replay', () => {
   const shows = (text: string) => eventually(`"${text}" is shown`, async () => screen.lastFrame()?.includes(text));
   /** Keys reach the view once its effects have run. */
   const press = async (key: string, until: string) => {
-    await eventually(`"${until}" after a key`, async () => {
-      if (screen.lastFrame()?.includes(until)) return true;
-      screen.stdin.write(key);
-      return false;
-    });
+    if (screen.lastFrame()?.includes(until)) return;
+    await eventually('it listens', () => screen.stdin.listenerCount('readable') > 0);
+    screen.stdin.write(key);
+    await shows(until);
   };
   afterEach(() => screen?.unmount());
 

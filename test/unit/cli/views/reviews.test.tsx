@@ -65,11 +65,14 @@ function open(rows = 50): void {
 }
 
 const shows = (text: string) => eventually(`the view shows '${text}'`, () => view.lastFrame()?.includes(text));
-/** Types key by key, as a person does. */
+/** Types key by key, as a person does: into a view that listens, and is drawn again before the next. */
 async function type(...keys: string[]): Promise<void> {
   for (const key of keys) {
+    await eventually('it listens', () => view.stdin.listenerCount('readable') > 0);
     view.stdin.write(key);
     await new Promise((resolve) => setTimeout(resolve, 20));
+    // On a busy machine the time may be over before anybody had a turn.
+    for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve));
   }
 }
 const add = (...reviews: ReviewItem[]) => {

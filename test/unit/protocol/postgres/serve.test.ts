@@ -48,7 +48,9 @@ describe('a conversation', () => {
     const stage = new Stage({ session: { later: true } });
     const { client, target } = await stage.talking();
     let waiting: (() => void) | undefined;
+    const asked = Promise.withResolvers<void>();
     stage.session.recorded = (then) => {
+      asked.resolve();
       const before = waiting;
       waiting = () => {
         before?.();
@@ -56,7 +58,7 @@ describe('a conversation', () => {
       };
     };
     client.send(front.query('select 1'));
-    await pause();
+    await asked.promise;
     client.send(front.sync());
     await pause();
     expect(target.bytes.length).toBe(0);

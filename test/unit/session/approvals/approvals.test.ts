@@ -66,7 +66,7 @@ describe('a held operation', () => {
   });
 
   it('expires at its moment, which an earlier approval of one of two does not move', async () => {
-    const held = world.approvals.hold(request({ waitMs: 150, reviewers: { groups: ['dba'], count: 2 } }));
+    const held = world.approvals.hold(request({ waitMs: 1500, reviewers: { groups: ['dba'], count: 2 } }));
     await world.approvals.decide(held.id, { verdict: 'approve', reviewer: bob });
     expect(await held.settled).toMatchObject({ state: 'expired', next: expect.any(String) });
     await expect.poll(() => stateOf(held)).toBe('expired');

@@ -8,6 +8,7 @@ import { Catalogues } from '../../../../../src/protocol/postgres/masking/catalog
 import { TypeRegistry } from '../../../../../src/protocol/postgres/masking/types.ts';
 import { createAnalyser } from '../../../../../src/protocol/postgres/sql/analyser.ts';
 import type { Postgres } from '../../../../support/postgres.ts';
+import { eventually } from '../../../../support/process.ts';
 
 export const SCHEMA = `
 create table customers (id serial primary key, name text, ssn text, email text, visits int default 0,
@@ -59,6 +60,8 @@ export class Bench {
   loads = 0;
   fail = false;
   planner;
+  /** Connections of loads that are under way. */
+  #open = 0;
 
   constructor(
     client: pg.Client,
@@ -81,13 +84,17 @@ export class Bench {
       connect: async () => {
         this.loads++;
         if (this.fail) throw new Error('the server cannot be reached');
+        this.#open++;
         const side = await connect(this.server, this.database);
         return {
           query: async (sql) => {
             const result = await side.query({ text: sql, rowMode: 'array', types: { getTypeParser: () => String } });
             return result.rows as (string | null)[][];
           },
-          close: () => void side.end(),
+          close: () => {
+            this.#open--;
+            void side.end();
+          },
         };
       },
     };
@@ -111,6 +118,12 @@ export class Bench {
   /** The columns as text: `relation.column` sorted, `?` for unproven, `*` where `customers.ssn` is among many. */
   async origins(sql: string, context?: PlanContext): Promise<string[]> {
     return (await this.columns(sql, context)).map(shown);
+  }
+
+  /** Resolves when what was begun in the background is done. */
+  async settled(): Promise<void> {
+    await eventually('no load is under way', () => this.#open === 0);
+    await new Promise((resolve) => setImmediate(resolve));
   }
 
   async close(): Promise<void> {

@@ -363,7 +363,7 @@ describe('what cannot be read', () => {
     for (let i = 0; i < 40; i++) {
       expect(analyseFresh(deep).analysis.error).toBeDefined();
       // The next instance loads meanwhile.
-      for (let wait = 0; wait < 100 && all('select 1').error !== undefined; wait++) {
+      for (let wait = 0; wait < 3000 && all('select 1').error !== undefined; wait++) {
         await new Promise((resolve) => setTimeout(resolve, 10));
       }
       expect(facts('select a from t').does).toEqual(['select']);
