@@ -44,7 +44,7 @@ for (const driver of DRIVERS) {
           access: [{ who: { groups: ['engineering'] }, to: { names: ['*'] } }],
           rules: [
             { name: 'no-such', when: { text: 'refuse-me' }, then: 'deny', message: 'ask somebody' },
-            { name: 'ask-first', when: { text: 'hold-me' }, then: 'review', reviewers, wait: '30s' },
+            { name: 'ask-first', when: { text: 'hold-me' }, then: 'review', reviewers, wait: '5m' },
             { name: 'ask-soon', when: { text: 'expire-me' }, then: 'review', reviewers, wait: '1s' },
           ],
           roles: { admin: { groups: ['dba'] } },

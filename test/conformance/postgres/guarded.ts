@@ -122,6 +122,8 @@ function documentFor(server: Postgres, policy: Record<string, unknown>): Record<
     connections: Object.fromEntries([CONNECTION, TWIN].map((name) => [name, connectionOf(server, name)])),
     access: [{ who: { groups: ['dev'] }, to: { names: ['*'] } }],
     rules: [],
+    // They are read as they lie, however long it takes to fill them.
+    recordings: { compress: false },
     ...policy,
   };
 }

@@ -84,7 +84,7 @@ describe('what a rule forbids', () => {
     expect(ATTEMPTS.length).toBeGreaterThanOrEqual(200);
   });
 
-  it.each(MODES)('runs by no attempt: %s', { timeout: 120_000 }, async (mode) => {
+  it.each(MODES)('runs by no attempt: %s', { timeout: 400_000 }, async (mode) => {
     const number = MODES.indexOf(mode);
     const before = guarded.server.log().length;
     const answered: string[] = [];

@@ -58,7 +58,7 @@ const ran = (log: string) =>
 describe('what a rule forbids', () => {
   it('is tried in many ways', () => expect(WAYS.length).toBeGreaterThanOrEqual(150));
 
-  it.each(MODES)('is reached by none: %s', { timeout: 120_000 }, async (mode) => {
+  it.each(MODES)('is reached by none: %s', { timeout: 400_000 }, async (mode) => {
     const before = await state();
     const start = guarded.server.log().length;
     const wrong: string[] = [];
@@ -86,7 +86,7 @@ describe('what a rule forbids', () => {
     expect(await state()).toBe(before);
   });
 
-  it.each(MODES)('does not stand in the way of what is honest: %s', { timeout: 60_000 }, async (mode) => {
+  it.each(MODES)('does not stand in the way of what is honest: %s', { timeout: 200_000 }, async (mode) => {
     const refused: string[] = [];
     const client = await guarded.connect(['ruled']);
     for (const { name, statements } of HONEST) {

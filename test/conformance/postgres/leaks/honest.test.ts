@@ -45,7 +45,7 @@ it('is enough to tell', () => {
   expect(HONEST.length).toBeGreaterThanOrEqual(250);
 });
 
-it.each(MODES)('hardly any honest statement is masked or refused: %s', { timeout: 120_000 }, async (mode) => {
+it.each(MODES)('hardly any honest statement is masked or refused: %s', { timeout: 400_000 }, async (mode) => {
   const { server } = guarded;
   const direct = await WireClient.connect({
     port: server.port,

@@ -76,7 +76,7 @@ describe('a masked value', () => {
     expect(leaksInText(JSON.stringify(rows))).not.toEqual([]);
   });
 
-  it.each(MODES)('comes back by no attempt: %s', { timeout: 120_000 }, async (mode) => {
+  it.each(MODES)('comes back by no attempt: %s', { timeout: 400_000 }, async (mode) => {
     // The further ones by two of the four, for time's sake; by all of them under scripts/fuzz.
     const all = mode === 'simple' || mode === 'binary' || process.env.HOOPCTL_FUZZ !== undefined;
     expect(await attacked(mode, [], guarded, all ? ATTACKS : FIRST)).toEqual([]);
@@ -85,7 +85,7 @@ describe('a masked value', () => {
   it.each(['simple', 'binary'] as const)(
     'comes back by nothing that version 18 adds: %s',
     {
-      timeout: 60_000,
+      timeout: 200_000,
     },
     async (mode) => {
       const later = await openGuarded({ setup: SETUP, policy: { masks: MASKS }, server: { version: 'embedded18' } });
@@ -100,7 +100,7 @@ describe('a masked value', () => {
 
   // Last, because these do store values elsewhere.
   it('comes back to those who are exempt by nearly every attempt, so that they are attempts', {
-    timeout: 120_000,
+    timeout: 400_000,
   }, async () => {
     const leaking = await attacked('simple', ['privacy']);
     console.info(`attempts that work without masks: ${leaking.length} of ${ATTACKS.length}`);

@@ -1,8 +1,8 @@
 // What is decided before it is sent (COPY, what is stored elsewhere) may wait at the server, behind a lock of the same attacker,
 // for names to mean something else. Whoever a mask applies to cannot make them.
 
-import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { eventually } from '../../../support/process.ts';
 import { type Frame, fields, query, type WireClient } from '../../../support/wire.ts';
 import { readAttempts } from '../attempts.ts';
 import { type Guarded, openGuarded } from '../guarded.ts';
@@ -111,10 +111,8 @@ describe.each(RACES)('%s, while it waits', (_, table, column, change) => {
 });
 
 async function waiting(): Promise<void> {
-  for (let i = 0; i < 200; i++) {
+  await eventually('something waits for the lock', async () => {
     const [row] = await guarded.server.query('select count(*)::int as n from pg_locks where not granted', 'app');
-    if (row!.n !== 0) return;
-    await sleep(25);
-  }
-  throw new Error('nothing waits for the lock');
+    return row!.n !== 0;
+  });
 }

@@ -114,7 +114,7 @@ describeWith(['sshd'], 'a way around the rules', () => {
   });
 
   describe.each(SHELLS)('on a host with %s', (shell) => {
-    it('is one: without rules most of the attempts run the program', { timeout: 120_000 }, async () => {
+    it('is one: without rules most of the attempts run the program', { timeout: 400_000 }, async () => {
       const world = worlds[shell];
       let ran = 0;
       for (const { text } of ATTEMPTS) {
@@ -124,7 +124,7 @@ describeWith(['sshd'], 'a way around the rules', () => {
       expect(ran).toBeGreaterThan(ATTEMPTS.length * (shell === 'bash' ? 0.75 : 0.5));
     });
 
-    it('runs nothing where the rule lists what may run', { timeout: 120_000 }, async () => {
+    it('runs nothing where the rule lists what may run', { timeout: 400_000 }, async () => {
       const world = worlds[shell];
       const got: string[] = [];
       world.marks();
@@ -135,7 +135,7 @@ describeWith(['sshd'], 'a way around the rules', () => {
       expect(got).toEqual([]);
     });
 
-    it('is caught as the file of attempts says where the rule names what may not', { timeout: 120_000 }, async () => {
+    it('is caught as the file of attempts says where the rule names what may not', { timeout: 400_000 }, async () => {
       const world = worlds[shell];
       const got: string[] = [];
       for (const { name, text, layer } of ATTEMPTS) {
@@ -154,7 +154,7 @@ describeWith(['sshd'], 'a way around the rules', () => {
       expect(got).toEqual([]);
     });
 
-    it('is nothing that honest commands are taken for', { timeout: 120_000 }, async () => {
+    it('is nothing that honest commands are taken for', { timeout: 400_000 }, async () => {
       const world = worlds[shell];
       const got: string[] = [];
       for (const line of HONEST) {
@@ -186,7 +186,7 @@ describeWith(['sshd'], 'a way around the rules', () => {
     });
   });
 
-  it('to a file is none by sftp', { timeout: 120_000 }, async () => {
+  it('to a file is none by sftp', { timeout: 400_000 }, async () => {
     const world = worlds.bash;
     const [to, from] = [join(alice.home, 'stolen'), join(alice.home, 'evil')];
     writeFileSync(from, 'evil text\n');

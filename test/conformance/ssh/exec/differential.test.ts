@@ -2,7 +2,7 @@
 // whatever left one was told by the text's facts, or the text was called opaque.
 
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { commandFacts } from '../../../../src/protocol/ssh/exec/facts.ts';
@@ -26,7 +26,7 @@ describeWith(['linux'], 'what shells run', () => {
     const bin = join(directory, 'bin');
     mkdirSync(bin);
     // Says its name, and gives a name that a text may take for a program's.
-    const marker = `#!/bin/dash\nset -- "$0"\necho "\${1##*/}" >> ${marks}\necho a7\n`;
+    const marker = `#!/bin/dash\nset -- "$0"\necho "\${1##*/}" >&3\necho a7\n`;
     for (const name of [...PROGRAMS, 'time']) writeFileSync(join(bin, name), marker, { mode: 0o755 });
     for (const name of REAL) symlinkSync(`/usr/bin/${name}`, join(bin, name));
   });
@@ -53,19 +53,22 @@ describeWith(['linux'], 'what shells run', () => {
     const work = join(directory, 'work');
     rmSync(work, { recursive: true, force: true });
     mkdirSync(work);
-    writeFileSync(marks, '');
+    // Each text has a file of its own, already open: what one leaves behind marks nothing of the next.
+    rmSync(marks, { force: true });
+    const marked = openSync(marks, 'a');
     // Endless loops end by themselves, also those that the shell leaves behind.
     spawnSync('/usr/bin/prlimit', ['--cpu=1', `/bin/${shell}`, '-c', text], {
       cwd: work,
       env: { PATH: join(directory, 'bin'), HOME: work },
-      stdio: ['ignore', 'pipe', 'pipe'],
+      stdio: ['ignore', 'pipe', 'pipe', marked],
       timeout: 3000,
       killSignal: 'SIGKILL',
     });
+    closeSync(marked);
     return [...new Set(readFileSync(marks, 'utf8').trim().split('\n'))].filter((name) => name !== '');
   }
 
-  it(`is told, for ${TEXTS} random texts`, { timeout: 120_000 * Math.max(1, TEXTS / 800) }, () => {
+  it(`is told, for ${TEXTS} random texts`, { timeout: 400_000 * Math.max(1, TEXTS / 800) }, () => {
     const random = seeded(20_260_806);
     const scripts = new Scripts(random);
     const missed: string[] = [];
