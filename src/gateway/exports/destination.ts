@@ -4,6 +4,11 @@ import type { ExportEvent } from '../../session/export/event.ts';
 
 export interface Destination {
   /**
+   * Where what is about to be sent has to be known after a kill: `mark` is kept once this resolves, and `send` with the same
+   * events comes next. Errors: DeliveryError.
+   */
+  intend?(events: readonly ExportEvent[]): Promise<void>;
+  /**
    * Resolves when the receiver has them for good, or, where there is a `confirm`, when that may be asked.
    * Errors: DeliveryError; some of them may have got there.
    */

@@ -194,8 +194,12 @@ export class Exporter {
 
   async #deliver(events: readonly ExportEvent[], then: Omit<Kept, 'mark'>): Promise<void> {
     const began = performance.now();
-    await this.#send(events);
     const destination = this.#destination!;
+    if (destination.intend !== undefined) {
+      await destination.intend(events);
+      await this.#options.keep({ ...this.#kept, mark: destination.mark });
+    }
+    await this.#send(events);
     const kept = { ...then, mark: destination.mark };
     if (destination.confirm === undefined) await this.#keep(kept, events.length);
     else {

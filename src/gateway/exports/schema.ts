@@ -113,11 +113,19 @@ export const exportsSchema = z
   .default([])
   .superRefine((list, context) => {
     const seen = new Set<string>();
+    const files = new Set<string>();
     list.forEach((one, i) => {
       const issue = (path: string, message: string) => context.addIssue({ code: 'custom', path: [i, path], message });
       if (seen.has(one.name)) issue('name', 'expected a name not used before');
       seen.add(one.name);
-      if (one.to === 'file') return;
+      if (one.to === 'file') {
+        // Standard output and the like are no files of anybody's.
+        if (!one.path.startsWith('/dev/')) {
+          if (files.has(one.path)) issue('path', 'expected a file that no other destination is written to');
+          files.add(one.path);
+        }
+        return;
+      }
       if ((one.certFile === undefined) !== (one.key === undefined)) {
         issue(one.key === undefined ? 'certFile' : 'key', 'expected certFile and key, both or none');
       }

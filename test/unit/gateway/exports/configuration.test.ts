@@ -48,6 +48,14 @@ describe('the section exports', () => {
     expect(problems(one).join('\n')).toMatch(problem);
   });
 
+  it('refuses two destinations in one file', () => {
+    const file = (name: string, path: string) => ({ name, to: 'file', path });
+    expect(problems(file('a', '/x'), file('b', '/y'), file('c', '/x'))).toEqual([
+      '2.path: expected a file that no other destination is written to',
+    ]);
+    expect(problems(file('a', '/dev/stdout'), file('b', '/dev/stdout'))).toEqual([]);
+  });
+
   it('refuses a name twice', () => {
     expect(problems(syslog, { ...otlp, name: 'siem' })).toEqual(['1.name: expected a name not used before']);
   });

@@ -1,4 +1,4 @@
-import { appendFileSync, readdirSync, readFileSync, renameSync } from 'node:fs';
+import { appendFileSync, readdirSync, readFileSync, renameSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../../../src/core/clock.ts';
@@ -234,22 +234,137 @@ describe('a file as destination', () => {
       .split('\n')
       .map((line) => JSON.parse(line) as { id: string; sequence: number });
 
-  it('has every event once, also after a kill in the middle of writing', async () => {
+  /** An exporter that is killed when its next events are in the file, and the store does not know it yet. */
+  async function killed(keeper: Keeper, more: object = {}): Promise<void> {
+    const { sequence } = await keeper.load();
+    let dead = false;
+    const keep = async (kept: Kept) => {
+      dead ||= kept.sequence > sequence;
+      if (dead) throw new Error('killed');
+      await keeper.keep(kept);
+    };
+    const one = exporter(keeper, file(more), {
+      keep,
+      load: () => (dead ? Promise.reject(new Error('killed')) : keeper.load()),
+    });
+    one.start();
+    await until(() => dead);
+    await one.stop();
+  }
+  async function upTo(keeper: Keeper, sequence: number, more: object = {}): Promise<void> {
+    const one = exporter(keeper, file(more));
+    one.start();
+    await until(() => one.state.sequence === sequence);
+    await one.stop();
+  }
+  const sequences = (name?: string) => lines(name).map(({ sequence }) => sequence);
+
+  it('has every event once, also after a kill in the middle of writing, of its first event and of any', async () => {
     const keeper = new Keeper();
     const session = record.session();
     session.say('select 1');
-    const one = exporter(keeper, file());
+    for (const [before, after] of [
+      [0, 4],
+      [4, 5],
+    ] as const) {
+      await killed(keeper);
+      expect((await keeper.load()).sequence).toBe(before);
+      expect(sequences()).toHaveLength(after);
+      // All of it, some of the last line, and none of it.
+      const whole = statSync(path()).size;
+      for (const left of [whole, whole - 30, Number((await keeper.load()).mark!.bytes)]) {
+        truncateSync(path(), left);
+        await killed(keeper);
+        expect(sequences()).toEqual(Array.from({ length: after }, (_, i) => i + 1));
+      }
+      await upTo(keeper, after);
+      session.say('select 2');
+      await session.written();
+    }
+    await upTo(keeper, 6);
+    await session.end();
+    expect(sequences()).toEqual([1, 2, 3, 4, 5, 6]);
+  });
+
+  it('has every event once over a kill between a new file and the first that is in it', async () => {
+    const keeper = new Keeper();
+    const session = record.session();
+    session.say('x'.repeat(5000));
+    await session.written();
+    const one = exporter(keeper, file({ rotate: 4096 }));
     one.start();
     await until(() => one.state.sequence === 4);
+    // The same exporter goes on to the next file, and dies of a full disk in its first line.
+    let full = true;
+    const two = exporter(keeper, (mark) => {
+      const real = file({ rotate: 4096 })(mark);
+      return {
+        intend: async (events) => real.intend?.(events),
+        get mark() {
+          return real.mark;
+        },
+        async send() {
+          if (!full) return real.send();
+          full = false;
+          appendFileSync(path(), '{"id":"to');
+          throw new DeliveryError('ENOSPC');
+        },
+        close: () => real.close(),
+      };
+    });
     await one.stop();
-    appendFileSync(path(), '{"id":"never kept"}\n{"id":"to');
+    renameSync(path(), `${path()}.1`);
     session.say('select 2');
-    const two = exporter(keeper, file());
     two.start();
     await until(() => two.state.sequence === 5);
     await two.stop();
     await session.end();
-    expect(lines().map(({ sequence }) => sequence)).toEqual([1, 2, 3, 4, 5]);
+    expect([sequences(`${path()}.1`), sequences()]).toEqual([[1, 2, 3, 4], [5]]);
+  });
+
+  it('never cuts what somebody else wrote, and says that it is written by two', async () => {
+    const keeper = new Keeper();
+    const session = record.session();
+    await session.written();
+    await upTo(keeper, 3);
+    const before = readFileSync(path(), 'utf8');
+    appendFileSync(path(), '{"id":"theirs","sequence":9}\n');
+    session.say('select 1');
+    let why = '';
+    const failing = (error: string) => {
+      why = error;
+    };
+    const one = exporter(keeper, file(), { failing });
+    one.start();
+    await until(() => why !== '');
+    expect(why).toMatch(/grown by what this destination did not write: give each .* a file of its own/);
+    expect(readFileSync(path(), 'utf8')).toBe(`${before}{"id":"theirs","sequence":9}\n`);
+    // Moved away, as it says.
+    renameSync(path(), `${path()}.theirs`);
+    await until(() => one.state.sequence === 4);
+    // Also while it runs.
+    why = '';
+    appendFileSync(path(), 'theirs\n');
+    session.say('select 2');
+    await until(() => why !== '');
+    await one.stop();
+    await session.end();
+    expect(readFileSync(path(), 'utf8')).toMatch(/^\{.*"sequence":4,.*\}\ntheirs\n$/);
+  });
+
+  it('begins on a line of its own in a file that is there, and after it was emptied in its place', async () => {
+    const keeper = new Keeper();
+    const session = record.session();
+    await session.written();
+    writeFileSync(path(), '{"id":"of before","sequence":0}');
+    await upTo(keeper, 3);
+    expect(sequences()).toEqual([0, 1, 2, 3]);
+    truncateSync(path(), 0);
+    session.say('select 1');
+    await session.written();
+    await upTo(keeper, 4);
+    await session.end();
+    expect(sequences()).toEqual([4]);
   });
 
   it('goes on under its name when it was moved away, and rotates by size', async () => {
