@@ -33,11 +33,11 @@ export interface ExportParts {
 export async function openExports(parts: ExportParts): Promise<Exports> {
   const { version, data, store, live, log, audit, credentials, webhooks, gateway, configuration } = parts;
   return new Exports({
-    ...{ log, audit, alerts: webhooks, gateway, keep: store.keyValues },
+    ...{ log, audit, alerts: webhooks, gateway, shared: store.shared, keep: store.keyValues },
     worker: { data, version, datastores: await datastores(parts.protocols), objects: parts.storage },
     source: followSource({ log: audit, sink: store.recordings, openerFor: ownOpeners(data, parts.storage) }),
     configured: () => configuration().exports,
-    now: () => ({ index: audit.size, open: live.list().map(({ id }) => id) }),
+    now: () => ({ log: audit.origin, index: audit.size, open: live.list().map(({ id }) => id) }),
     read: credentials.read.bind(credentials),
     limit: (bound) => configuration().limit(bound),
   });

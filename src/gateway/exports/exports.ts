@@ -9,9 +9,9 @@ import type { Alerts } from '../../session/alerts.ts';
 import type { Product } from '../../session/export/event.ts';
 import type { KeyValue } from '../../session/identity/stores.ts';
 import type { AuditLog } from '../../session/log/audit.ts';
-import { BEGINNING, type Cursor } from '../../session/recorder/follow.ts';
 import type { LogFollowing } from '../../session/recorder/follow-source.ts';
-import { EXPORT_ALERT_MS, EXPORT_LIMITS, type ExporterState, type Kept } from './exporter.ts';
+import { type CursorOptions, Cursors } from './cursors.ts';
+import { EXPORT_ALERT_MS, EXPORT_LIMITS, type ExporterState } from './exporter.ts';
 import type { ExportServices } from './messages.ts';
 import type { ExportConfiguration } from './schema.ts';
 import { ExportThread, type ExportThreadOptions } from './thread.ts';
@@ -21,12 +21,13 @@ export interface ExportsOptions {
   readonly worker: ExportThreadOptions;
   /** For copies: the thread reads the files by itself. */
   readonly source: LogFollowing;
-  /** The entries of the log by now, and the sessions that are open: where a destination that begins now begins. */
-  readonly now: () => { readonly index: number; readonly open: readonly string[] };
+  readonly now: CursorOptions['now'];
   readonly keep: Pick<KeyValue, 'get' | 'set'>;
   readonly read: (reference: SecretRef) => Promise<string>;
   /** The gateway's id: others may use the same store. */
   readonly gateway: string;
+  /** Whether others do: they may have the same URL, and each has a log whose entries count from 0. */
+  readonly shared: boolean;
   readonly log: Log;
   readonly audit: AuditLog;
   readonly alerts: Alerts;
@@ -51,6 +52,7 @@ const NOTHING_YET: ExporterState = {
 export class Exports {
   readonly #options: ExportsOptions;
   readonly #thread: ExportThread;
+  readonly #cursors: Cursors;
   /** As they run, as text. */
   readonly #running = new Map<string, string>();
   /** Dead receivers that were told of. */
@@ -61,12 +63,23 @@ export class Exports {
 
   constructor(options: ExportsOptions) {
     this.#options = options;
+    const { keep, gateway, now, configured, log } = options;
+    this.#cursors = new Cursors({
+      ...{ keep, gateway, now },
+      from: (name) => configured().find((one) => one.name === name)?.from ?? 'beginning',
+      began: (name, index) => this.#append('export', { what: 'destination begins', export: name, index }),
+      again: (name, what, fields) => {
+        this.#append('failure', { what, export: name, ...fields });
+        log.error({ export: name, ...fields }, `${what}: the log is exported from its beginning`);
+      },
+    });
     this.#thread = new ExportThread(options.worker, this.#services(), options.log);
   }
 
   /** Begins with what is configured. `gateway`: its URL. */
   start(gateway: string): void {
-    this.#gateway = gateway;
+    const { shared, gateway: id } = this.#options;
+    this.#gateway = shared ? `${gateway}#${id}` : gateway;
     this.apply();
   }
 
@@ -123,8 +136,8 @@ export class Exports {
 
   #services(): ExportServices {
     return {
-      load: (name) => this.#load(name),
-      keep: (name, kept) => this.#keep(name, kept),
+      load: (name) => this.#cursors.load(name),
+      keep: (name, kept) => this.#cursors.keep(name, kept),
       read: (_, reference) => this.#options.read(reference),
       refused: async (name, { id, sequence }, why) => {
         const fields = { export: name, event: id, sequence, error: why };
@@ -143,44 +156,6 @@ export class Exports {
         this.#append('export', { what: 'receiver takes events again', export: name, afterMs });
       },
     };
-  }
-
-  async #load(name: string): Promise<Kept> {
-    const { keep, now, log, configured } = this.#options;
-    const written = await keep.get(this.#key(name));
-    if (written !== undefined) {
-      const kept = JSON.parse(written) as Kept;
-      const { index } = kept.cursor;
-      if (index <= now().index) return kept;
-      // An older log was put back: what it lacks was sent once, what comes has numbers that were.
-      this.#append('failure', { what: 'export cursor is ahead of the log', export: name, index });
-      log.error(
-        { export: name, index },
-        'the log is shorter than what was exported of it: exported from its beginning',
-      );
-      return this.#begin(name, BEGINNING, kept.sequence);
-    }
-    const from = configured().find((one) => one.name === name)?.from ?? 'beginning';
-    const { index, open } = now();
-    const here: Cursor = { index, open: Object.fromEntries(open.map((session) => [session, { seq: 0, byte: 0 }])) };
-    const kept = await this.#begin(name, from === 'now' ? here : BEGINNING, 0);
-    this.#append('export', { what: 'destination begins', export: name, index: kept.cursor.index });
-    return kept;
-  }
-
-  /** Kept at once: a failure before the first delivery must not move the beginning. */
-  async #begin(name: string, cursor: Cursor, sequence: number): Promise<Kept> {
-    const kept: Kept = { cursor, sequence };
-    await this.#keep(name, kept);
-    return kept;
-  }
-
-  async #keep(name: string, kept: Kept): Promise<void> {
-    await this.#options.keep.set(this.#key(name), JSON.stringify(kept));
-  }
-
-  #key(name: string): string {
-    return `export:${this.#options.gateway}:${name}`;
   }
 
   /** Told as an alert once for each time that it fails for long. */

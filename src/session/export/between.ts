@@ -1,7 +1,7 @@
 // The record of a span of time, once: for whoever takes a copy. Recordings that were sealed before it are not opened.
 // Refuses to know: formats, who asks.
 
-import { begins, ends, eventOf, type RecordEvent, sessionOf } from '../recorder/follow.ts';
+import { begins, ends, eventOf, logEvent, logId, logName, type RecordEvent, sessionOf } from '../recorder/follow.ts';
 import type { LogFollowing } from '../recorder/follow-source.ts';
 
 export interface Span {
@@ -18,6 +18,7 @@ export async function* recordBetween(
   wanted: (session: string) => boolean = () => true,
 ): AsyncGenerator<RecordEvent> {
   const open = new Set<string>();
+  let log: string | undefined;
   async function* lines(session: string): AsyncGenerator<RecordEvent> {
     for await (const { line } of source.lines(session, { seq: 0, byte: 0 })) {
       const at = Date.parse(line.at);
@@ -38,8 +39,8 @@ export async function* recordBetween(
       open.delete(one);
     }
     if (at < since || at >= until) continue;
-    const { index, kind, fields } = entry;
-    yield { id: `log:${index}`, from: 'log', at: entry.at, kind, session: undefined, number: index, fields };
+    log ??= logId(await logName(source));
+    yield logEvent(log, entry);
   }
   for (const session of open) yield* lines(session);
 }

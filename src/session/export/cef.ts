@@ -22,6 +22,7 @@ function pairs(event: ExportEvent, gist: Gist, gateway: string | undefined): [st
     ['cn1Label', 'sequence'],
     ['cn1', event.sequence],
     ['dvchost', gateway === undefined ? undefined : hostOf(gateway), 100],
+    ['deviceExternalId', gateway === undefined ? undefined : idOf(gateway), 255],
     ['suser', gist.who, MAX.user],
     ['suid', principal.subject, MAX.user],
     ['src', client?.ip],
@@ -69,6 +70,10 @@ export function cefValue(text: string): string {
 
 function hostOf(url: string): string | undefined {
   return URL.canParse(url) ? new URL(url).hostname : undefined;
+}
+
+function idOf(url: string): string | undefined {
+  return (URL.canParse(url) && new URL(url).hash.slice(1)) || undefined;
 }
 
 /** NUL ends a text at many receivers: it stands as U+FFFD, as half a surrogate pair does. */

@@ -20,7 +20,7 @@ export interface ExportEvent extends RecordEvent {
 /** Who writes: the same in every event. */
 export interface Product {
   readonly version: string;
-  /** The gateway's URL; offline: none. */
+  /** The gateway's URL, with its id as the fragment where several may have the same one; offline: none. */
   readonly gateway: string | undefined;
   /** Whether a protocol's operations are statements to a database. */
   readonly datastore: (protocol: string) => boolean;

@@ -18,7 +18,7 @@ export const BEGINNING: Cursor = { index: 0, open: {} };
 
 /** One line of the record. */
 export interface RecordEvent {
-  /** The same each time it is followed: `log:INDEX`, `SESSION:SEQ`, or `SESSION:SEQ-missing` where lines are not there. */
+  /** The same each time it is followed: `log:INDEX` (`log-again-N:INDEX` of a log that was begun anew), `SESSION:SEQ`, or `SESSION:SEQ-missing` where lines are not there. */
   readonly id: string;
   readonly from: 'log' | 'session';
   /** ISO 8601 UTC. */
@@ -42,6 +42,7 @@ export class Follower {
   readonly #open: Map<string, Position>;
   #index: number;
   #more = false;
+  #log: string | undefined;
   #before: Position | undefined;
 
   constructor(source: LogFollowing, cursor: Cursor = BEGINNING) {
@@ -86,8 +87,8 @@ export class Follower {
       // Recovery has told of all that the process before left open: what is still here will never be written.
       if (entry.kind === 'start') for (const left of this.#open.keys()) yield* this.#finish(left, entry);
       this.#index = entry.index + 1;
-      const { index, at, kind, fields } = entry;
-      yield { id: `log:${index}`, from: 'log', at, kind, session: undefined, number: index, fields };
+      this.#log ??= logId(await logName(this.#source));
+      yield logEvent(this.#log, entry);
     }
     for (const session of this.#open.keys()) {
       if (this.#source.grown?.(session, this.#open.get(session)!) === false) continue;
@@ -128,6 +129,25 @@ export class Follower {
       }
     }
   }
+}
+
+/** What the log calls itself, in its first entry; undefined: there is none. */
+export async function logName(source: Pick<LogFollowing, 'entries'>): Promise<string | undefined> {
+  for await (const { kind, fields } of source.entries(0)) {
+    return kind === 'log' && typeof fields.origin === 'string' ? fields.origin : '';
+  }
+  return undefined;
+}
+
+/** In the ids of its entries. One that took the place of a damaged log counts from 0 again, and has another name. */
+export function logId(name: string | undefined): string {
+  const again = /\/(again-\d+)$/.exec(name ?? '')?.[1];
+  return again === undefined ? 'log' : `log-${again}`;
+}
+
+/** An entry of the log as an event. */
+export function logEvent(log: string, { index, at, kind, fields }: LogEntry): RecordEvent {
+  return { id: `${log}:${index}`, from: 'log', at, kind, session: undefined, number: index, fields };
 }
 
 /** A line of a recording as an event. What is encrypted in it is left out, and said to be: nobody can use it there. */

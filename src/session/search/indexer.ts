@@ -1,6 +1,6 @@
 // Keeps an index up to the record: follows it from where the index stands, in batches. Refuses to know: threads, files.
 
-import { type Cursor, ends, Follower } from '../recorder/follow.ts';
+import { type Cursor, ends, Follower, logId, logName } from '../recorder/follow.ts';
 import type { LogFollowing } from '../recorder/follow-source.ts';
 import { Collector } from './collector.ts';
 import type { SearchedSession, SearchIndex } from './operation.ts';
@@ -16,6 +16,8 @@ interface State {
   /** Recordings with operations that wait for their outcome are read again from the first of those on. */
   readonly cursor: Cursor;
   readonly sessions: readonly SearchedSession[];
+  /** Of which log the cursor is. Left out by versions that did not know that there may be another. */
+  readonly log?: string;
 }
 
 export class Indexer {
@@ -23,6 +25,7 @@ export class Indexer {
   readonly #source: LogFollowing;
   #follower: Follower | undefined;
   #collector = new Collector();
+  #log: string | undefined;
   /** The state in the index. */
   #kept = '{}';
 
@@ -73,13 +76,20 @@ export class Indexer {
     // That of an earlier version says less: everything is read again, and takes the place of what is there.
     const known = state.sessions !== undefined && state.cursor !== undefined;
     this.#collector = new Collector(known ? state.sessions : []);
-    return new Follower(this.#source, known ? state.cursor : undefined);
+    this.#log = await logName(this.#source);
+    if (!known) return new Follower(this.#source);
+    // Another log took the place of one that was damaged: its entries count from 0 again, sessions that are not read yet stay.
+    // An earlier version did not note which it was: only the first has the name without a number.
+    const unsure = state.log === undefined && logId(this.#log) !== logId(undefined);
+    const other = this.#log !== undefined && (unsure || (state.log !== undefined && state.log !== this.#log));
+    return new Follower(this.#source, other ? { ...state.cursor, index: 0 } : state.cursor);
   }
 
   async #keep(follower: Follower): Promise<void> {
     const { index, open } = follower.cursor;
     const cursor: Cursor = { index, open: { ...open, ...this.#collector.waiting } };
-    const next: State = { cursor, sessions: this.#collector.sessions };
+    this.#log ??= await logName(this.#source);
+    const next: State = { cursor, sessions: this.#collector.sessions, ...(this.#log && { log: this.#log }) };
     const state = JSON.stringify(next);
     const { sessions, operations } = this.#collector.take();
     // A session that ends with tens of thousands that wait: before the last piece the reader stands where it stood.

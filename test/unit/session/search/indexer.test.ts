@@ -1,6 +1,12 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { recordBetween } from '../../../../src/session/export/between.ts';
+import { Follower } from '../../../../src/session/recorder/follow.ts';
+import { followSource } from '../../../../src/session/recorder/follow-source.ts';
 import { Indexer } from '../../../../src/session/search/indexer.ts';
 import type { SearchBatch, SearchedOperation, SearchIndex } from '../../../../src/session/search/operation.ts';
+import { openTestLog } from '../../../support/log.ts';
 import { type Written, writeRecord } from '../../../support/record.ts';
 
 /** Keeps what it was given; one write can be made to fail. */
@@ -103,6 +109,37 @@ describe('an index that follows the record', () => {
     await indexer.catchUp(onwards);
     expect(index.statuses()).toEqual(['1 b ok']);
     expect(index.kept).not.toContain(gone.id);
+  });
+
+  it('follows the log that took the place of a damaged one from its first entry', async () => {
+    const [before, after] = [written.session(), written.session()];
+    before.answer(before.say('a'));
+    await before.written();
+    for (let entry = 0; entry < 20; entry++) written.log.append('login', { entry });
+    await new Indexer(index, written.source()).catchUp(onwards);
+    before.answer(before.say('b'));
+    for (const session of [before, after]) await session.end();
+    await written.log.close();
+    writeFileSync(join(written.root, 'log', 'checkpoint'), 'none');
+    const { log } = await openTestLog(written.root);
+    log.append('recording', { session: before.id, salvaged: 'sealed' });
+    log.append('start', {});
+    log.append('access', { verdict: 'allow', session: after.id });
+    const source = () => followSource({ log, sink: written.sink });
+    for (const known of [index.kept, index.kept!.replace(/,"log":"[^"]*"/, '')]) {
+      index.operations.clear();
+      index.kept = known;
+      await new Indexer(index, source()).catchUp(onwards);
+      expect(index.statuses()).toEqual(['2 b ok']);
+    }
+    // Its entries have names of their own.
+    const ids = [];
+    for await (const { id } of recordBetween(source(), { since: 0, until: Number.MAX_SAFE_INTEGER })) ids.push(id);
+    expect(ids.filter((id) => id.startsWith('log'))).toEqual([0, 1, 2, 3, 4].map((at) => `log-again-1:${at}`));
+    const followed = [];
+    for await (const { id } of new Follower(source(), { index: 3, open: {} }).events()) followed.push(id);
+    expect(followed[0]).toBe('log-again-1:3');
+    await log.close();
   });
 
   it('reads everything again where the state is that of an earlier version', async () => {
