@@ -19,6 +19,14 @@ export async function selectOnly(stage: Stage, path: Path, clients: number, seco
   return Number(tps[1]);
 }
 
+/** Resolves when the gateway has done what it put off: the search index catches up when there is room. */
+export async function settled(pid: number): Promise<void> {
+  for (let before = cpuMs(pid); ; before = cpuMs(pid)) {
+    await sleep(1000);
+    if (cpuMs(pid) - before <= 50) return;
+  }
+}
+
 /** CPU time of the gateway for one transaction of `pgbench -S`, in microseconds. */
 export async function selectCpu(stage: Stage, path: Path, clients: number, seconds: number): Promise<number> {
   const { pid } = stage.gateway.process;

@@ -2,7 +2,16 @@
 
 import { enforcement } from './enforcement.ts';
 import { COLUMN_MASKS, maskingSpeed } from './masking.ts';
-import { bareNode, help, idleSessions, millionRows, newConnection, selectCpu, selectOnly } from './measures.ts';
+import {
+  bareNode,
+  help,
+  idleSessions,
+  millionRows,
+  newConnection,
+  selectCpu,
+  selectOnly,
+  settled,
+} from './measures.ts';
 import { interleave, median, pairedRatio, type Rounds, round } from './numbers.ts';
 import { policySpeed } from './policy.ts';
 import { recordCpu, recordRate } from './record.ts';
@@ -113,9 +122,11 @@ async function recording({ effort, stage, say }: Bench): Promise<Section> {
   );
   const without = await unrecorded(running.server);
   const paths = { recorded: running.paths.native, unrecorded: without.path };
-  const tps = await interleave(['recorded', 'unrecorded'], 2 * effort.rounds, (name) =>
-    selectOnly(running, paths[name as keyof typeof paths], 8, effort.seconds),
-  );
+  const tps = await interleave(['recorded', 'unrecorded'], 2 * effort.rounds, async (name) => {
+    // What the one put off must not be counted against the other.
+    await settled(running.gateway.process.pid);
+    return selectOnly(running, paths[name as keyof typeof paths], 8, effort.seconds);
+  });
   await without.stop();
   const rates: Record<string, Rounds> = {};
   for (const sessions of CLIENTS) {

@@ -45,6 +45,8 @@ export interface MetricSources {
   exports(): readonly ExportCounted[];
   /** The object storage of recordings, as it does; undefined: there is none. */
   recordingStore(): StoreCounted | undefined;
+  /** Until when what was recorded is in the search index, ms since the epoch; undefined: not known of any moment yet. */
+  indexed(): number | undefined;
 }
 
 export class Metrics {
@@ -135,6 +137,15 @@ export class Metrics {
         // While the store is away the others are worth having: the last one stays.
         const pending = await sources.reviewsPending().catch(() => undefined);
         if (pending !== undefined) this.set(pending);
+      },
+    });
+    new Gauge({
+      name: 'hoopctl_search_behind_seconds',
+      help: 'How far the search index is behind the record: it gives way while the machine is busy.',
+      registers,
+      collect() {
+        const indexed = sources.indexed();
+        if (indexed !== undefined) this.set(Math.max(0, Date.now() - indexed) / 1000);
       },
     });
     this.#addExports(registers);

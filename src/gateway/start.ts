@@ -104,6 +104,7 @@ async function assemble(
     live: () => state.live.list().map((session) => session.record()),
     exports: () => state.exports.status(),
     recordingStore: () => state.shipper.state,
+    indexed: () => state.search.indexed,
   });
   const refusals = new RefusalLog(audit, ground.clock);
   const issuer = await embeddedIssuer(options, ground, { publicUrl, metrics, refusals }, undo);

@@ -1,5 +1,7 @@
 // Searching in what was recorded, through the command line: real statements of real clients, found by words and fields.
 
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Client } from '../support/gateway.ts';
 import { describeWith } from '../support/needs.ts';
@@ -61,6 +63,40 @@ describeWith(['psql'], 'sessions search', () => {
     expect(shown.stdout).toMatch(/#1 +alice@example.com +app +deny .*truncate customers/);
     expect((await eve.runOk(['sessions', 'search', 'nothing-like-it'])).stdout).toBe('nothing found\n');
     expect((await eve.run(['sessions', 'search', '--rows', 'many'])).stderr).toContain('expected such as >10');
+  });
+
+  it('says so where the index is behind the record, and finds everything as soon as it is not', {
+    timeout: 180_000,
+  }, async () => {
+    const other = new DatabaseSync(join(stage.gateway.data, 'index.sqlite'));
+    const behind = /the index is behind: what was recorded since .* may be missing/;
+    try {
+      // Whatever keeps the index from being written.
+      other.exec('begin immediate');
+      await stage.alice.run(['psql', 'app', '-c', "select 'meanwhile'"]);
+      const shown = await eventually(
+        'it is behind',
+        async () => {
+          const found = await eve.runOk(['sessions', 'search', 'meanwhile']);
+          return behind.test(found.stderr) ? found : undefined;
+        },
+        60_000,
+      );
+      expect(shown.stdout).toBe('nothing found\n');
+      expect(await eve.json(['sessions', 'search', 'meanwhile'])).toMatchObject({ indexed: expect.any(String) });
+    } finally {
+      other.close();
+    }
+    const found = await eventually(
+      'it has caught up',
+      async () => {
+        const { stdout, stderr } = await eve.runOk(['sessions', 'search', 'meanwhile']);
+        return !behind.test(stderr) && stdout;
+      },
+      60_000,
+    );
+    expect(found).toContain("select 'meanwhile'");
+    expect((await stage.gateway.get('/metrics')).body).toMatch(/^hoopctl_search_behind_seconds [\d.e-]+$/m);
   });
 
   it('two sessions are compared, operation by operation', async () => {

@@ -66,7 +66,15 @@ export function searchRoutes(parts: Parts): Route[] {
       tag: 'sessions',
       auth: 'token',
       query: querySchema,
-      answer: z.object({ operations: z.array(foundShape), next: z.string().optional() }),
+      answer: z.object({
+        operations: z.array(foundShape),
+        next: z.string().optional(),
+        indexed: timeShape
+          .nullish()
+          .describe(
+            'Set where the index is behind: what this gateway recorded since may be missing; null: it is being made.',
+          ),
+      }),
       async handle({ query, caller, roles, reason }) {
         const { issuer, subject } = caller.principal;
         const all = mayReadAll(parts, caller.principal, roles, query.connection);
@@ -74,10 +82,11 @@ export function searchRoutes(parts: Parts): Route[] {
         const { limit, before, ...shown } = query;
         const what = { what: 'search', own: !all, connection: roles.length > 0 ? undefined : query.connection };
         recordReading(parts, { caller, reason }, what, { query: given(shown) });
-        const { operations, next } = await parts.search.search(asked);
+        const { operations, next, indexed } = await parts.search.search(asked);
         return {
           operations: operations.map((operation) => ({ ...operation, at: iso(operation.at) })),
           ...(next === undefined ? {} : { next }),
+          ...(indexed === undefined ? {} : { indexed: indexed === 0 ? null : iso(indexed) }),
         };
       },
     }),

@@ -26,5 +26,7 @@ export type SearchAnswer =
   | { readonly stopped: true }
   /** Following the record fails; it is tried again. */
   | { readonly failed: string }
+  /** Everything recorded before is in the index: milliseconds since the epoch. */
+  | { readonly indexed: number }
   | { readonly id: number; readonly result: FoundPage | number }
   | { readonly id: number; readonly error: { readonly code: ErrorCode; readonly message: string } };

@@ -39,6 +39,7 @@ export class Search {
   #worker: Worker | undefined;
   #next = 1;
   #stopping = false;
+  #indexed: number | undefined;
   #again: NodeJS.Timeout | undefined;
 
   constructor(options: SearchOptions) {
@@ -71,6 +72,11 @@ export class Search {
     worker.on('message', (answer: SearchAnswer) => this.#answer(answer));
     worker.on('error', (error) => this.#options.log.error({ error: error.message }, 'the search index failed'));
     worker.on('exit', () => this.#ended(worker));
+  }
+
+  /** Everything recorded before is found: milliseconds since the epoch. Undefined: that is not known of any moment yet. */
+  get indexed(): number | undefined {
+    return this.#indexed;
   }
 
   /** Errors: `store_failed`. */
@@ -123,6 +129,7 @@ export class Search {
   #answer(answer: SearchAnswer): void {
     if ('failed' in answer)
       this.#options.log.error({ error: answer.failed }, 'the search index cannot follow the record');
+    else if ('indexed' in answer) this.#indexed = answer.indexed;
     else if ('stopped' in answer) this.#stopped.resolve();
     else if ('result' in answer) this.#waiting.get(answer.id)?.resolve(answer.result);
     else if ('error' in answer) this.#waiting.get(answer.id)?.reject(ourError(answer.error.code, answer.error.message));

@@ -6,15 +6,17 @@ import { join } from 'node:path';
 import { parentPort, workerData } from 'node:worker_threads';
 import { asHoopctlError, type HoopctlError } from '../../core/errors.ts';
 import { readEntries } from '../../session/log/reader.ts';
-import { followSource } from '../../session/recorder/follow-source.ts';
+import { followSource, type LogFollowing } from '../../session/recorder/follow-source.ts';
 import { Indexer } from '../../session/search/indexer.ts';
-import type { SearchIndex } from '../../session/search/operation.ts';
+import type { FoundPage, SearchIndex, SearchQuery } from '../../session/search/operation.ts';
+import { Pace } from '../../session/search/pace.ts';
 import { searchWords as words } from '../../session/search/tokens.ts';
 import { LogFolder } from '../../store/log-directory.ts';
 import { objectsOver } from '../../store/object-port.ts';
 import { recordingStem, segmentsOf } from '../../store/recording-files.ts';
 import { Fts5Index } from '../../store/search/fts5.ts';
 import { ownOpeners } from '../recording-identity.ts';
+import { load } from './load.ts';
 import type { SearchAnswer, SearchRequest, SearchWorkerOptions } from './messages.ts';
 
 /** How long after all was read the record is looked at again, ms. */
@@ -22,13 +24,21 @@ const POLL_MS = 500;
 /** After a failure. */
 const RETRY_MS = 10_000;
 const LOW_PRIORITY = 10;
+/** Older than this, what the index has is behind. */
+const BEHIND_MS = 2000;
+/** How long a search waits for an index that is behind, and for how long that then does not give way. */
+const WAIT_MS = 1000;
+const HURRY_MS = 10_000;
 
 const { data, gateway, shared, objects } = workerData as SearchWorkerOptions;
 const port = parentPort!;
 let stopping = false;
 let wake: (() => void) | undefined;
+let passed = Promise.withResolvers<void>();
 
 const index = await openIndex();
+const indexer = new Indexer(index, openSource());
+const pace = new Pace(load);
 port.on('message', (request: SearchRequest) => void answer(request));
 port.postMessage({ ready: true } satisfies SearchAnswer);
 // On Linux a thread's own: the process keeps its priority.
@@ -41,25 +51,26 @@ async function openIndex(): Promise<SearchIndex> {
   return PostgresIndex.open({ ...shared, gateway, words });
 }
 
-async function follow(): Promise<void> {
+function openSource(): LogFollowing {
   const recordings = join(data, 'recordings');
   const log = new LogFolder(join(data, 'log'));
   const elsewhere = objectsOver(objects);
-  const source = followSource({
+  return followSource({
     log: { entries: (from) => readEntries(log, from) },
     sink: { files: (session) => segmentsOf(join(recordings, recordingStem(session)), elsewhere) },
     openerFor: ownOpeners(data, elsewhere),
     grown: (session, { byte }) => plainBytes(join(recordings, recordingStem(session))) > byte,
   });
-  const indexer = new Indexer(index, source);
-  const next = () =>
-    new Promise<boolean>((resolve) => {
-      setImmediate(() => resolve(!stopping));
-    });
+}
+
+async function follow(): Promise<void> {
   while (!stopping) {
     let pause = POLL_MS;
     try {
-      await indexer.catchUp(next);
+      await indexer.catchUp(rested);
+      if (indexer.complete !== undefined) port.postMessage({ indexed: indexer.complete } satisfies SearchAnswer);
+      passed.resolve();
+      passed = Promise.withResolvers();
     } catch (thrown) {
       port.postMessage({ failed: publicText(thrown) } satisfies SearchAnswer);
       pause = RETRY_MS;
@@ -69,6 +80,14 @@ async function follow(): Promise<void> {
   await index.close();
   port.postMessage({ stopped: true } satisfies SearchAnswer);
   port.close();
+}
+
+/** Between two batches: lets searches in, and gives way where the machine is busy. False: it stops. */
+async function rested(): Promise<boolean> {
+  const rest = pace.rest();
+  if (rest > 0) await sleep(rest);
+  else await new Promise((resolve) => setImmediate(resolve));
+  return !stopping;
 }
 
 /** Bytes that are there uncompressed; without bound where some are not. */
@@ -94,10 +113,25 @@ async function answer(request: SearchRequest): Promise<void> {
 }
 
 async function answerTo(request: Exclude<SearchRequest, { what: 'stop' }>) {
-  if (request.what === 'search') return index.search(request.query);
+  if (request.what === 'search') return search(request.query);
   if (request.what === 'forget') return index.forget(request.session);
   await index.scrub();
   return 0;
+}
+
+/** Waits a moment for an index that is behind, and says so where it still is. */
+async function search(query: SearchQuery): Promise<FoundPage> {
+  const from = Date.now() - BEHIND_MS;
+  const behind = () => (indexer.complete ?? 0) < from;
+  if (behind()) {
+    pace.hurry(HURRY_MS);
+    wake?.();
+    const late = AbortSignal.timeout(WAIT_MS);
+    const over = new Promise((resolve) => late.addEventListener('abort', resolve, { once: true }));
+    while (behind() && !late.aborted) await Promise.race([passed.promise, over]);
+  }
+  const page = await index.search(query);
+  return behind() ? { ...page, indexed: indexer.complete ?? 0 } : page;
 }
 
 function publicText(thrown: unknown): string {

@@ -28,10 +28,19 @@ export class Indexer {
   #log: string | undefined;
   /** The state in the index. */
   #kept = '{}';
+  #complete: number | undefined;
 
-  constructor(index: SearchIndex, source: LogFollowing) {
+  readonly #now: () => number;
+
+  constructor(index: SearchIndex, source: LogFollowing, now: () => number = Date.now) {
     this.#index = index;
     this.#source = source;
+    this.#now = now;
+  }
+
+  /** Milliseconds since the epoch: everything written before is in the index. Undefined: that is not known of any moment yet. */
+  get complete(): number | undefined {
+    return this.#complete;
   }
 
   /** Everything written until now. `pause` is asked after each batch: searches come between. Errors: `store_failed`, reading. */
@@ -49,7 +58,9 @@ export class Indexer {
     this.#follower ??= await this.#open();
     const follower = this.#follower;
     let lines = 0;
+    let began: number;
     do {
+      began = this.#now();
       for await (const event of follower.events()) {
         if (FORGETS.has(event.kind) && typeof event.fields.session === 'string') {
           // Also what was read of it and is not in the index yet: it would come in after this, and stay.
@@ -67,6 +78,7 @@ export class Indexer {
       }
     } while (follower.more);
     if (lines > 0) await this.#keep(follower);
+    this.#complete = began;
   }
 
   async #open(): Promise<Follower> {

@@ -100,6 +100,11 @@ export interface FoundPage {
   readonly operations: readonly FoundOperation[];
   /** Where the next page begins; undefined: there is none. */
   readonly next?: string;
+  /**
+   * Set where the index is behind the record of the gateway that is asked: milliseconds since the epoch, what was recorded
+   * since may be missing; 0: it is being made.
+   */
+  readonly indexed?: number;
 }
 
 /** Words that all have to be there; `beginnings` as beginnings of words. */

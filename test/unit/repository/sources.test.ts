@@ -7,7 +7,8 @@ import { read, sourceFiles, tokens } from './source.ts';
 const LONGEST_FILE = 400;
 
 /** Files that may use Node's `process` and `console`: everything else gets what it needs as arguments. */
-const TOUCHES_PROCESS = new Set(['src/cli/io.ts', 'src/cli/main.ts']);
+/** The last one asks how much of the CPU was used, and touches nothing. */
+const TOUCHES_PROCESS = new Set(['src/cli/io.ts', 'src/cli/main.ts', 'src/gateway/search/load.ts']);
 
 /** Verbs that are named after a client's program, which may have the name of its protocol. */
 const NAMES_TOOLS = new Set(['src/cli/commands/index.ts', 'src/cli/commands/ssh.ts', 'src/cli/known.ts']);
@@ -51,7 +52,7 @@ describe('a file of src', () => {
     expect(found).toEqual([]);
   });
 
-  it('leaves process and console to cli/io.ts and cli/main.ts', () => {
+  it('leaves process and console to cli/io.ts and cli/main.ts, but for what it has used', () => {
     const found = sourceFiles()
       .filter((file) => !TOUCHES_PROCESS.has(file))
       .flatMap((file) =>

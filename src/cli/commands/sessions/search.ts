@@ -49,10 +49,14 @@ when, verdict, rule, status, rows and duration.`,
       since: moment('--since', since),
       until: moment('--until', until),
     };
-    const answer = await api.call<{ operations: FoundItem[]; next?: string }>('sessions/search', {
-      query,
-      signal: context.signal,
-    });
+    const answer = await api.call<{ operations: FoundItem[]; next?: string; indexed?: string | null }>(
+      'sessions/search',
+      {
+        query,
+        signal: context.signal,
+      },
+    );
+    if (answer.indexed !== undefined) context.io.say(behind(answer.indexed));
     const paint = await painter(context.io);
     await context.print(answer, () => {
       if (answer.operations.length === 0) return 'nothing found\n';
@@ -74,6 +78,12 @@ when, verdict, rule, status, rows and duration.`,
     });
   },
 });
+
+function behind(indexed: string | null): string {
+  const found =
+    indexed === null ? 'is being made' : `is behind: what was recorded since ${localTime(indexed)} may be missing`;
+  return `note: the index ${found}; it catches up, search again in a moment`;
+}
 
 function moment(option: string, written: string | undefined): string | undefined {
   return written === undefined ? undefined : new Date(parseMoment(written, option, Date.now())).toISOString();
