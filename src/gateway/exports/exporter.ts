@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Clock } from '../../core/clock.ts';
 import { asHoopctlError } from '../../core/errors.ts';
 import { type Limit, limit } from '../../core/limits.ts';
-import type { ExportEvent } from '../../session/export/event.ts';
+import { type ExportEvent, timeOf } from '../../session/export/event.ts';
 import { Openings } from '../../session/export/openings.ts';
 import { type Selection, selects } from '../../session/export/select.ts';
 import { type Cursor, Follower } from '../../session/recorder/follow.ts';
@@ -99,6 +99,8 @@ export class Exporter {
   #sent = 0;
   #refusals: number[] = [];
   #refused = 0;
+  /** Since the cursor moved last. */
+  readonly #leftOut = new Set<string>();
   /** Whether the receiver ever took something. */
   #taken = false;
   #attempts = 0;
@@ -174,7 +176,7 @@ export class Exporter {
         const event = await openings.event(followed, this.#options.rows);
         if (event !== undefined && selects(this.#options.selection, event)) {
           sequence += 1;
-          this.#oldest ??= Date.parse(event.at);
+          this.#oldest ??= timeOf(event) || clock.now();
           batch.push({ ...event, sequence });
           bytes += sizeOf(event);
           if (batch.length >= this.#value(EXPORT_BATCH) || bytes >= this.#value(EXPORT_BATCH_BYTES)) await flush();
@@ -229,12 +231,15 @@ export class Exporter {
   }
 
   async #refuse(event: ExportEvent, thrown: DeliveryError): Promise<void> {
+    // Sent again because what came after it failed: on record already, and no sign of a receiver that is wrong.
+    if (this.#leftOut.has(event.id)) return;
     const now = this.#options.clock.now();
     this.#refusals = this.#refusals.filter((at) => now - at < HOUR_MS);
     // One that never took anything is not refusing this event: it is the wrong place.
     if (!this.#taken || this.#refusals.length >= this.#value(EXPORT_REFUSALS)) throw thrown;
     await this.#options.refused(event, thrown.message);
     this.#refusals.push(now);
+    this.#leftOut.add(event.id);
     this.#refused += 1;
   }
 
@@ -256,6 +261,7 @@ export class Exporter {
 
   async #keep(kept: Kept, count: number): Promise<void> {
     await this.#options.keep(kept);
+    this.#leftOut.clear();
     this.#kept = kept;
     this.#keptAt = this.#options.clock.now();
     this.#sent += count;

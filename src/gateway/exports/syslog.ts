@@ -4,8 +4,9 @@
 // Refuses to know: what is sent again when that fails.
 
 import { once } from 'node:events';
+import { isIP } from 'node:net';
 import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises';
-import { connect, type TLSSocket } from 'node:tls';
+import { checkServerIdentity, connect, type TLSSocket } from 'node:tls';
 import type { ExportEvent } from '../../session/export/event.ts';
 import { reasonOf } from '../webhooks/post.ts';
 import { DeliveryError, type Destination } from './destination.ts';
@@ -92,7 +93,12 @@ export class FlushedSyslog implements Destination {
 
   async #dial(due: AbortSignal): Promise<Link> {
     const { host, port, serverName, ca, cert, key } = await this.#options.target();
-    const socket = connect({ host, port, servername: serverName, ca, cert, key, minVersion: 'TLSv1.2' });
+    const socket = connect({
+      ...{ host, port, ca, cert, key, minVersion: 'TLSv1.2' },
+      // RFC 6066 §3: an address is not sent as a name; it is compared with the certificate all the same.
+      ...(isIP(serverName) > 0 ? {} : { servername: serverName }),
+      checkServerIdentity: (_, certificate) => checkServerIdentity(serverName, certificate),
+    });
     const link: Link = { socket, broken: undefined };
     const broke = (error: Error) => {
       link.broken ??= error;

@@ -144,7 +144,8 @@ function details(shown: Shown): string[] {
   const { rule, message, reason, outcome, until, expiresAt, reviewers, decisions, by, kind } = shown;
   const lines: string[] = [];
   const say = (key: string, text: string | undefined) => {
-    if (text !== undefined && text !== '') lines.push(`${key}: ${escaped(text)}`);
+    // On one line: what somebody gave as a reason must not look like somebody's decision.
+    if (text !== undefined && text !== '') lines.push(`${key}: ${escaped(text).replace(/[\s\p{Cc}]+/gu, ' ')}`);
   };
   say('rule', rule === undefined || message === undefined ? (rule ?? message) : `${rule}: ${message}`);
   say('reason', reason);

@@ -3,9 +3,11 @@
 
 import { createHmac } from 'node:crypto';
 
-/** `whsec_` and base64, as its tools make them; any other text is the key itself. */
+/** `whsec_` and base64, as its tools make them; any other text is the key itself. Errors: one that anybody could sign with. */
 export function signingKey(secret: string): Buffer {
-  return secret.startsWith('whsec_') ? Buffer.from(secret.slice(6), 'base64') : Buffer.from(secret);
+  const key = secret.startsWith('whsec_') ? Buffer.from(secret.slice(6), 'base64') : Buffer.from(secret);
+  if (key.length === 0) throw new Error('it is empty');
+  return key;
 }
 
 /** `timestamp`: seconds since the epoch. */

@@ -1,7 +1,7 @@
 // Common Event Format: `CEF:0|vendor|product|version|class|name|severity|extension`, ArcSight's guide of 2017 (version 25).
 // Header: `\` and `|` are escaped, no line breaks. Extension: `\` and `=` are escaped, line breaks are `\n` and `\r`.
 
-import { type ExportEvent, type Gist, gistOf, type Product } from './event.ts';
+import { type ExportEvent, type Gist, gistOf, type Product, timeOf } from './event.ts';
 
 /** The dictionary's lengths: receivers cut or refuse what is longer. */
 const MAX = { user: 1023, custom: 4000, msg: 1023, name: 512 };
@@ -16,7 +16,7 @@ export function cef(event: ExportEvent, { version, gateway }: Product): string {
 function pairs(event: ExportEvent, gist: Gist, gateway: string | undefined): [string, string][] {
   const { principal, client } = gist;
   const all: [string, string | number | undefined, number?][] = [
-    ['rt', Date.parse(event.at)],
+    ['rt', timeOf(event)],
     ['externalId', event.id],
     ['cnt', 1],
     ['cn1Label', 'sequence'],

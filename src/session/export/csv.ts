@@ -74,7 +74,7 @@ export function cell(value: string | number | undefined): string {
 }
 
 function guarded(text: string): string {
-  return /^[=+\-@\t\r\n']/.test(text) ? `'${text}` : text;
+  return /^[=+\-@＝＋－＠\t\r\n']/.test(text) ? `'${text}` : text;
 }
 
 /** NUL has no place in text/csv, and no reader agrees on one: it stands as U+FFFD, as half a surrogate pair does. */

@@ -81,7 +81,7 @@ export function gistOf(event: ExportEvent): Gist {
   const { fields, opening = {}, kind } = event;
   const of = (key: string) => fields[key] ?? opening[key];
   const written = of('principal') ?? fields.by ?? fields.user ?? fields.reviewer;
-  const principal: Principalish = typeof written === 'string' ? { subject: written } : object(written);
+  const principal: Principalish = typeof written === 'string' ? { subject: written } : principalOf(object(written));
   const error = object(fields.error);
   const outcome = outcomeOf(event);
   return {
@@ -105,6 +105,21 @@ export function gistOf(event: ExportEvent): Gist {
     code: string(error.code) ?? string(fields.code),
     message: string(error.message) ?? string(fields.message),
   };
+}
+
+/** Of a line that somebody changed a member may be anything: no event is to keep those after it from going out. */
+function principalOf({ groups, ...rest }: Readonly<Record<string, unknown>>): Principalish {
+  const named = ['subject', 'issuer', 'email', 'kind', 'actor'].flatMap((key) => {
+    const value = string(rest[key]);
+    return value === undefined ? [] : [[key, value]];
+  });
+  const all = Array.isArray(groups) ? groups.filter((one): one is string => typeof one === 'string') : undefined;
+  return { ...Object.fromEntries(named), ...(all === undefined ? {} : { groups: all }) };
+}
+
+/** Milliseconds since the epoch; 0 for a time that is none. */
+export function timeOf({ at }: Pick<RecordEvent, 'at'>): number {
+  return Date.parse(at) || 0;
 }
 
 function nameOf({ subject, email, actor }: Principalish): string | undefined {

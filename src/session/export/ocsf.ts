@@ -1,7 +1,7 @@
 // Open Cybersecurity Schema Framework 1.3: a login is Authentication (3002), what a session does at a database is Datastore
 // Activity (6005), everything else API Activity (6003). What has no place there stands in `unmapped`.
 
-import { type ExportEvent, type Gist, gistOf, type Product } from './event.ts';
+import { type ExportEvent, type Gist, gistOf, type Product, timeOf } from './event.ts';
 
 const OCSF_VERSION = '1.3.0';
 
@@ -31,7 +31,7 @@ export function ocsf(event: ExportEvent, product: Product): string {
       ...(product.gateway === undefined ? {} : { log_provider: product.gateway }),
       ...(gist.session === undefined ? {} : { correlation_uid: correlation(gist) }),
     },
-    time: Date.parse(event.at),
+    time: timeOf(event),
     category_uid: category,
     category_name: categoryName,
     class_uid: uid,
@@ -67,7 +67,7 @@ function authentication({ name, fields }: ExportEvent, gist: Gist): Class {
         ? ([4, 'Service Ticket Request'] as const)
         : fields.what === 'revoked'
           ? ([2, 'Logoff'] as const)
-          : other(String(fields.what ?? 'token'));
+          : other(typeof fields.what === 'string' ? fields.what : 'token');
   const more = { user: user(gist), service: { name: gist.connection ?? 'hoopctl' }, is_remote: true };
   return { category: [3, 'Identity & Access Management'], class: [3002, 'Authentication'], activity, more };
 }
@@ -92,9 +92,9 @@ function datastoreActivity({ kind, fields }: ExportEvent): readonly [number, str
   if (kind === 'open') return [3, 'Connect'];
   if (kind === 'result' || kind === 'rows') return [4, 'Query'];
   if (kind !== 'intent') return other(kind);
-  const parts = Array.isArray(fields.parts) ? (fields.parts as { does?: unknown }[]) : [];
-  const does = parts.flatMap((part) => (Array.isArray(part.does) ? (part.does as string[]) : []));
-  const found = does.find((one) => DOES[one] !== undefined);
+  const parts = Array.isArray(fields.parts) ? (fields.parts as ({ does?: unknown } | null)[]) : [];
+  const does = parts.flatMap((part) => (Array.isArray(part?.does) ? (part.does as string[]) : []));
+  const found = does.find((one) => typeof one === 'string' && Object.hasOwn(DOES, one));
   return found === undefined ? [4, 'Query'] : DOES[found]!;
 }
 

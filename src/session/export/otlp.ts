@@ -1,7 +1,7 @@
 // OpenTelemetry logs as the JSON of ExportLogsServiceRequest (opentelemetry-proto 1.x, the protobuf JSON mapping: names in
 // lowerCamelCase, 64-bit integers as decimal strings, enumerations as numbers). Refuses to know: HTTP.
 
-import { type ExportEvent, gistOf, type Product } from './event.ts';
+import { type ExportEvent, gistOf, type Product, timeOf } from './event.ts';
 
 type AnyValue =
   | Record<string, never>
@@ -33,7 +33,7 @@ function record(event: ExportEvent, now: number): object {
   const gist = gistOf(event);
   const { number, text } = severityOf(gist.severity);
   return {
-    timeUnixNano: nanos(Date.parse(event.at)),
+    timeUnixNano: nanos(timeOf(event)),
     observedTimeUnixNano: nanos(now),
     severityNumber: number,
     severityText: text,

@@ -3,7 +3,7 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import type { LogFollowing } from '../recorder/follow-source.ts';
 import { recordBetween, type Span } from './between.ts';
-import type { ExportEvent, Product } from './event.ts';
+import { type ExportEvent, type Product, timeOf } from './event.ts';
 import { type Format, writerOf } from './formats.ts';
 import { Openings } from './openings.ts';
 import { otlpRequest } from './otlp.ts';
@@ -55,7 +55,7 @@ export async function* copyOf(options: CopyOptions): AsyncGenerator<string> {
 async function* requests(options: CopyOptions): AsyncGenerator<string> {
   let batch: ExportEvent[] = [];
   // A copy made twice is the same: the time of observation is that of the newest event.
-  const line = () => `${otlpRequest(batch, options.product, Math.max(...batch.map(({ at }) => Date.parse(at))))}\n`;
+  const line = () => `${otlpRequest(batch, options.product, Math.max(...batch.map(timeOf)))}\n`;
   for await (const event of selected(options)) {
     batch.push(event);
     if (batch.length < REQUEST) continue;

@@ -46,10 +46,16 @@ export function framed(message: string): Buffer {
   return Buffer.concat([Buffer.from(`${bytes.length} `), bytes]);
 }
 
-/** PARAM-VALUE (§6.3.3): these three are escaped, nothing else is. Long ones are cut: their place is the text. */
+/**
+ * PARAM-VALUE (§6.3.3): these three are escaped. Control characters are written as receivers do it (`#012`; §8.2 allows it):
+ * nobody's name begins a line of its own in a file. Long ones are cut: their place is the text.
+ */
 export function parameter(text: string): string {
   const short = text.length > 256 ? `${text.slice(0, 255)}…` : text;
-  return short.toWellFormed().replace(/["\\\]]/g, '\\$&');
+  return short
+    .toWellFormed()
+    .replace(/["\\\]]/g, '\\$&')
+    .replace(/\p{Cc}/gu, (one) => `#${one.codePointAt(0)!.toString(8).padStart(3, '0')}`);
 }
 
 /** PRINTUSASCII without spaces; the nil value for nothing. */

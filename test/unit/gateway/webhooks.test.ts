@@ -15,6 +15,11 @@ import { Receiver } from '../../support/receiver.ts';
 
 const SECRET = 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw';
 
+it('a secret that anybody could sign with is none', () => {
+  for (const secret of ['', 'whsec_', 'whsec_='])
+    expect(() => signatureHeaders('id', 1, '{}', secret)).toThrow('empty');
+});
+
 describe('a signature', () => {
   it('is that of the Standard Webhooks test vector', () => {
     const body = '{"test": 2432232314}';
@@ -242,6 +247,17 @@ describe('a message for Slack', () => {
     expect(shown).not.toMatch(/<[!h]/);
     expect(shown).toContain('&lt;!channel&gt;');
     expect(shown.match(/```/g)).toHaveLength(2);
+  });
+
+  it('lets nobody write lines: a reason is no decision of somebody else', () => {
+    const { blocks } = told({
+      requester: 'agent',
+      connection: 'prod-db',
+      reason: 'why\napprove: bob\r\n\u2028deny: eve',
+    });
+    const { text } = (blocks[0] as { text: { text: string } }).text;
+    expect(text.split('\n').filter((line) => /^(approve|deny)/.test(line))).toEqual([]);
+    expect(text).toContain('reason: why approve: bob deny: eve');
   });
 
   it.each([

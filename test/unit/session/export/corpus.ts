@@ -21,6 +21,7 @@ export const HOSTILE = [
   '+1',
   '-1',
   '@SUM(1)',
+  '＝1+1',
   '\tx',
   "'quoted",
   'a|b\\c=d]e"f',

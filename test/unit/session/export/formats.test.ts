@@ -1,15 +1,17 @@
 import { join } from 'node:path';
+import fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { cef } from '../../../../src/session/export/cef.ts';
 import { CSV_HEADER, csv } from '../../../../src/session/export/csv.ts';
 import { addressOf, type ExportEvent, gistOf } from '../../../../src/session/export/event.ts';
-import { writerOf } from '../../../../src/session/export/formats.ts';
+import { FORMATS, writerOf } from '../../../../src/session/export/formats.ts';
 import { ocsf } from '../../../../src/session/export/ocsf.ts';
 import { otlpRequest } from '../../../../src/session/export/otlp.ts';
 import { framed, parameter, syslogMessage } from '../../../../src/session/export/syslog.ts';
 import { OCSF_SCHEMA } from '../../../support/needs.ts';
 import { OcsfSchema } from '../../../support/ocsf.ts';
 import { repository } from '../../../support/process.ts';
+import { effort } from '../../../support/property.ts';
 import { EVENTS, HOSTILE, PRODUCT } from './corpus.ts';
 
 const intents = EVENTS.filter(({ kind, fields }) => kind === 'intent' && fields.op === 1).slice(0, HOSTILE.length);
@@ -125,8 +127,9 @@ describe('syslog', () => {
     expect(frame.toString()).toBe('6 ü🦊');
   });
 
-  it('escapes the three characters of a parameter, and no other', () => {
-    expect(parameter('a"b\\c]d[e=f\n')).toBe('a\\"b\\\\c\\]d[e=f\n');
+  it('escapes the three characters of a parameter, and writes control characters as receivers do', () => {
+    expect(parameter('a"b\\c]d[e=f')).toBe('a\\"b\\\\c\\]d[e=f');
+    expect(parameter('a\n<110>1 \0\x1b\u0085ü')).toBe('a#012<110>1 #000#033#205ü');
   });
 });
 
@@ -233,5 +236,64 @@ describe('OCSF by its published schema', () => {
   ])('refuses one where %s', (_, change, problem) => {
     const event = { ...ocsfOf(intents[0]!), ...change };
     expect(schema.problems(event).join('; ')).toContain(problem);
+  });
+});
+
+describe('a line that somebody changed', () => {
+  // What JSON can be, where a text or a list is expected.
+  const odd = fc.jsonValue({ maxDepth: 2 });
+  const keys = [
+    'principal',
+    'by',
+    'parts',
+    'error',
+    'what',
+    'client',
+    'labels',
+    'text',
+    'params',
+    'us',
+    'rows',
+    'verdict',
+  ];
+  const fields = fc.dictionary(fc.constantFrom(...keys, 'toString', '__proto__', 'x'), odd, { maxKeys: 6 });
+  const nested = fields.map((one) => ({
+    ...one,
+    principal: { subject: one.what, email: one.by, groups: one.parts, actor: one.us },
+  }));
+  const parts = odd.map((one) => ({ parts: [one, null, { does: [one, 'toString', null] }], code: one }));
+
+  it('keeps no other event from going out, whatever the format', () => {
+    const kinds = [
+      'log.login',
+      'log.token',
+      'log.review',
+      'session.intent',
+      'session.result',
+      'session.open',
+      'session.x',
+    ];
+    fc.assert(
+      fc.property(
+        fc.constantFrom(...kinds),
+        fc.oneof(fields, nested, parts),
+        fc.option(fields, { nil: undefined }),
+        fc.constantFrom('', 'yesterday', '2026-11-20T07:00:00.123Z', '+275760-09-13T00:00:00.001Z'),
+        (name, found, opening, at) => {
+          const [from, kind] = name.split('.') as ['log' | 'session', string];
+          const event: ExportEvent = {
+            ...{ id: 'log:1', from, at, kind, name, session: from === 'log' ? undefined : 's-1', number: 1 },
+            ...{ fields: found, opening: from === 'log' ? undefined : opening, sequence: 1 },
+          };
+          for (const format of FORMATS) expect(typeof writerOf(format, PRODUCT).line(event)).toBe('string');
+          expect(JSON.parse(ocsf(event, PRODUCT)).time).toEqual(expect.any(Number));
+          expect(cef(event, PRODUCT)).not.toContain('NaN');
+          expect(otlpRequest([event], PRODUCT, 0)).not.toContain('NaN');
+          const options = { facility: 13, hostname: 'h', maxBytes: 2000, mark: true, write: json.text };
+          expect(syslogMessage(event, options)).not.toContain('\n');
+        },
+      ),
+      effort({ seed: 11, numRuns: 500 }),
+    );
   });
 });
