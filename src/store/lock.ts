@@ -1,4 +1,4 @@
-// One gateway for one data directory. The lock is the operating system's, through SQLite: it ends with the process,
+// One process for one directory: a gateway for its data, a witness for its state. The lock is the operating system's, through SQLite: it ends with the process,
 // however that ends, and no stale file ever has to be removed. Refuses to know: what the directory is for.
 
 import { closeSync, openSync } from 'node:fs';
@@ -14,8 +14,18 @@ export interface DirectoryLock {
 /** Kept from the garbage collector, which would close the file and so give up a lock that its owner merely does not mention. */
 const held = new Set<DatabaseSync>();
 
-/** Takes it or throws `conflict`: another process has it. */
-export function lockDirectory(directory: string): DirectoryLock {
+interface Conflict {
+  readonly message: string;
+  readonly fix: string;
+}
+
+const anotherGateway = (directory: string): Conflict => ({
+  message: `cannot use the data directory "${directory}": another gateway is running on it`,
+  fix: 'stop the other one, or give this one its own --data; what two share is in PostgreSQL (store.postgres)',
+});
+
+/** Takes it or throws `conflict`: another process has it. `told`: what that means where the directory is no gateway's. */
+export function lockDirectory(directory: string, told: Conflict = anotherGateway(directory)): DirectoryLock {
   privateDirectory(directory);
   const path = join(directory, 'lock');
   closeSync(openSync(path, 'a', 0o600));
@@ -24,10 +34,7 @@ export function lockDirectory(directory: string): DirectoryLock {
     file.exec('pragma journal_mode = delete; begin exclusive');
   } catch (thrown) {
     file.close();
-    throw userError('conflict', `cannot use the data directory "${directory}": another gateway is running on it`, {
-      fix: 'stop the other one, or give this one its own --data; what two share is in PostgreSQL (store.postgres)',
-      cause: thrown,
-    });
+    throw userError('conflict', told.message, { fix: told.fix, cause: thrown });
   }
   held.add(file);
   return {

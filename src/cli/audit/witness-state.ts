@@ -2,11 +2,13 @@
 // Refuses to know: logs, how anything is cosigned.
 
 import { randomBytes } from 'node:crypto';
-import { mkdirSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { userError } from '../../core/errors.ts';
-import { readIfThere, writePrivate } from '../../gateway/files.ts';
+import { readIfThere } from '../../gateway/files.ts';
 import { COSIGNATURE, isKeyName, type SignerKey, signerOf } from '../../session/log/note.ts';
+import { type DirectoryLock, lockDirectory } from '../../store/lock.ts';
+import { putFile } from '../../store/log-directory.ts';
 
 interface Seen {
   readonly vkeys: readonly string[];
@@ -24,33 +26,60 @@ interface Stored {
 
 export class WitnessState {
   readonly #path: string;
+  readonly #lock: DirectoryLock;
+  /** It was made just now, and has seen no log. */
+  readonly made: boolean;
   #stored: Stored;
 
-  private constructor(path: string, stored: Stored) {
+  private constructor(path: string, lock: DirectoryLock, stored: Stored, made: boolean) {
     this.#path = path;
+    this.#lock = lock;
     this.#stored = stored;
+    this.made = made;
   }
 
-  /** Makes the key at first use. `name`: of the witness; needed then. Errors: usage, config_unreadable. */
-  static open(folder: string, name: string | undefined): WitnessState {
+  /**
+   * Makes the key at first use. `folder`: absolute, so that errors name it whole; `name`: of the witness; needed then. Nobody
+   * else has it until `close`: two runs at once would cosign two logs that were forked, each having seen the one before.
+   * Errors: usage, config_unreadable, conflict.
+   */
+  static async open(folder: string, name: string | undefined): Promise<WitnessState> {
     const path = join(folder, 'witness.json');
-    const text = readIfThere(path);
-    if (text !== undefined) {
-      const stored = parse(text, path);
+    if (statSync(folder, { throwIfNoEntry: false })?.isDirectory() === false) {
+      throw userError('usage', `--state '${folder}' is no directory`, { fix: "name the witness's own folder" });
+    }
+    const text = statSync(path, { throwIfNoEntry: false }) === undefined ? undefined : readIfThere(path);
+    if (text === undefined && (name === undefined || !isKeyName(name))) {
+      throw userError(
+        'usage',
+        `there is no witness in '${folder}', and a new one needs a name without spaces and "+"`,
+        {
+          fix: `name the folder of the one that there is; --name witness.example.com/w1 makes the key of a new one`,
+        },
+      );
+    }
+    const lock = lockDirectory(folder, {
+      message: `the witness in '${folder}' is at work: another 'hoopctl audit witness' runs on it`,
+      fix: 'try again when that is done',
+    });
+    try {
+      const now = readIfThere(path);
+      const stored =
+        now === undefined ? { name: name!, seed: randomBytes(32).toString('base64url'), logs: {} } : parse(now, path);
       if (name !== undefined && name !== stored.name) {
         throw userError('usage', `the witness in '${folder}' is ${stored.name}, not ${name}`);
       }
-      return new WitnessState(path, stored);
+      const state = new WitnessState(path, lock, stored, now === undefined);
+      if (state.made) await state.#write();
+      return state;
+    } catch (thrown) {
+      lock.release();
+      throw thrown;
     }
-    if (name === undefined || !isKeyName(name)) {
-      throw userError('usage', `a new witness needs a name without spaces and "+", such as witness.example.com/w1`, {
-        fix: `--name NAME makes its key in '${folder}'`,
-      });
-    }
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
-    const state = new WitnessState(path, { name, seed: randomBytes(32).toString('base64url'), logs: {} });
-    state.#write();
-    return state;
+  }
+
+  close(): void {
+    this.#lock.release();
   }
 
   get signer(): SignerKey {
@@ -62,15 +91,15 @@ export class WitnessState {
     return seen === undefined ? undefined : { ...seen, root: Buffer.from(seen.root, 'base64') };
   }
 
-  /** Durable when it returns: before a cosignature leaves (tlog-witness, "add-checkpoint"). */
-  keep(origin: string, vkeys: readonly string[], { size, root }: { size: number; root: Buffer }): void {
+  /** Durable when it resolves: before a cosignature leaves (tlog-witness, "add-checkpoint"). */
+  async keep(origin: string, vkeys: readonly string[], { size, root }: { size: number; root: Buffer }): Promise<void> {
     const logs = { ...this.#stored.logs, [origin]: { vkeys, size, root: root.toString('base64') } };
     this.#stored = { ...this.#stored, logs };
-    this.#write();
+    await this.#write();
   }
 
-  #write(): void {
-    writePrivate(this.#path, `${JSON.stringify(this.#stored, null, 2)}\n`);
+  async #write(): Promise<void> {
+    await putFile(this.#path, Buffer.from(`${JSON.stringify(this.#stored, null, 2)}\n`));
   }
 }
 

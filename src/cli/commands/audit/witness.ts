@@ -1,5 +1,6 @@
 // `hoopctl audit witness [LOG] --state DIR`: cosigns the log's checkpoint, having seen that the log only grew since the last.
 
+import { resolve } from 'node:path';
 import { asHoopctlError, userError } from '../../../core/errors.ts';
 import { ED25519, formatVkey, parseVkey, signatureBy, type VerifierKey } from '../../../session/log/note.ts';
 import { cosign } from '../../../session/log/witness.ts';
@@ -22,26 +23,47 @@ export const command = define({
 last looked, whoever signed it. Without --key the log's key is taken from the log the first time, and kept.
 Prints the checkpoint with the cosignature (C2SP tlog-cosignature, Ed25519). Exit code 1: it was refused.`,
   run: async ({ log: given, state: folder, name, key, submit, vkey }, context) => {
-    if (folder === undefined) throw userError('usage', '--state is missing', { fix: "name the witness's own folder" });
-    const state = WitnessState.open(folder, name);
-    const own = formatVkey(state.signer.verifier);
-    if (vkey) {
-      await context.print({ vkey: own }, () => `${own}\n`);
-      return;
+    if (folder === undefined || folder === '') {
+      throw userError('usage', '--state is missing', { fix: "name the witness's own folder" });
     }
-    const log = await logAt(context, given);
-    const { origin } = (await checkpointOf(log)).checkpoint;
-    const keys = await trusted(context, log, state.log(origin)?.vkeys ?? [], trustOf({ key, witness: [] }).keys);
-    const seconds = Math.floor(Date.now() / 1000);
-    const last = (of: string) => state.log(of);
-    const { checkpoint, line, note } = await cosign({ source: log, keys, last, signer: state.signer, seconds });
-    state.keep(origin, keys.map(formatVkey), checkpoint);
-    if (submit) {
-      await give(context, note, own);
+    const place = resolve(context.io.cwd, folder);
+    const state = await WitnessState.open(place, name);
+    try {
+      const own = formatVkey(state.signer.verifier);
+      // A folder that is not where it was last time makes another one of the same name: nobody is to take it for that.
+      if (state.made) context.io.say(`made a new witness in '${place}', which has seen no log yet: ${own}`);
+      if (vkey) {
+        await context.print({ vkey: own }, () => `${own}\n`);
+        return;
+      }
+      await witness(context, state, {
+        log: await logAt(context, given),
+        given: trustOf({ key, witness: [] }).keys,
+        submit,
+      });
+    } finally {
+      state.close();
     }
-    await context.print({ origin, size: checkpoint.size, cosignature: line.trimEnd(), vkey: own, note }, () => note);
   },
 });
+
+async function witness(
+  context: Context,
+  state: WitnessState,
+  { log, given, submit }: { log: LogPlace; given: readonly VerifierKey[]; submit: boolean },
+): Promise<void> {
+  const { origin } = (await checkpointOf(log)).checkpoint;
+  const keys = await trusted(context, log, state.log(origin)?.vkeys ?? [], given);
+  const seconds = Math.floor(Date.now() / 1000);
+  const last = (of: string) => state.log(of);
+  const { checkpoint, line, note } = await cosign({ source: log, keys, last, signer: state.signer, seconds });
+  // Of the log that was cosigned, whatever was there a moment before.
+  await state.keep(checkpoint.origin, keys.map(formatVkey), checkpoint);
+  const own = formatVkey(state.signer.verifier);
+  if (submit) await give(context, note, own);
+  const { size } = checkpoint;
+  await context.print({ origin: checkpoint.origin, size, cosignature: line.trimEnd(), vkey: own, note }, () => note);
+}
 
 /** Errors: those of the API; where the gateway does not take it, with the witness's key, which its configuration may lack. */
 async function give(context: Context, note: string, own: string): Promise<void> {
