@@ -51,6 +51,12 @@ export class Reader {
     return this.#buffer.subarray(at, at + length);
   }
 
+  /** So many bytes of UTF-8. */
+  utf8(length: number): string {
+    const at = this.#take(length);
+    return this.#buffer.toString('utf8', at, at + length);
+  }
+
   rest(): Buffer {
     return this.bytes(this.left);
   }

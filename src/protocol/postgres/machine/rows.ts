@@ -17,6 +17,9 @@ const NO_BYTES = new Uint8Array();
 
 export class Rows {
   readonly #core: Core;
+  /** Results are much alike: the last description whose names were asked for, and they. */
+  #description: Buffer | undefined;
+  #columnNames: readonly string[] = [];
 
   constructor(core: Core) {
     this.#core = core;
@@ -130,7 +133,11 @@ export class Rows {
     const { session } = this.#core;
     const description = running.description ?? running.portal?.description;
     if (session.columns === undefined || description === undefined) return;
-    session.columns(running.id, running.part, columnNames(description));
+    if (this.#description?.equals(description) !== true) {
+      this.#description = Buffer.from(description);
+      this.#columnNames = columnNames(description);
+    }
+    session.columns(running.id, running.part, this.#columnNames);
   }
 
   /** A row too long to be whole in memory passes in pieces, when nothing has to be masked in it. */

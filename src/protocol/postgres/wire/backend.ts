@@ -149,7 +149,8 @@ export function rowValues(buffer: Buffer, start: number, end: number, formats: r
   const values: (string | null)[] = [];
   for (let i = 0; i < count; i++) {
     const length = reader.int32();
-    values.push(length === -1 ? null : shown(reader.bytes(length), formatAt(formats, i) === 1));
+    if (length === -1) values.push(null);
+    else values.push(formatAt(formats, i) === 1 ? shown(reader.bytes(length), true) : reader.utf8(length));
   }
   reader.done();
   return values;
