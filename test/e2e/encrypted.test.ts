@@ -8,7 +8,7 @@ import { zstdDecompressSync } from 'node:zlib';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { Client } from '../support/gateway.ts';
 import { describeWith, SYSTEM_PYTHON } from '../support/needs.ts';
-import { eventually, repository } from '../support/process.ts';
+import { contentsUnder, eventually, repository } from '../support/process.ts';
 import { connectionTo, type Stage, startStage } from '../support/stage.ts';
 
 /** Stands in statements, parameters, values, names, errors and notes of encrypted sessions, and nowhere else. */
@@ -71,32 +71,22 @@ const SCRIPT = [
 async function session(connection: string, script: readonly string[] = SCRIPT): Promise<string> {
   const before = new Set(await ids(connection));
   await stage.alice.run(['exec', connection, '--', 'psql', '-At'], { input: `${script.join(';\n')};\n` });
-  const [id] = (await ids(connection)).filter((one) => !before.has(one));
-  return id!;
+  return eventually('it has ended', async () => {
+    const [id] = (await ids(connection, ['--state', 'ended'])).filter((one) => !before.has(one));
+    return id;
+  });
 }
 
-async function ids(connection: string): Promise<string[]> {
-  const { stdout } = await auditor.runOk(['sessions', 'ls', '--connection', connection, '--json']);
+async function ids(connection: string, more: readonly string[] = []): Promise<string[]> {
+  const { stdout } = await auditor.runOk(['sessions', 'ls', '--connection', connection, ...more, '--json']);
   return (JSON.parse(stdout) as { sessions: { id: string }[] }).sessions.map(({ id }) => id);
 }
 
-/** Unpacked; a file that was compressed since it was listed is read as that. */
-function read(path: string): Buffer {
-  if (path.endsWith('.zst')) return zstdDecompressSync(readFileSync(path));
-  try {
-    return readFileSync(path);
-  } catch (error) {
-    // Or it was one that was being made, which has its name by now.
-    const now = path.endsWith('.tmp') ? path.slice(0, -'.tmp'.length) : `${path}.zst`;
-    if (!existsSync(now)) throw error;
-    return read(now);
-  }
-}
-
-/** The files below a directory that have the canary in them. */
+/** The files below a directory that have the canary in them, unpacked. */
 function sightings(directory = stage.gateway.data): string[] {
-  const all = readdirSync(directory, { recursive: true, withFileTypes: true }).filter((one) => one.isFile());
-  return all.map((entry) => join(entry.parentPath, entry.name)).filter((path) => read(path).includes(CANARY));
+  return [...contentsUnder(directory)]
+    .filter(([name, bytes]) => (name.endsWith('.zst') ? zstdDecompressSync(bytes) : bytes).includes(CANARY))
+    .map(([name]) => join(directory, name));
 }
 
 function fileOf(id: string, ending: string): string {

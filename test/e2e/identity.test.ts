@@ -16,15 +16,21 @@ interface Me {
 }
 
 let issuer: Issuer;
+/** Whoever logs in there has little time. */
+let brief: Issuer;
 let stage: Stage;
 let admin: Client;
 
 beforeAll(async () => {
-  issuer = await startIssuer({ groups: { eve: ['engineering'], dora: ['engineering'] }, deviceCodeSeconds: 8 });
+  issuer = await startIssuer({ groups: { eve: ['engineering'], dora: ['engineering'] } });
+  brief = await startIssuer({ deviceCodeSeconds: 8 });
   stage = await startStage({ databases: ['app'] }, (server) => ({
     identity: {
       embedded: true,
-      issuers: [{ name: 'corp', issuer: issuer.issuer, clientId: 'hoopctl', groups: 'groups' }],
+      issuers: [
+        { name: 'corp', issuer: issuer.issuer, clientId: 'hoopctl', groups: 'groups' },
+        { name: 'brief', issuer: brief.issuer, clientId: 'hoopctl' },
+      ],
     },
     connections: { app: connectionTo(server, 'app') },
   }));
@@ -32,7 +38,7 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   await stage?.stop();
-  await issuer?.stop();
+  await Promise.all([issuer?.stop(), brief?.stop()]);
 });
 
 /** The files in which a client without a keychain keeps its login. */
@@ -131,7 +137,7 @@ describe('login with a second, separately run issuer', () => {
 
   it('ends with a word when nobody confirms in time', async () => {
     const client = stage.gateway.client('late');
-    const login = client.start(['login', stage.gateway.url, '--issuer', 'corp', '--json']);
+    const login = client.start(['login', stage.gateway.url, '--issuer', 'brief', '--json']);
     await login.waitFor(/verification/);
     const { code } = await login.exited;
     expect(code).toBe(4);
@@ -192,11 +198,11 @@ describe('a live session', () => {
   }
 
   it('is not cut when its token expires in the middle of a query; a new one with that token is refused', async () => {
-    const token = await stage.alice.token('app', ['--ttl', '2s']);
+    const token = await stage.alice.token('app', ['--ttl', '6s']);
     const ca = readFileSync(stage.gateway.caFile, 'utf8');
     const options = { port: stage.gateway.nativePort as number, user: 'alice', database: 'app', password: token, ca };
     const client = await WireClient.connect(options);
-    client.send(query("select pg_sleep(4), 'slept'"));
+    client.send(query("select pg_sleep(8), 'slept'"));
     const frames = await client.until('Z');
     expect(frames.some(({ type, body }) => type === 'D' && body.toString().includes('slept'))).toBe(true);
     const late = await WireClient.connect(options).then(
@@ -274,7 +280,7 @@ describe('a live session', () => {
       },
       connections: {
         app: connectionTo(stage.server, 'app'),
-        brief: connectionTo(stage.server, 'app', { session: { maxAge: '1s' } }),
+        brief: connectionTo(stage.server, 'app', { session: { maxAge: '4s' } }),
       },
       access: [{ who: { groups: ['engineering'] }, to: { names: ['*'] } }],
     };
@@ -283,7 +289,7 @@ describe('a live session', () => {
     const connected = await eventually('the new connection', () => stage.alice.connect('brief'));
     const client = await WireClient.connect({ port: connected.port, user: 'any', database: 'app' });
     const frames = await client.until('E');
-    expect(fields(frames.at(-1)?.body as Buffer).M).toMatch(/age|1s/);
+    expect(fields(frames.at(-1)?.body as Buffer).M).toMatch(/age|4s/);
     await client.ended();
     await connected.stop();
   });

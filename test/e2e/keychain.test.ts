@@ -30,7 +30,7 @@ describeWith(['gnome-keyring'], 'a login under gnome-keyring', () => {
     writeFileSync(
       script,
       `echo -n pw | gnome-keyring-daemon --unlock --components=secrets >/dev/null 2>&1
-for i in 1 2 3 4 5 6 7 8 9 10; do
+for i in $(seq 150); do
   dbus-send --session --print-reply --dest=org.freedesktop.DBus / org.freedesktop.DBus.ListNames 2>/dev/null | grep -q org.freedesktop.secrets && break
   sleep 0.2
 done

@@ -126,6 +126,7 @@ beforeAll(async () => {
           unless: { groups: ['privacy'] },
         },
       ],
+      recordings: { compress: false },
     }),
     { setup: SETUP, database: 'app' },
   );

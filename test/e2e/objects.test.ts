@@ -10,7 +10,7 @@ import { type Client, hoopctl } from '../support/gateway.ts';
 import { logEntries } from '../support/log.ts';
 import { describeWith } from '../support/needs.ts';
 import { BUCKET, botocoreSignatures, ObjectServer } from '../support/object-server.ts';
-import { eventually, filesUnder, temporaryDirectory } from '../support/process.ts';
+import { copyUnder, eventually, filesUnder, temporaryDirectory } from '../support/process.ts';
 import { type Line, readRecordings } from '../support/recordings.ts';
 import { connectionTo, type Stage, startStage } from '../support/stage.ts';
 
@@ -178,7 +178,7 @@ describeWith(['python3-botocore'], 'recordings in object storage', () => {
     expect([read.stderr, read.code]).toEqual(['', 0]);
     // A copy of the bucket in its place does as well.
     const copy = temporaryDirectory('copy');
-    cpSync(stage.gateway.data, copy, { recursive: true, filter: (name) => !name.endsWith('.sock') });
+    copyUnder(stage.gateway.data, copy);
     for (const key of objects.keys()) {
       const file = join(copy, 'recordings', key.replace('hoop/one/', ''));
       cpSync(join(objects.directory, BUCKET, `${key}._S3rver_object`), file);

@@ -8,6 +8,7 @@ import { type Client, type Gateway, startGateway } from '../support/gateway.ts';
 import { describeWith } from '../support/needs.ts';
 import { type Postgres, startPostgres } from '../support/postgres.ts';
 import { run } from '../support/process.ts';
+import { allSealed } from '../support/sessions.ts';
 import { plainSsh, sshConnectionTo } from '../support/ssh.ts';
 import { type Sshd, startSshd } from '../support/sshd.ts';
 import { connectionTo } from '../support/stage.ts';
@@ -59,6 +60,7 @@ describeWith(['sshd'], 'a policy offline', () => {
   async function replay(rules: readonly object[] = []): Promise<Replay> {
     const file = join(gateway.directory, 'new.yaml');
     writeFileSync(file, JSON.stringify(config(rules)));
+    await allSealed(gateway);
     return alice.json<Replay>(['policy', 'replay', file, '--data', gateway.data]);
   }
 

@@ -12,7 +12,7 @@ import { contentsUnder, eventually, filesUnder, sleep } from '../support/process
 import { effort } from '../support/property.ts';
 import { connectionTo, type Stage, startStage } from '../support/stage.ts';
 
-const SLOW = { timeout: 180_000 };
+const SLOW = { timeout: 400_000 };
 const LIMITS = {
   ...{ recording_pack_after_ms: 0, recording_upload_poll_ms: 50, recording_upload_retry_ms: 50 },
   ...{ retention_poll_ms: 200, purge_retry_ms: 300 },
@@ -210,7 +210,7 @@ describeWith(['psql'], 'recordings that go', () => {
   });
 
   it('wait for Object Lock, which is told, with all else gone', SLOW, async () => {
-    await restart({ objectLock: { mode: 'compliance', keep: '20s' } });
+    await restart({ objectLock: { mode: 'compliance', keep: '40s' } });
     const one = await session();
     await both(one.id);
     const put = objects.asked.findLast(({ method, url }) => method === 'PUT' && url.includes(one.id))!;
@@ -223,7 +223,7 @@ describeWith(['psql'], 'recordings that go', () => {
     expect(await verified()).toContainEqual(
       expect.stringMatching(new RegExp(`recording of ${one.id} is being purged`)),
     );
-    await eventually('it is gone', async () => (await stateOf(one.id)) === 'purged', 90_000);
+    await eventually('it is gone', async () => (await stateOf(one.id)) === 'purged', 120_000);
     expect(Date.now()).toBeGreaterThan(Date.parse(put.headers['x-amz-object-lock-retain-until-date']!));
     await expectGone(one);
   });

@@ -1,15 +1,16 @@
 // Both sides of the gateway held against each other: a real server's log in each of its forms, and its counts. What came
 // through the gateway agrees; what did not, and what was taken out of the record, is named.
 
-import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { newIdentity } from '../../src/session/recorder/age/keys.ts';
 import type { Client } from '../support/gateway.ts';
 import { logEntries } from '../support/log.ts';
 import { DEBIAN_POSTGRES, describeWith } from '../support/needs.ts';
-import { eventually, runOk, sleep } from '../support/process.ts';
+import { copyUnder, eventually, runOk, sleep } from '../support/process.ts';
 import { pendingReview } from '../support/reviews.ts';
+import { allSealed } from '../support/sessions.ts';
 import { connectionTo, type Stage, startStage } from '../support/stage.ts';
 import { bind, execute, parse, query, sync, WireClient } from '../support/wire.ts';
 
@@ -44,6 +45,9 @@ describeWith(['postgresql-15', 'psql', 'pgbench'], 'the record against what the 
           log_line_prefix: `'${PREFIX}'`,
           log_timezone: "'UTC'",
           logging_collector: 'on',
+          // One file of each form, whatever the hour and however long it gets.
+          log_rotation_age: 0,
+          log_rotation_size: 0,
           log_destination: "'stderr,csvlog,jsonlog'",
           shared_preload_libraries: "'pg_stat_statements'",
         },
@@ -68,6 +72,8 @@ describeWith(['postgresql-15', 'psql', 'pgbench'], 'the record against what the 
         ],
         masks: [{ name: 'pii', columns: ['customers.ssn'], as: 'partial' }],
         roles: { auditor: { groups: ['auditors'] }, admin: { groups: ['admins'] } },
+        // A recording is changed by hand.
+        recordings: { compress: false },
       }),
       {
         database: 'app',
@@ -117,17 +123,26 @@ describeWith(['postgresql-15', 'psql', 'pgbench'], 'the record against what the 
       password,
     });
     client.send(Buffer.concat([parse('one', 'select $1::text'), bind('', 'one', ['x']), execute(''), sync()]));
-    await client.until('Z', 10_000);
+    await client.until('Z');
     client.send(query('begin; select 3; commit'));
-    await client.until('Z', 10_000);
+    await client.until('Z');
     client.destroy();
-    await sealed();
+    await allSealed(gateway);
   }
 
-  const sealed = () =>
-    eventually('all recordings are sealed', () => readdirSync(join(stage.gateway.recordings, 'open')).length <= 1);
+  let logged = 0;
+
+  /** What was said before this is in the server's files: a process of its own writes them, in order, a moment later. */
+  async function allLogged(): Promise<void> {
+    const mark = `mark ${++logged} of the test`;
+    await stage.server.query(`select '${mark}'`);
+    await eventually('the server has written all of it', () =>
+      Object.values(logs).every((file) => readFileSync(file, 'utf8').includes(mark)),
+    );
+  }
 
   async function reconcile(more: readonly string[], code = 0): Promise<Reconciled> {
+    await allLogged();
     const done = await auditor.run(['audit', 'reconcile', 'app', '--from', from, '--json', ...more]);
     expect(done.code, `${done.stdout}\n${done.stderr}`).toBe(code);
     return JSON.parse(done.stdout) as Reconciled;
@@ -178,8 +193,8 @@ describeWith(['postgresql-15', 'psql', 'pgbench'], 'the record against what the 
 
   it('names what the record says was sent and the server does not know of', async () => {
     const copy = join(auditor.home, 'forged');
-    cpSync(stage.gateway.recordings, join(copy, 'recordings'), { recursive: true });
-    cpSync(join(stage.gateway.data, 'log'), join(copy, 'log'), { recursive: true });
+    copyUnder(stage.gateway.recordings, join(copy, 'recordings'));
+    copyUnder(join(stage.gateway.data, 'log'), join(copy, 'log'));
     // One statement is taken out of the record, and another put in its place.
     const file = filesWith(copy, 'select 1; select 2');
     writeFileSync(file, readFileSync(file, 'utf8').replace('select 1; select 2', 'select 8; select 9'));
@@ -205,7 +220,7 @@ describeWith(['postgresql-15', 'psql', 'pgbench'], 'the record against what the 
       await alice.exec('app', ['psql', '-c', `select ssn, ${i} from customers where n = ${i}`]);
     await alice.exec('app', ['psql', '-c', 'select 5; select 6, 7']);
     await alice.exec('other', ['psql', '-c', 'select 8, 9, 10']);
-    await sealed();
+    await allSealed(gateway);
     const agreed = await auditor.run(counts, { env });
     expect([agreed.code, agreed.stdout]).toEqual([0, expect.stringContaining('"differences":[]')]);
     await server.query('set role gw; select ssn from customers where n = 99', 'app');
@@ -236,11 +251,11 @@ describeWith(['postgresql-15', 'psql', 'pgbench'], 'the record against what the 
   });
 
   it('accuses nobody of what it cannot read, and says because of which connection', async () => {
-    const { alice } = stage;
+    const { alice, gateway } = stage;
     from = new Date().toISOString();
     await alice.exec('other', ['psql', '-c', 'select 100']);
     await alice.exec('shut', ['psql', '-c', 'select 200']);
-    await sealed();
+    await allSealed(gateway);
     const { sessions } = await admin.json<{ sessions: { id: string }[] }>(['sessions', 'ls']);
     const [shut, other] = sessions.map(({ id }) => id);
     const texts = (found: Reconciled) => found.notRecorded.map(({ text }) => text);

@@ -21,6 +21,7 @@ beforeAll(async () => {
     (server) => ({
       connections: { app: connectionTo(server, 'app', { labels: { env: 'prod' }, recording: { rows: 5 } }) },
       rules: [{ name: 'no-drop', when: { does: ['drop'] }, then: 'deny' }],
+      recordings: { compress: false },
     }),
     {
       setup: "create table t (n int, t text); insert into t select i, 'text ' || i from generate_series(1, 100) i",

@@ -2,15 +2,16 @@
 // from itself alone; what it says is what happened; no text of the record becomes markup.
 
 import { execFileSync } from 'node:child_process';
-import { cpSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { Report, Row, SectionName } from '../../src/session/report/types.ts';
 import type { Client } from '../support/gateway.ts';
 import { logEntries } from '../support/log.ts';
 import { SYSTEM_PYTHON } from '../support/needs.ts';
-import { eventually, filesUnder, sleep } from '../support/process.ts';
+import { copyUnder, eventually, filesUnder, sleep } from '../support/process.ts';
 import { pendingReview } from '../support/reviews.ts';
+import { allSealed } from '../support/sessions.ts';
 import { connectionTo, type Stage, startStage } from '../support/stage.ts';
 
 const NASTY = `drop table "<script>alert('x')</script>\u202e"`;
@@ -47,7 +48,7 @@ beforeAll(async () => {
           when: { does: ['insert', 'create'] },
           then: 'review',
           reviewers: { groups: ['dba'] },
-          wait: '30s',
+          wait: '5m',
         },
       ],
       masks: [{ name: 'pii', columns: ['customers.ssn'], as: 'partial' }],
@@ -96,7 +97,7 @@ async function happen(): Promise<void> {
     const all = await logEntries(gateway.data);
     return all.filter(({ kind, fields }) => kind === 'policy' && fields.document !== undefined).length >= 2;
   });
-  await eventually('all recordings are sealed', () => readdirSync(join(gateway.recordings, 'open')).length <= 1);
+  await allSealed(gateway);
 }
 
 async function verify(bundle: string, code = 0): Promise<{ codes: string[]; notes: string }> {
@@ -217,8 +218,8 @@ it('from the data directory it is the same, while the gateway runs and when none
     }),
   );
   // Of a copy nobody's log vouches, unless the same report is on record; and that is said.
-  cpSync(join(stage.gateway.data, 'log'), at('copy/log'), { recursive: true });
-  cpSync(stage.gateway.recordings, at('copy/recordings'), { recursive: true });
+  copyUnder(join(stage.gateway.data, 'log'), at('copy/log'));
+  copyUnder(stage.gateway.recordings, at('copy/recordings'));
   await auditor.runOk(['audit', 'report', ...span, '--data', 'copy', '-o', 'of-a-copy']);
   expect((await verify(at('of-a-copy'))).codes).toEqual([]);
   const copied = await auditor.run(['audit', 'report', ...span, '--seed', 'x', '--data', 'copy', '-o', 'of-a-copy-2']);

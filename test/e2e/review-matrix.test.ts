@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Client } from '../support/gateway.ts';
 import { eventually } from '../support/process.ts';
 import { readRecordings } from '../support/recordings.ts';
-import { pendingReview, type Review, showReview, wireThrough } from '../support/reviews.ts';
+import { heldReview, pendingReview, type Review, showReview, wireThrough } from '../support/reviews.ts';
 import { connectionTo, type Stage, startStage } from '../support/stage.ts';
 import {
   bind,
@@ -33,7 +33,7 @@ const review = (name: string, does: string[], more: Record<string, unknown> = {}
   when: { does },
   then: 'review',
   reviewers: { groups: ['dba'] },
-  wait: '30s',
+  wait: '5m',
   ...more,
 });
 
@@ -54,7 +54,7 @@ beforeAll(async () => {
             to: { names: ['vault'] },
             grant: { max: '1h', reviewers: { groups: ['dba'] }, reason: 'required' },
           },
-          { who: { groups: ['engineering'] }, to: { names: ['sealed'] }, breakGlass: { max: '5s' } },
+          { who: { groups: ['engineering'] }, to: { names: ['sealed'] }, breakGlass: { max: '10s' } },
         ],
         rules: [
           review('writes', ['insert', 'delete']),
@@ -295,7 +295,7 @@ describe('an approval', () => {
   it('cannot come after the wait is over', async () => {
     const { client, stop } = await wireThrough(alice, 'app');
     client.send(query("update t set v = 'late'"));
-    const { id } = await pendingReview(bob, "'late'");
+    const id = await heldReview(client);
     expect(errorOf(await client.until('Z'))?.C).toBe('42501');
     const late = await bob.run(['reviews', 'approve', id]);
     expect(late.code).toBe(1);
@@ -389,8 +389,8 @@ describe('the time of a wait', () => {
     client.send(query("set idle_in_transaction_session_timeout = '800ms'; begin"));
     await client.until('Z');
     client.send(query("insert into t values (5, 'idle')"));
-    const { id } = await pendingReview(bob, "'idle'");
-    expect(errorOf(await client.until('E', 10_000))?.C).toBe('25P03');
+    const id = await heldReview(client);
+    expect(errorOf(await client.until('E'))?.C).toBe('25P03');
     await client.ended();
     await eventually('it is cancelled', async () => (await showReview(bob, id)).state === 'cancelled');
     expect((await bob.run(['reviews', 'approve', id])).code).toBe(1);
@@ -403,7 +403,7 @@ describe('a held statement in a pipeline', () => {
   it('is given up when what is before it fails: the server would ignore it', async () => {
     const { client, stop } = await wireThrough(alice, 'app');
     const run = (text: string) => [parse('', text), bind('', ''), execute('')];
-    client.send(parse('', 'select 1 / length(pg_sleep(3)::text)'), bind('', ''), message('H'));
+    client.send(parse('', 'select 1 / length(pg_sleep(8)::text)'), bind('', ''), message('H'));
     await client.until('2');
     client.send(execute(''), message('H'));
     await eventually('it runs', async () => {
@@ -412,7 +412,7 @@ describe('a held statement in a pipeline', () => {
     });
     client.send(...run("insert into t values (9, 'behind')"), sync());
     const { id } = await pendingReview(bob, "'behind'");
-    const frames = await client.until('Z', 20_000);
+    const frames = await client.until('Z');
     expect(errorOf(frames)?.C).toBe('22012');
     expect(await showReview(bob, id)).toMatchObject({
       state: 'cancelled',
@@ -474,7 +474,7 @@ describe('a grant', () => {
     const bare = await alice.run(['request', 'vault', '--for', '4s']);
     expect(bare.code).toBe(2);
     expect(bare.stderr).toContain('--reason');
-    const { id } = await alice.json<Review>(['request', 'vault', '--for', '7s', '--reason', 'incident']);
+    const { id } = await alice.json<Review>(['request', 'vault', '--for', '20s', '--reason', 'incident']);
     await bob.runOk(['reviews', 'approve', id]);
     const until = (await grantOf('vault'))?.until;
     const first = await wireThrough(alice, 'vault');
@@ -485,7 +485,7 @@ describe('a grant', () => {
       await client.until('Z');
     }
     for (const { client } of [first, second]) {
-      expect(JSON.stringify(errorOf(await client.until('E', 10_000)))).toMatch(/grant/);
+      expect(JSON.stringify(errorOf(await client.until('E')))).toMatch(/grant/);
       await client.ended();
     }
     expect((await alice.run(['exec', 'vault', '--', 'true'])).stderr).toContain('hoopctl request vault');
@@ -503,7 +503,7 @@ describe('a grant', () => {
     expect(broken.stderr).toContain('the glass is broken');
     const { client, stop } = await wireThrough(alice, 'sealed');
     // No longer than policy says, whatever was asked for.
-    expect(JSON.stringify(errorOf(await client.until('E', 10_000)))).toMatch(/grant/);
+    expect(JSON.stringify(errorOf(await client.until('E')))).toMatch(/grant/);
     await stop();
     expect(stage.gateway.log).toContain('the glass was broken');
   });

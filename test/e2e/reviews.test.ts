@@ -47,7 +47,7 @@ beforeAll(async () => {
           then: 'review',
           message: 'a second pair of eyes',
           reviewers: { groups: ['dba'], count: 1 },
-          wait: '20s',
+          wait: '5m',
         },
         {
           name: 'two-people',
@@ -55,7 +55,7 @@ beforeAll(async () => {
           when: { does: ['truncate'] },
           then: 'review',
           reviewers: { groups: ['dba'], count: 2 },
-          wait: '20s',
+          wait: '5m',
         },
         {
           name: 'brief',
@@ -304,7 +304,7 @@ describe('a grant', () => {
   });
 
   it('ends when its time is over, counted from the approval, and cuts the session with the reason', async () => {
-    const { id } = await agent.json<Review>(['request', 'vault', '--for', '4s', '--reason', 'a quick look']);
+    const { id } = await agent.json<Review>(['request', 'vault', '--for', '15s', '--reason', 'a quick look']);
     await bob.runOk(['reviews', 'approve', id]);
     const connected = await agent.connect('vault');
     const options = { port: connected.port, user: 'alice', database: 'app' };

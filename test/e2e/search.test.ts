@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Client } from '../support/gateway.ts';
 import { describeWith } from '../support/needs.ts';
 import { eventually } from '../support/process.ts';
+import { endedSession } from '../support/sessions.ts';
 import { connectionTo, type Stage, startStage } from '../support/stage.ts';
 
 interface Found {
@@ -102,8 +103,7 @@ describeWith(['psql'], 'sessions search', () => {
   it('two sessions are compared, operation by operation', async () => {
     const run = async (...texts: string[]) => {
       await stage.alice.run(['psql', 'app', ...texts.flatMap((text) => ['-c', text])]);
-      const { sessions } = await stage.alice.json<{ sessions: { id: string }[] }>(['sessions', 'ls', '--limit', '1']);
-      return sessions[0]!.id;
+      return endedSession(stage.alice);
     };
     const before = await run('select 1', 'select id from customers', 'select 3');
     const after = await run('select 1', 'select id from customers where id = 2', 'select 3', 'truncate customers');

@@ -84,10 +84,10 @@ describeWith(['sshd', 'rsync', 'paramiko', 'ansible'], 'clients of ssh', () => {
     GIT_CONFIG_GLOBAL: '/dev/null',
   });
 
-  it('paramiko: commands, files, a forwarding, a shell, new keys', { timeout: 60_000 }, async () => {
+  it('paramiko: commands, files, a forwarding, a shell, new keys', { timeout: 180_000 }, async () => {
     const { port } = web.address() as AddressInfo;
     const args = ['-c', PARAMIKO, `${connected.port}`, join(sshd.directory, 'paramiko'), `${port}`];
-    const done = await run(SYSTEM_PYTHON, args, { env: alice.env });
+    const done = await run(SYSTEM_PYTHON, args, { env: alice.env, timeout: 150_000 });
     expect(done.stdout, done.stderr).toBe('done\n');
   });
 
@@ -115,6 +115,7 @@ describeWith(['sshd', 'rsync', 'paramiko', 'ansible'], 'clients of ssh', () => {
     const inventory = `host ansible_host=127.0.0.1 ansible_port=${connected.port} ansible_python_interpreter=${SYSTEM_PYTHON}`;
     writeFileSync(join(alice.home, 'hosts'), `${inventory}\n`.replaceAll('\\\n', '\n'));
     const done = await run('ansible-playbook', ['-i', join(alice.home, 'hosts'), join(alice.home, 'book.json')], {
+      timeout: 220_000,
       env: {
         ...alice.env,
         ANSIBLE_SSH_ARGS: `${options().join(' ')} -o ControlMaster=auto -o ControlPersist=20s`,
@@ -130,7 +131,7 @@ describeWith(['sshd', 'rsync', 'paramiko', 'ansible'], 'clients of ssh', () => {
     expect(existsSync(join(base, 'script'))).toBe(true);
   });
 
-  it('git: clone, push, fetch', { timeout: 60_000 }, async () => {
+  it('git: clone, push, fetch', { timeout: 180_000 }, async () => {
     const bare = join(sshd.directory, 'a.git');
     const url = `ssh://127.0.0.1:${connected.port}${bare}`;
     const env = environment();
@@ -160,9 +161,10 @@ describeWith(['sshd', 'rsync', 'paramiko', 'ansible'], 'clients of ssh', () => {
     }
     const shell = `ssh ${options().join(' ')}`;
     const remote = `127.0.0.1:${join(sshd.directory, 'many')}/`;
-    await runOk('rsync', ['-a', '-e', shell, `${from}/`, remote], { env: alice.env });
+    const within = { env: alice.env, timeout: 110_000 };
+    await runOk('rsync', ['-a', '-e', shell, `${from}/`, remote], within);
     const back = join(alice.home, 'back');
-    await runOk('rsync', ['-a', '-e', shell, remote, `${back}/`], { env: alice.env });
+    await runOk('rsync', ['-a', '-e', shell, remote, `${back}/`], within);
     const sum = async (at: string) => {
       const { stdout } = await runOk('sh', ['-c', `cd '${at}' && find . -type f | sort | xargs cat`]);
       return createHash('sha256').update(stdout).digest('hex');
@@ -172,7 +174,7 @@ describeWith(['sshd', 'rsync', 'paramiko', 'ansible'], 'clients of ssh', () => {
   });
 
   it("an editor's remote server: installed by a script on stdin, reached by a forwarding", {
-    timeout: 60_000,
+    timeout: 180_000,
   }, async () => {
     const base = join(sshd.directory, 'editor-server');
     const server = `import http.server, sys

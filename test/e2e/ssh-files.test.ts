@@ -9,6 +9,7 @@ import { type Client, type Connected, type Gateway, startGateway } from '../supp
 import { describeWith } from '../support/needs.ts';
 import { eventually, type Finished, run, start } from '../support/process.ts';
 import { pendingReview } from '../support/reviews.ts';
+import { endedSession } from '../support/sessions.ts';
 import { bytes, string, uint32 } from '../support/ssh-raw.ts';
 import { type Sshd, startSshd } from '../support/sshd.ts';
 
@@ -215,8 +216,7 @@ describeWith(['sshd', 'rsync'], 'files over ssh', () => {
     const local = join(alice.home, 'digested');
     writeFileSync(local, bytes);
     await sftp('ruled', `put ${local} ${home}/digested\n`);
-    const { sessions } = await alice.json<{ sessions: { id: string }[] }>(['sessions', 'ls', '--limit', '1']);
-    const replay = await alice.runOk(['sessions', 'replay', sessions[0]!.id]);
+    const replay = await alice.runOk(['sessions', 'replay', await endedSession(alice)]);
     expect(replay.stdout).toContain(`write ${home}/digested`);
     expect(replay.stdout).toContain(`sha256 ${createHash('sha256').update(bytes).digest('hex')}`);
   });
@@ -280,8 +280,7 @@ describeWith(['sshd', 'rsync'], 'files over ssh', () => {
   it('the first bytes of a file are kept where that is asked for', async () => {
     writeFileSync(join(home, 'kept'), `kept-content-5512\n${'x'.repeat(5000)}`);
     await sftp('counted', `get ${home}/kept ${alice.home}/kept\n`);
-    const { sessions } = await alice.json<{ sessions: { id: string }[] }>(['sessions', 'ls', '--limit', '1']);
-    const replay = await alice.runOk(['sessions', 'replay', sessions[0]!.id]);
+    const replay = await alice.runOk(['sessions', 'replay', await endedSession(alice)]);
     expect(replay.stdout).toContain('kept-content-5512');
   });
 

@@ -303,7 +303,7 @@ describeWith(['sshd'], 'hosts over ssh', () => {
   });
 
   describe('behind others', () => {
-    it('are reached, also with much to say', { timeout: 60_000 }, async () => {
+    it('are reached, also with much to say', { timeout: 180_000 }, async () => {
       expect(await ssh('jump')).toMatchObject({ code: 0, stdout: 'here inner\n' });
       const done = await ssh('two-jumps', 'head -c 20000000 /dev/zero | tr "\\0" y; cat | wc -c');
       expect(done.stdout.length).toBe(20_000_002);

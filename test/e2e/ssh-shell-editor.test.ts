@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Client, type Connected, type Gateway, startGateway } from '../support/gateway.ts';
 import { describeWith } from '../support/needs.ts';
 import { eventually } from '../support/process.ts';
+import { endedSession } from '../support/sessions.ts';
 import { type ShellHost, startShellHost } from '../support/shell-host.ts';
 import { onTerminal, type Terminal } from '../support/terminal.ts';
 
@@ -154,8 +155,8 @@ describeWith(['sshd', 'zsh'], 'what a shell runs at its prompt', () => {
       await eventually('it ran', async () => existsSync(ran));
       await leave(terminal);
       rmSync(ran, { force: true });
-      const { sessions } = await alice.json<{ sessions: { id: string }[] }>(['sessions', 'ls', '--limit', '1']);
-      expect((await alice.runOk(['sessions', 'replay', sessions[0]!.id])).stdout).toMatch(/^.*wi(?:"")?pe/m);
+      const { stdout } = await alice.runOk(['sessions', 'replay', await endedSession(alice)]);
+      expect(stdout).toMatch(/^.*wi(?:"")?pe/m);
     });
 
     it.each(Object.entries(REFUSED[name]))('runs nothing without asking: %s', async (_, typed) => {

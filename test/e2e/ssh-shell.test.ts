@@ -7,6 +7,7 @@ import { type Client, type Connected, type Gateway, startGateway } from '../supp
 import { describeWith } from '../support/needs.ts';
 import { eventually, run } from '../support/process.ts';
 import { pendingReview } from '../support/reviews.ts';
+import { endedSession } from '../support/sessions.ts';
 import { type ShellHost, startShellHost } from '../support/shell-host.ts';
 import type { Sshd } from '../support/sshd.ts';
 import { CTRL_C, onTerminal, type Terminal } from '../support/terminal.ts';
@@ -94,8 +95,7 @@ describeWith(['sshd', 'zsh'], 'a shell whose commands are decided', () => {
 
   /** The last session's commands as they were recorded. */
   async function recorded(): Promise<string> {
-    const { sessions } = await alice.json<{ sessions: { id: string }[] }>(['sessions', 'ls', '--limit', '1']);
-    return (await alice.runOk(['sessions', 'replay', sessions[0]!.id])).stdout;
+    return (await alice.runOk(['sessions', 'replay', await endedSession(alice)])).stdout;
   }
 
   describe.each(['bash', 'zsh'])('in %s', (name) => {
@@ -167,7 +167,11 @@ describeWith(['sshd', 'zsh'], 'a shell whose commands are decided', () => {
       await eventually('it ran', async () => existsSync(file));
       terminal.type(`touch ${file}-2\r`);
       await pendingReview(dana, `touch ${file}-2`);
+      const prompts = () => terminal.screen.split('ready> ').length;
+      const before = prompts();
       terminal.type(CTRL_C);
+      // What is typed before it may go with what was given up.
+      await eventually('the next prompt', () => prompts() > before);
       terminal.type('echo given-"up"\r');
       await terminal.waitFor(/given-up/);
       expect(existsSync(`${file}-2`)).toBe(false);

@@ -8,6 +8,7 @@ import { type Client, type Gateway, startGateway } from '../support/gateway.ts';
 import { describeWith } from '../support/needs.ts';
 import { run } from '../support/process.ts';
 import { pendingReview } from '../support/reviews.ts';
+import { endedSession } from '../support/sessions.ts';
 import { type Sshd, startSshd } from '../support/sshd.ts';
 import { onTerminal, type Terminal } from '../support/terminal.ts';
 
@@ -98,10 +99,7 @@ describeWith(['sshd', 'asciinema'], 'ssh: what a host shows', () => {
     return terminal;
   }
 
-  async function latest(name: string): Promise<string> {
-    const { sessions } = await dana.json<{ sessions: { id: string; connection: string }[] }>(['sessions', 'ls']);
-    return sessions.find(({ connection }) => connection === name)!.id;
-  }
+  const latest = (name: string) => endedSession(dana, name);
 
   async function recorded(id: string): Promise<Line[]> {
     const { stdout } = await dana.runOk(['sessions', 'export', id, '-o', '-']);
@@ -241,6 +239,7 @@ describeWith(['sshd', 'asciinema'], 'ssh: what a host shows', () => {
       const running = alice.start(['ssh', 'ruled', 'echo first; echo TOP SECRET 1; echo TOP SECRET 2; exit 3']);
       const review = await pendingReview(dana, 'TOP SECRET 1');
       await running.waitFor(/is held for review/, 'stderr');
+      await running.waitFor(/first\n/, 'stdout');
       expect(running.stdout).toBe('first\n');
       await dana.runOk(['reviews', 'approve', review.id]);
       expect((await running.exited).code).toBe(3);
@@ -259,8 +258,9 @@ describeWith(['sshd', 'asciinema'], 'ssh: what a host shows', () => {
   describe('the record of a shell', () => {
     it('has what was typed as far as it was shown, and no secret', async () => {
       const terminal = await shell('bare');
-      terminal.type('read -rs hidden; echo got $' + '{#hidden}\n');
-      await terminal.waitFor(/\$\{#hidden\}\r?\n/);
+      // What it says first it says when nothing is shown any more.
+      terminal.type('read -rsp sil""ent hidden; echo got $' + '{#hidden}\n');
+      await terminal.waitFor(/silent$/);
       for (const key of 'hunter2-hidden') terminal.type(key);
       terminal.type('\n');
       await terminal.waitFor(/got 14/);
@@ -282,7 +282,7 @@ describeWith(['sshd', 'asciinema'], 'ssh: what a host shows', () => {
       expect(streamOf(lines, 'in')).not.toMatch(/h.?u.?n.?t.?e.?r/);
       expect(lines.filter(({ withheld }) => withheld === true).length).toBeGreaterThanOrEqual(2);
       expect(streamOf(lines, 'in')).toContain('bob-visible');
-      expect(streamOf(lines, 'in')).toContain('read -rs hidden');
+      expect(streamOf(lines, 'in')).toContain('read -rsp');
     });
 
     it('can be exported: as asciicast for asciinema, as plain text', async () => {

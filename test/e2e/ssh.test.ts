@@ -9,6 +9,7 @@ import { type Client, type Gateway, startGateway } from '../support/gateway.ts';
 import { describeWith } from '../support/needs.ts';
 import { eventually, type Finished, freePort, type RunOptions, run, start } from '../support/process.ts';
 import { pendingReview } from '../support/reviews.ts';
+import { endedSession } from '../support/sessions.ts';
 import { type Sshd, startSshd } from '../support/sshd.ts';
 import { onTerminal } from '../support/terminal.ts';
 
@@ -158,8 +159,7 @@ describeWith(['sshd'], 'ssh', () => {
 
     it('are recorded with what they wrote and how they ended', async () => {
       await ssh(['host', 'echo findme-4711; exit 3']);
-      const { sessions } = await alice.json<{ sessions: { id: string }[] }>(['sessions', 'ls', '--limit', '1']);
-      const replay = await alice.runOk(['sessions', 'replay', sessions[0]!.id]);
+      const replay = await alice.runOk(['sessions', 'replay', await endedSession(alice)]);
       expect(replay.stdout).toContain('echo findme-4711; exit 3');
       expect(replay.stdout).toContain('exit 3');
     });
