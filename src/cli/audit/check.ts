@@ -3,6 +3,7 @@
 
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { basename, join, sep } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { LogEntry } from '../../session/log/audit.ts';
 import { BUNDLE, checkBundle, parseBundle, Vouchers } from '../../session/log/check/bundle.ts';
 import { Findings } from '../../session/log/check/findings.ts';
@@ -55,6 +56,11 @@ export interface Checked {
   /** What the identity that was given opened. */
   readonly contents?: Contents;
 }
+
+/** How long after its seal a recording may not be in the log of a gateway that is busy; how often is looked, how many times. */
+const JUST_SEALED_MS = 10_000;
+const TURN_MS = 200;
+const TURNS = 5;
 
 type Checkable = Exclude<Place, { kind: 'recordings' }>;
 
@@ -125,8 +131,9 @@ async function checkData(folder: string, data: string, options: CheckOptions, fi
   const beside = filesBeside(data);
   const said = beside.read(BUNDLE);
   const bundle = said === undefined ? undefined : parseBundle(said.toString('utf8'));
-  const open = new Set(existsSync(join(root, 'open')) ? readdirSync(join(root, 'open')) : []);
   const all = existsSync(root) ? findRecordings(root) : [];
+  // After they were looked for: the mark of one that is found was there before it, and goes when it is sealed.
+  const open = new Set(existsSync(join(root, 'open')) ? readdirSync(join(root, 'open')) : []);
   const damaged = all.filter(({ path }) => path.startsWith(join(root, 'damaged') + sep));
   // Those of which a part is in object storage are checked with that part, once.
   const elsewhere = existsSync(root) ? findElsewhere(root) : [];
@@ -150,17 +157,12 @@ async function checkData(folder: string, data: string, options: CheckOptions, fi
   });
   const looked = await withKeys([...here, ...(await checkElsewhere(elsewhere, options, ledger, findings))], options);
   const checked = looked.map((one) => one.checked);
-  const unknown = (one: CheckedRecording) =>
-    typeof one.result !== 'string' && one.result.sealed && !ledger.names(one.session ?? '');
-  // Sealed since the log was read: its entry is there by now.
-  if (log !== undefined && checked.some(unknown)) {
-    for await (const entry of readEntries(new LogFolder(folder), log.checkpoint.size + log.waiting)) {
-      ledger.entry(entry, `entry ${entry.index}`);
-    }
-  }
+  const marked = looked.filter((one) => open.has(one.checked.session ?? ''));
+  const sealing = new Set(marked.filter(justNow).map((one) => one.checked.session ?? ''));
+  if (log !== undefined) await takeLater(folder, log, looked, sealing, ledger);
   const has = (session: string) => away.has(session) || !localFiles(join(root, stemOrId(session))).next().done;
   const named = log?.borne !== true ? 'none' : said === undefined ? 'all' : 'some';
-  ledger.compare(checked, { open, has, named }, findings);
+  ledger.compare(checked, { open, sealing, has, named }, findings);
   const contents = options.reader && (await checkContents(looked, options.reader, options.objects, findings));
   const names = jobs.flatMap(({ session }) => session ?? []);
   checkBundle(bundle, beside, names, vouchers, findings);
@@ -171,6 +173,38 @@ async function checkData(folder: string, data: string, options: CheckOptions, fi
   const plainBytes = checked.reduce((sum, { result }) => sum + (typeof result === 'string' ? 0 : result.bytes), 0);
   const recordings = { count: checked.length, bytes: plainBytes, ms };
   return { findings, log, recordings, ...(contents === undefined ? {} : { contents }) };
+}
+
+/**
+ * Of recordings that were sealed since the log was read, the entries are there by now, or a moment later: the seal is durable
+ * first. What was not sealed yet when it was read is left at that.
+ */
+async function takeLater(
+  folder: string,
+  { checkpoint, waiting }: CheckedLog,
+  looked: readonly Looked[],
+  sealing: ReadonlySet<string>,
+  ledger: Ledger,
+): Promise<void> {
+  const sealed = ({ checked: { result } }: Looked) => typeof result !== 'string' && result.sealed;
+  const early = new Set(looked.filter((one) => !sealed(one)).map(({ checked }) => checked.session));
+  const unknown = (one: Looked) => sealed(one) && !ledger.names(one.checked.session ?? '');
+  const due = (one: Looked) => unknown(one) && justNow(one) && !sealing.has(one.checked.session ?? '');
+  let next = checkpoint.size + waiting;
+  for (let turn = 0; looked.some(turn === 0 ? unknown : due) && turn <= TURNS; turn++) {
+    if (turn > 0) await sleep(TURN_MS);
+    for await (const entry of readEntries(new LogFolder(folder), next)) {
+      next = entry.index + 1;
+      if (entry.kind === 'recording' && early.has(String(entry.fields.session))) continue;
+      ledger.entry(entry, `entry ${entry.index}`);
+    }
+  }
+}
+
+/** Whether it was written to a moment ago: by now, not when it was found. */
+function justNow({ found }: Looked): boolean {
+  const since = Date.now() - JUST_SEALED_MS;
+  return found?.files.some(({ name }) => (statSync(name, { throwIfNoEntry: false })?.mtimeMs ?? 0) > since) === true;
 }
 
 interface Looked {

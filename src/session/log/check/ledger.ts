@@ -35,6 +35,8 @@ export interface CheckedRecording {
 export interface RecordingsHere {
   /** Sessions that are marked as being written. */
   readonly open: ReadonlySet<string>;
+  /** Those of them that were written to a moment ago: one that is sealed by now may not be in the log yet. */
+  readonly sealing?: ReadonlySet<string>;
   /** Whether there is one of that session now: asked for those that were not found at first. */
   has(session: string): boolean;
   /** `some`: not all that the log names belong here; `none`: there is no log to say what belongs here. */
@@ -168,6 +170,8 @@ export class Ledger {
     else if (unfinished) {
       const message = `the recording of ${session} has no seal, is not in the log and is not being written: its end was cut, or a start has yet to seal it`;
       findings.problem('recording_unsealed', path, message);
+    } else if (sealed === undefined && here.sealing?.has(session) === true) {
+      findings.note(`${path}: sealed just now, and not in the log yet`);
     } else if (sealed === undefined) {
       const message = `the recording of ${session} is not in the log: it was put here, or its entry was taken out`;
       findings.problem('recording_extra', path, message);

@@ -108,6 +108,11 @@ describe('verify', () => {
     expect(found.problems[0]).toMatchObject({ what: 'other_recording', message: expect.stringContaining('s-other') });
   });
 
+  it('that was made a moment ago is not taken for that of another session', async () => {
+    const found = await verify(sourceOf(''), { session: 's-new' });
+    expect(found.problems.map(({ what }) => what)).toEqual(['not_sealed']);
+  });
+
   it('takes a file still being written, its last line torn, when told so', async () => {
     const bytes = await sampleRecording();
     const lines = linesOf(bytes);
