@@ -208,7 +208,7 @@ export class Gateway {
   }
 
   async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
-    await this.#process.stop(signal, 15_000);
+    await this.#process.stop(signal, 60_000);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

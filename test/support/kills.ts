@@ -145,7 +145,7 @@ async function killAgainAndAgain(
   for (let kill = 1; kill <= kills; kill++) {
     // When the load has come back after the last one, at some moment.
     const wanted = answered() + clients;
-    for (let wait = 0; wait < 100 && answered() < wanted; wait++) await sleep(30);
+    for (let wait = 0; wait < 1000 && answered() < wanted; wait++) await sleep(30);
     await sleep(random.below(300));
     await gateway.process.stop('SIGKILL');
     const before = sessionsIn(gateway.recordings);

@@ -4,13 +4,14 @@
 
 import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer, type IncomingMessage, request, type Server, type ServerResponse } from 'node:http';
 import { createRequire } from 'node:module';
 import type { AddressInfo, Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { SYSTEM_PYTHON } from './needs.ts';
+import { filesUnder } from './process.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: it has no types
 const S3rver = createRequire(import.meta.url)('s3rver') as any;
@@ -106,7 +107,7 @@ export class ObjectServer {
 
   /** Every key that there is, and every file of the storage that holds bytes. */
   keys(): string[] {
-    const found = readdirSync(join(this.directory, BUCKET), { recursive: true }).map(String);
+    const found = filesUnder(join(this.directory, BUCKET));
     return found.filter((name) => name.endsWith('._S3rver_object')).map((name) => name.replace('._S3rver_object', ''));
   }
 

@@ -322,13 +322,26 @@ export function cpuMs(pid: number): number {
   return (user + system) * 10;
 }
 
-/** Every file under a directory, as paths relative to it, sorted. */
+/** Once more, from the beginning, where something went away that was there a moment ago. */
+function undisturbed<T>(read: () => T): T {
+  for (let tries = 1; ; tries++) {
+    try {
+      return read();
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || tries === 100) throw error;
+    }
+  }
+}
+
+/** Every file under a directory, as paths relative to it, sorted; a folder in it may go meanwhile. */
 export function filesUnder(directory: string): string[] {
-  if (!existsSync(directory)) return [];
-  return readdirSync(directory, { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile())
-    .map((entry) => join(entry.parentPath, entry.name).slice(directory.length + 1))
-    .sort();
+  return undisturbed(() => {
+    if (!existsSync(directory)) return [];
+    return readdirSync(directory, { recursive: true, withFileTypes: true })
+      .filter((entry) => entry.isFile())
+      .map((entry) => join(entry.parentPath, entry.name).slice(directory.length + 1))
+      .sort();
+  });
 }
 
 /**
@@ -337,13 +350,8 @@ export function filesUnder(directory: string): string[] {
  * that nothing is missed under its new name.
  */
 export function contentsUnder(directory: string): Map<string, Buffer> {
-  for (let tries = 1; ; tries++) {
-    try {
-      return new Map(filesUnder(directory).map((name) => [name, readFileSync(join(directory, name))]));
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || tries === 100) throw error;
-    }
-  }
+  const read = (name: string) => [name, readFileSync(join(directory, name))] as const;
+  return undisturbed(() => new Map(filesUnder(directory).map(read)));
 }
 
 /** Copies a directory that a gateway may be writing to, as `contentsUnder` reads it. */
