@@ -37,7 +37,8 @@ export function checkProof(text: string, name: string, trust: Trust, findings: F
 }
 
 function checkSignedBy({ checkpoint }: Proof, name: string, keys: readonly VerifierKey[], findings: Findings): boolean {
-  const results = keys.map((key) => signatureBy(checkpoint.note, key));
+  // A key is its log's (C2SP tlog-checkpoint, "Signatures"): who pins several must not take one's word for another's log.
+  const results = keys.filter(({ name }) => name === checkpoint.origin).map((key) => signatureBy(checkpoint.note, key));
   if (results.includes('valid')) return true;
   if (results.includes('broken')) {
     findings.problem(
@@ -50,7 +51,7 @@ function checkSignedBy({ checkpoint }: Proof, name: string, keys: readonly Verif
     findings.problem(
       'checkpoint_unsigned',
       name,
-      `the checkpoint in ${name} is not signed by ${due}, but by ${namesOf(checkpoint)}`,
+      `the checkpoint of ${checkpoint.origin} in ${name} is not signed by ${due}, but by ${namesOf(checkpoint)}`,
     );
   }
   return false;
