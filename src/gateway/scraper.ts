@@ -5,11 +5,17 @@ import { hash, timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { userError } from '../core/errors.ts';
 import { parseSecretRef } from '../core/secret.ts';
+import { Outage } from '../session/outage.ts';
 import type { Parts } from './parts.ts';
 import { authenticate } from './tunnels.ts';
 
-/** Errors: login_needed, forbidden, token_invalid, token_expired, credentials_unavailable. */
-export async function admitScraper(parts: Parts, request: IncomingMessage): Promise<void> {
+/** Asks each request. Errors: login_needed, forbidden, token_invalid, token_expired. */
+export function scraperGate(parts: Parts): (request: IncomingMessage) => Promise<void> {
+  const outage = new Outage(parts.log, 'read the token of /metrics (metrics.token)');
+  return (request) => admit(parts, outage, request);
+}
+
+async function admit(parts: Parts, outage: Outage, request: IncomingMessage): Promise<void> {
   const { open, token } = parts.configuration().metrics;
   if (open || (token === undefined && fromHere(request))) return;
   const bearer = /^Bearer (.+)$/i.exec(request.headers.authorization ?? '')?.[1];
@@ -18,10 +24,22 @@ export async function admitScraper(parts: Parts, request: IncomingMessage): Prom
       fix: 'give a token of an admin or auditor, or set metrics.token in the configuration of the gateway',
     });
   }
-  if (token !== undefined && same(bearer, await parts.credentials.read(parseSecretRef(token)!))) return;
+  if (token !== undefined && (await isToken(parts, outage, token, bearer))) return;
   const { principal } = await authenticate(parts, request);
   if (parts.roles(principal).length > 0) return;
   throw userError('forbidden', 'metrics are for admins and auditors', { fix: 'ask an administrator' });
+}
+
+/** One that cannot be read is nobody's; admins and auditors have their own. */
+async function isToken(parts: Parts, outage: Outage, token: string, bearer: string): Promise<boolean> {
+  try {
+    const value = await parts.credentials.read(parseSecretRef(token)!);
+    outage.worked();
+    return value !== '' && same(bearer, value);
+  } catch (thrown) {
+    outage.failed(thrown);
+    return false;
+  }
 }
 
 /** A proxy on this machine passes on what comes from elsewhere, and says so. */

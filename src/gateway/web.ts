@@ -19,7 +19,7 @@ import { REQUEST_BYTES } from './limits.ts';
 import { listenOn } from './native.ts';
 import type { Newcomers } from './newcomers.ts';
 import type { Parts } from './parts.ts';
-import { admitScraper } from './scraper.ts';
+import { scraperGate } from './scraper.ts';
 import { authenticate, type Tunnels } from './tunnels.ts';
 
 export interface Readiness {
@@ -141,8 +141,9 @@ function makeApp(parts: Parts, { ready, stopping }: WebOptions): Hono {
   });
   const document = openApi(routes, parts.version, parts.publicUrl);
   app.get('/openapi.json', (context) => context.json(document));
+  const admitScraper = scraperGate(parts);
   app.get('/metrics', async (context) => {
-    await admitScraper(parts, (context.env as HttpBindings).incoming);
+    await admitScraper((context.env as HttpBindings).incoming);
     return context.body(await parts.metrics.text(), 200, { 'content-type': parts.metrics.contentType });
   });
   return app;

@@ -158,6 +158,22 @@ describe('/metrics', () => {
   });
 });
 
+describe('/metrics with a token that cannot be read', () => {
+  it('are still for admins and auditors, and for nobody else', async () => {
+    const house = await House.open({
+      roles: { auditor: { groups: ['audit'] } },
+      metrics: { token: 'file:/nowhere/at/all' },
+    });
+    houses.push(house);
+    const scrape = (token: string) =>
+      house.call(undefined, 'GET', '/metrics', undefined, { authorization: `Bearer ${token}` });
+    const refused = await scrape('x');
+    expect([refused.status, JSON.stringify(refused)]).toEqual([401, expect.not.stringContaining('/nowhere')]);
+    expect((await scrape(await house.person('eve', ['audit']))).status).toBe(200);
+    expect(house.log.filter(({ message }) => message.includes('token of /metrics'))).toHaveLength(1);
+  });
+});
+
 describe('logins', () => {
   it('can be begun so often a minute by one address, and their pages looked at', async () => {
     const house = await open({ logins_per_minute: 2 });
