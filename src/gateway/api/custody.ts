@@ -2,14 +2,16 @@
 
 import { z } from 'zod';
 import { userError } from '../../core/errors.ts';
+import type { HoldKind } from '../../session/custody/store.ts';
 import { displayName } from '../../session/identity/principal.ts';
 import type { Parts } from '../parts.ts';
-import { type Route, route } from './route.ts';
+import { isPlain, type Route, route } from './route.ts';
 import { visible } from './sessions.ts';
 import { idParams, iso, okShape, timeShape } from './shapes.ts';
 
 const base = { tag: 'admin', auth: 'admin' } as const;
-const reason = z.string().trim().min(1).max(500);
+const text = z.string().trim().min(1).max(500).refine(isPlain, 'expected a text without control characters');
+const reason = text;
 const kind = z.enum(['session', 'connection', 'principal']);
 
 const holdShape = z.object({
@@ -58,7 +60,26 @@ function purge(parts: Parts): Route {
   });
 }
 
-function holdRoutes({ custodian }: Parts): Route[] {
+/** Who mistypes a name would believe to hold what is then removed. Principals are not known before they come. */
+async function requireKnown(
+  { stores, configuration }: Parts,
+  { kind, value }: { readonly kind: HoldKind; readonly value: string },
+): Promise<void> {
+  if (kind === 'session' && (await stores.sessions.get(value)) === undefined) {
+    throw userError('not_found', `there is no session "${value}": nothing was held`, {
+      fix: 'run "hoopctl sessions ls"',
+    });
+  }
+  if (kind !== 'connection' || configuration().connections.has(value)) return;
+  if ((await stores.sessions.list({ connection: value, limit: 1 })).length === 0) {
+    throw userError('not_found', `no connection is or was called "${value}": nothing was held`, {
+      fix: 'run "hoopctl ls"',
+    });
+  }
+}
+
+function holdRoutes(parts: Parts): Route[] {
+  const { custodian } = parts;
   const show = (hold: Awaited<ReturnType<typeof custodian.holds>>[number]) => ({
     ...hold,
     at: iso(hold.at),
@@ -80,12 +101,13 @@ function holdRoutes({ custodian }: Parts): Route[] {
       method: 'post',
       path: '/api/v1/admin/holds',
       summary: 'Forbids to remove recordings, those that are still to come too, until it is released.',
-      body: z.strictObject({ kind, value: z.string().min(1).max(500), reason }),
+      body: z.strictObject({ kind, value: text, reason }),
       answer: z.object({
         hold: holdShape,
         late: z.array(z.string()).describe('Sessions whose recordings are being removed already.'),
       }),
       async handle({ body, caller }) {
+        await requireKnown(parts, body);
         const { hold, late } = await custodian.hold({ ...body, by: displayName(caller.principal) });
         return { hold: show(hold), late };
       },

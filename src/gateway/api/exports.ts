@@ -3,6 +3,7 @@
 
 import { hostname } from 'node:os';
 import { z } from 'zod';
+import { userError } from '../../core/errors.ts';
 import { KIND } from '../../session/export/select.ts';
 import { COPY_FORMATS, type CopyFormat, copyOf } from '../../session/export/stream.ts';
 import { displayName } from '../../session/identity/principal.ts';
@@ -104,6 +105,8 @@ export function exportRoutes(parts: Parts): Route[] {
         const { since, until, format, rows, connection: connections, ...more } = query;
         const selection = { ...more, connections };
         const span = { since: Date.parse(since), until: until === undefined ? parts.clock.now() : Date.parse(until) };
+        if (span.since >= span.until)
+          throw userError('usage', 'since is not before until: there is nothing between them');
         const by = displayName(caller.principal);
         const connection = connections.length === 0 ? {} : { connection: connections.join(',') };
         const told = { ...more, ...connection, rows: rows === 'true', since: iso(span.since), until: iso(span.until) };

@@ -175,14 +175,22 @@ function check(schema: z.ZodType | undefined, value: unknown, what: string): unk
   throw userError('usage', `request refused: ${problems.join('; ')}`, { fix: 'see /openapi.json' }) as HoopctlError;
 }
 
+/** What a store keeps and a terminal may show: no control characters but tabs and line breaks, no half of a surrogate pair. */
+export function isPlain(text: string): boolean {
+  return !/[[\p{Cc}\p{Cs}]--[\t\n\r]]/v.test(text);
+}
+
 /** A header's percent-encoded UTF-8 (RFC 8187 §3.2.1 without its prefix). Errors: usage. */
 export function decodeHeader(value: string | undefined, name: string): string | undefined {
   if (value === undefined || value === '') return undefined;
+  let text: string;
   try {
-    return decodeURIComponent(value).slice(0, 1000);
+    text = decodeURIComponent(value).slice(0, 1000);
   } catch {
     throw userError('usage', `header ${name} is no percent-encoded UTF-8`);
   }
+  if (!isPlain(text.toWellFormed())) throw userError('usage', `header ${name} has control characters in it`);
+  return text.toWellFormed();
 }
 
 function toStream(lines: AsyncIterable<string | Uint8Array>): ReadableStream<Uint8Array> {

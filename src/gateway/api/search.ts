@@ -97,6 +97,9 @@ function fieldsOf({ words, since, until, rows, duration, before, ...rest }: z.ou
   if (before !== undefined && !/^\d{1,16}$/.test(before)) {
     throw userError('usage', `before is "${before}", expected the "next" of a page`);
   }
+  if (since !== undefined && until !== undefined && Date.parse(since) >= Date.parse(until)) {
+    throw userError('usage', 'since is not before until: there is nothing between them');
+  }
   return given({
     ...rest,
     words: words.split(/\s+/).filter((word) => word !== ''),
@@ -129,7 +132,11 @@ function rangeOf(
     return number;
   };
   const span = /^(.+)\.\.(.+)$/.exec(written);
-  if (span !== null) return { min: value(span[1]!), max: value(span[2]!) };
+  if (span !== null) {
+    const [min, max] = [value(span[1]!), value(span[2]!)];
+    if (min > max) throw wrong();
+    return { min, max };
+  }
   const compared = /^(>=|<=|>|<)(.+)$/.exec(written.trim());
   if (compared === null) return { min: value(written), max: value(written) };
   const bound = value(compared[2]!);

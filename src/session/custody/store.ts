@@ -69,5 +69,11 @@ export function holding(
     connection: [connection],
     principal: [principal.subject, principal.email, principal.actor],
   };
-  return holds.filter(({ kind, value, releasedAt }) => releasedAt === undefined && named[kind].includes(value));
+  // An address is the same however it is written: a capital must not let evidence go.
+  const email = principal.email?.toLowerCase();
+  return holds.filter(
+    ({ kind, value, releasedAt }) =>
+      releasedAt === undefined &&
+      (named[kind].includes(value) || (kind === 'principal' && value.toLowerCase() === email)),
+  );
 }

@@ -118,11 +118,14 @@ function wish({
     if (at < 1) throw userError('usage', `--label is '${one}', expected NAME=VALUE`);
     return [one.slice(0, at), one.slice(at + 1)];
   });
+  const span = {
+    since: parseMoment(since, '--since', now),
+    until: until === undefined ? now : parseMoment(until, '--until', now),
+  };
+  // An empty copy would say that nothing happened.
+  if (span.since >= span.until) throw userError('usage', '--since is not before --until');
   return {
-    span: {
-      since: parseMoment(since, '--since', now),
-      until: until === undefined ? now : parseMoment(until, '--until', now),
-    },
+    span,
     selection: {
       ...{ kinds: kind, labels: Object.fromEntries(labels), session, principal },
       connections: connection === undefined ? [] : [connection],
