@@ -6,7 +6,10 @@ import type { ExportEvent } from './event.ts';
 /** Members longer than this, as JSON, are left out where the event is still too long without its text. */
 const LONG = 256;
 
-/** The longest string of `write(event)` that is at most `max` bytes of UTF-8. The event says what was cut: `cut`, `omitted`. */
+/**
+ * The longest string of `write(event)` that is at most `max` bytes of UTF-8, or the shortest where none is. The event says what
+ * was cut: `cut`, `omitted`.
+ */
 export function fitting(event: ExportEvent, max: number, write: (event: ExportEvent) => string): string {
   const whole = write(event);
   if (Buffer.byteLength(whole) <= max) return whole;
@@ -23,14 +26,24 @@ export function fitting(event: ExportEvent, max: number, write: (event: ExportEv
       keep = Math.min(Math.floor(keep * 0.8), keep - 1);
     }
   }
-  const omitted: string[] = [];
-  const fields: Record<string, unknown> = {};
-  for (const [key, value] of Object.entries(event.fields)) {
-    if (JSON.stringify(value ?? null).length > LONG) omitted.push(key);
-    else fields[key] = value;
+  const length = (value: unknown) => JSON.stringify(value ?? null).length;
+  const members = Object.entries(event.fields).sort(([, a], [, b]) => length(a) - length(b));
+  const isLong = ([, value]: [string, unknown]) => length(value) > LONG;
+  let kept = members.filter((one) => !isLong(one));
+  let omitted = members.filter(isLong).map(([key]) => key);
+  let opening = event.opening === undefined ? undefined : short(event.opening);
+  for (;;) {
+    const written = write({ ...event, opening, fields: { ...Object.fromEntries(kept), omitted } });
+    if (Buffer.byteLength(written) <= max) return written;
+    // A receiver may drop what is too long for it: rather one that says less and less of what happened.
+    const last = kept.at(-1);
+    if (last !== undefined) {
+      kept = kept.slice(0, -1);
+      omitted = [...omitted, last[0]];
+    } else if (opening !== undefined) opening = undefined;
+    else if (omitted.length > 0) omitted = [];
+    else return written;
   }
-  const opening = event.opening === undefined ? undefined : short(event.opening);
-  return write({ ...event, opening, fields: { ...fields, omitted } });
 }
 
 function withText(event: ExportEvent, text: string, keep: number): ExportEvent {

@@ -127,6 +127,22 @@ describe('syslog', () => {
     expect(frame.toString()).toBe('6 ü🦊');
   });
 
+  it('is never longer than its receiver takes, however much there is to say', () => {
+    const [one] = intents;
+    const many = Object.fromEntries(Array.from({ length: 60 }, (_, i) => [`member${i}`, 'ü"'.repeat(i)]));
+    const long = { what: 'w'.repeat(250), message: 'm'.repeat(250), reason: 'r'.repeat(250), ...many };
+    for (const format of ['json', 'cef', 'ocsf'] as const) {
+      for (const fields of [long, { ...long, text: 'x'.repeat(9000) }, { ...one!.fields, ...long }]) {
+        for (const maxBytes of [2048, 8192]) {
+          const options = { facility: 13, hostname: 'h'.repeat(64), maxBytes, mark: true };
+          const message = syslogMessage({ ...one!, fields }, { ...options, write: writerOf(format, PRODUCT).text });
+          expect([format, maxBytes, Buffer.byteLength(message) <= maxBytes]).toEqual([format, maxBytes, true]);
+          expect(message).toContain(one!.id);
+        }
+      }
+    }
+  });
+
   it('escapes the three characters of a parameter, and writes control characters as receivers do', () => {
     expect(parameter('a"b\\c]d[e=f')).toBe('a\\"b\\\\c\\]d[e=f');
     expect(parameter('a\n<110>1 \0\x1b\u0085ü')).toBe('a#012<110>1 #000#033#205ü');
