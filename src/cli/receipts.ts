@@ -50,7 +50,9 @@ export class Receipts {
     for (;;) {
       try {
         const receipt = await getReceipt(this.#context, session);
-        writeFileSync(join(this.#folder, `${session}.receipt.json`), `${JSON.stringify(receipt)}\n`, { mode: 0o600 });
+        // The gateway says how the session is called: the file stays in the folder all the same.
+        const name = `${session.replace(/[^\w.-]/g, '_')}.receipt.json`;
+        writeFileSync(join(this.#folder, name), `${JSON.stringify(receipt)}\n`, { mode: 0o600 });
         return;
       } catch (thrown) {
         const error = asHoopctlError(thrown);

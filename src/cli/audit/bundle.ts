@@ -2,7 +2,7 @@
 
 import { existsSync, mkdirSync, readdirSync, renameSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { userError } from '../../core/errors.ts';
+import { peerError, userError } from '../../core/errors.ts';
 import { copyLog } from '../../session/log/copy.ts';
 import type { LogSource } from '../../session/log/tiles.ts';
 import { recordingStem } from '../../store/recording-files.ts';
@@ -24,8 +24,17 @@ export function assertNew(directory: string): void {
   }
 }
 
-/** Errors: those of the pieces and of the file system; what was written until then is removed. */
+/** A name in the bundle itself: whoever asks a gateway for evidence does not trust it, and does not let it write elsewhere. */
+const PLAIN_NAME = /^[A-Za-z0-9][\w-]*(?:\.[\w-]+)*$/;
+
+/** Errors: gateway_error for a name that leads out of it; those of the pieces and of the file system; what was written until then is removed. */
 export async function writeBundle(directory: string, pieces: BundlePieces): Promise<void> {
+  for (const name of pieces.files.keys()) {
+    if (PLAIN_NAME.test(name)) continue;
+    throw peerError('gateway_error', `the gateway names a file of the report ${JSON.stringify(name.slice(0, 100))}`, {
+      fix: 'nothing was written; no gateway of ours does that: find out which one answers',
+    });
+  }
   const aside = `${directory}.part`;
   rmSync(aside, { recursive: true, force: true });
   const put = (name: string, bytes: string | Uint8Array) => {

@@ -1,0 +1,60 @@
+// An auditor asks a gateway that he does not trust: what it answers is written where he said, and nowhere else.
+
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { expect, it } from 'vitest';
+import { writeBundle } from '../../../../src/cli/audit/bundle.ts';
+import type { Context } from '../../../../src/cli/context.ts';
+import { Receipts } from '../../../../src/cli/receipts.ts';
+import { openTestLog } from '../../../support/log.ts';
+import { temporaryDirectory } from '../../../support/process.ts';
+
+const folder = temporaryDirectory('bundle');
+
+it.each([
+  '../evil',
+  '/tmp/hoopctl-evil',
+  'a/../../evil',
+  '.bashrc',
+  '..',
+  '',
+  'a\0b',
+  'recordings/x',
+  'log/checkpoint',
+])('a file of a report called %j is refused before anything is written', async (name) => {
+  const { log } = await openTestLog(temporaryDirectory('log'));
+  const files = new Map([
+    ['report.json', '{}'],
+    [name, 'evil'],
+  ]);
+  const pieces = { files, sessions: [], log: log.files, recording: () => log.entries(0) as never };
+  await expect(writeBundle(join(folder, 'q3'), pieces)).rejects.toMatchObject({ code: 'gateway_error', fault: 'peer' });
+  expect([readdirSync(folder), existsSync(join(dirname(folder), 'evil'))]).toEqual([[], false]);
+  await log.close();
+});
+
+it('a report as it is goes into its directory', async () => {
+  const { log } = await openTestLog(temporaryDirectory('log'));
+  await log.checkpoint();
+  const files = new Map(
+    ['report.html', 'report.json', 'README.txt', 'reader.py', 'bundle.json'].map((name) => [name, name]),
+  );
+  await writeBundle(join(folder, 'q4'), {
+    files,
+    sessions: [],
+    log: log.files,
+    recording: () => log.entries(0) as never,
+  });
+  expect(readFileSync(join(folder, 'q4', 'reader.py'), 'utf8')).toBe('reader.py');
+  await log.close();
+});
+
+it('a receipt of a session that is called as a path stays in its folder', async () => {
+  const receipts = temporaryDirectory('receipts');
+  const inner = join(receipts, 'inner');
+  const context = { api: async () => ({ call: async () => ({ receipt: 1 }) }), io: { say: () => {} } };
+  const kept = new Receipts(context as unknown as Context, inner);
+  kept.event({ type: 'session', session: '../../evil/x' } as never);
+  await kept.settled();
+  expect([readdirSync(receipts), readdirSync(inner)]).toEqual([['inner'], ['.._.._evil_x.receipt.json']]);
+});
