@@ -1,7 +1,7 @@
 // One place that `audit verify` was given → what is wrong with it. Joins the checks of the log, of recordings, of proofs and
 // receipts. Refuses to know: options as text, how findings are printed (commands/audit/verify.ts).
 
-import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, lstatSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { basename, join, sep } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { LogEntry } from '../../session/log/audit.ts';
@@ -122,7 +122,11 @@ async function checkFolder(
 function filesBeside(data: string) {
   return {
     names: readdirSync(data).filter((name) => name !== 'log' && name !== 'recordings'),
-    read: (name: string) => (existsSync(join(data, name)) ? readFileSync(join(data, name)) : undefined),
+    // What somebody handed over may have a pipe, a device or a folder where a file is due: that is none.
+    read: (name: string) =>
+      lstatSync(join(data, name), { throwIfNoEntry: false })?.isFile() === true
+        ? readFileSync(join(data, name))
+        : undefined,
   };
 }
 

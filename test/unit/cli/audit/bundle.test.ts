@@ -1,6 +1,6 @@
 // An auditor asks a gateway that he does not trust: what it answers is written where he said, and nowhere else.
 
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { expect, it } from 'vitest';
 import { writeBundle } from '../../../../src/cli/audit/bundle.ts';
@@ -8,6 +8,7 @@ import type { Context } from '../../../../src/cli/context.ts';
 import { Receipts } from '../../../../src/cli/receipts.ts';
 import { openTestLog } from '../../../support/log.ts';
 import { temporaryDirectory } from '../../../support/process.ts';
+import { hoopctl } from '../memory-io.ts';
 
 const folder = temporaryDirectory('bundle');
 
@@ -57,4 +58,22 @@ it('a receipt of a session that is called as a path stays in its folder', async 
   kept.event({ type: 'session', session: '../../evil/x' } as never);
   await kept.settled();
   expect([readdirSync(receipts), readdirSync(inner)]).toEqual([['inner'], ['.._.._evil_x.receipt.json']]);
+});
+
+it('what is no file is missing from a bundle that somebody handed over, and nothing is waited for', async () => {
+  const { log } = await openTestLog(temporaryDirectory('log'));
+  log.append('login', {});
+  await log.checkpoint();
+  const at = join(folder, 'handed');
+  const names = ['report.html', 'report.json', '..'];
+  const files = Object.fromEntries(names.map((name) => [name, 'a'.repeat(64)]));
+  const pieces = { sessions: [], log: log.files, recording: () => log.entries(0) as never };
+  await writeBundle(at, { ...pieces, files: new Map([['bundle.json', JSON.stringify({ sessions: [], files })]]) });
+  symlinkSync('/dev/zero', join(at, 'report.html'));
+  mkdirSync(join(at, 'report.json'));
+  const { code, out, err } = await hoopctl(['audit', 'verify', at, '--json']);
+  const problems: { code: string; where: string }[] = JSON.parse(out).places[0].problems;
+  expect([code, err]).toEqual([1, '']);
+  expect(problems.filter((one) => one.code === 'bundle_missing')).toHaveLength(names.length);
+  await log.close();
 });
