@@ -95,7 +95,7 @@ const comparable = (results: readonly ClientResult[]) =>
   results.map((one) => (one.tag?.startsWith('COPY') ? { ...one, columns: undefined } : one));
 
 describeWith(['psql', 'pgbench'], 'the replay of a session', () => {
-  it('has what the client got, byte for byte decoded, of a thousand statements', { timeout: 120_000 }, async () => {
+  it('has what the client got, byte for byte decoded, of a thousand statements', { timeout: 400_000 }, async () => {
     await using connected = await stage.alice.connect('app', [], { quiet: true });
     const tap = await Tap.on(connected.port);
     const env = {

@@ -17,7 +17,7 @@ export interface RunOptions {
   cwd?: string;
   /** Written to stdin, which is then closed. Without it stdin is empty. */
   input?: string | Buffer;
-  /** Milliseconds until SIGKILL; default 60,000. */
+  /** Milliseconds until SIGKILL; default 120,000. */
   timeout?: number;
   /** The user to run as (root only). */
   user?: { uid: number; gid: number };
@@ -88,7 +88,7 @@ export async function run(command: string, args: readonly string[], options: Run
   child.stderr!.on('data', (chunk: Buffer) => err.push(chunk));
   child.stdin!.on('error', () => {});
   child.stdin!.end(options.input ?? '');
-  const timer = setTimeout(() => killGroup(child, 'SIGKILL'), options.timeout ?? 60_000);
+  const timer = setTimeout(() => killGroup(child, 'SIGKILL'), options.timeout ?? 120_000);
   try {
     return await new Promise<Finished>((resolve, reject) => {
       child.once('error', reject);
