@@ -21,6 +21,11 @@ export const RETENTION_JUMP_MS: Limit = limit('retention_clock_jump_ms', 'ms', 8
 /** How long the gateway has to run with such a clock until it is believed. */
 export const RETENTION_PAUSE_MS: Limit = limit('retention_clock_pause_ms', 'ms', 86_400_000);
 
+/** When is looked again at a recording that could not be read. */
+const UNCLEAR_MS = 3_600_000;
+/** In one look, of recordings of one connection: then it is not them. */
+const PLACE_FAILURES = 10;
+
 export interface RetentionRule {
   /** All of these; {} is every connection. */
   readonly labels: Readonly<Record<string, string>>;
@@ -67,6 +72,8 @@ export function ruleFor(
 export class Retention {
   readonly #options: RetentionOptions;
   readonly #ticks: () => number;
+  /** Of which nobody could tell whether they are encrypted, and when to look again. */
+  readonly #unclear = new Map<string, number>();
   #lookedAt: number | undefined;
   #doubted = false;
 
@@ -102,11 +109,20 @@ export class Retention {
     // What is held stays the oldest: it must not hide what is not.
     for (let asked = most; ; asked *= 2) {
       const due = await store.aged(gateway, alike, clock.now() - rule.keep, asked);
-      const free = due.filter((session) => holding(holds, session).length === 0).slice(0, most);
+      const free = due
+        .filter((session) => holding(holds, session).length === 0 && !this.#isUnclear(session.id))
+        .slice(0, most);
       if (free.length < most && due.length === asked) continue;
+      let failures = 0;
       for (const session of free) {
+        const keyOnly = rule.then === 'erase-key' ? await this.#encrypted(session.id) : false;
+        if (keyOnly === undefined) {
+          failures += 1;
+          // It is the place that does not answer, and not the one recording: the others wait for the next look.
+          if (failures === PLACE_FAILURES) return done;
+          continue;
+        }
         try {
-          const keyOnly = rule.then === 'erase-key' && (await this.#options.encrypted(session.id));
           await order(session, { reason, by: 'retention', ...(keyOnly ? { only: 'key' } : {}) });
           done += 1;
         } catch (thrown) {
@@ -116,6 +132,31 @@ export class Retention {
       }
       return done;
     }
+  }
+
+  /** Undefined: nobody can tell for now, which is told once. One that is damaged or gone must not keep the others for ever. */
+  async #encrypted(session: string): Promise<boolean | undefined> {
+    const { encrypted, audit, log } = this.#options;
+    try {
+      const found = await encrypted(session);
+      this.#unclear.delete(session);
+      return found;
+    } catch (thrown) {
+      const why = asHoopctlError(thrown).message;
+      const known = this.#unclear.has(session);
+      this.#unclear.set(session, this.#ticks() + UNCLEAR_MS);
+      if (known) return undefined;
+      log.error(
+        { session, why },
+        `the recording of ${session} is old enough, and whether it is encrypted cannot be told`,
+      );
+      audit.append('failure', { what: 'retention cannot tell whether it is encrypted', session, why });
+      return undefined;
+    }
+  }
+
+  #isUnclear(session: string): boolean {
+    return (this.#unclear.get(session) ?? 0) > this.#ticks();
   }
 
   #labelsOf({ connection, labels }: Alike): Readonly<Record<string, string>> {

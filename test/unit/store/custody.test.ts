@@ -6,7 +6,7 @@ import { newSessionId } from '../../../src/core/ids.ts';
 import { silentLog } from '../../../src/core/log.ts';
 import { Custodian, type Places } from '../../../src/gateway/custody/custodian.ts';
 import { type Content, Purger } from '../../../src/session/custody/purge.ts';
-import { Retention, type RetentionRule, ruleFor } from '../../../src/session/custody/retention.ts';
+import { Retention, type RetentionRule } from '../../../src/session/custody/retention.ts';
 import type { Hold } from '../../../src/session/custody/store.ts';
 import type { SessionRecord } from '../../../src/session/records.ts';
 import type { Store } from '../../../src/store/index.ts';
@@ -15,18 +15,6 @@ import { EmbeddedStage, PostgresStage, type StoreStage } from './stages.ts';
 
 const DAY = 86_400_000;
 const NOW = Date.UTC(2026, 10, 29);
-
-it('a rule is the first whose labels a recording has', () => {
-  const rules: RetentionRule[] = [
-    { labels: { env: 'temp', team: 'a' }, keep: 1, then: 'purge' },
-    { labels: { env: 'temp' }, keep: 2, then: 'purge' },
-    { labels: { env: 'prod' }, keep: 3, then: 'purge' },
-  ];
-  expect(ruleFor(rules, { env: 'temp', team: 'a' })?.place).toBe(0);
-  expect(ruleFor(rules, { env: 'temp' })?.place).toBe(1);
-  expect(ruleFor(rules, { team: 'a' })).toBeUndefined();
-  expect(ruleFor([...rules, { labels: {}, keep: 4, then: 'purge' }], {})?.place).toBe(3);
-});
 
 describe.each([
   ['embedded', () => new EmbeddedStage()],
@@ -112,13 +100,13 @@ describe.each([
   describe('retention', () => {
     let rules: RetentionRule[];
     const keys = new Set<string>();
-    const retention = (purger = purgerOf(new Recorded())) =>
+    const retention = (purger = purgerOf(new Recorded()), encrypted = async (one: string) => keys.has(one)) =>
       new Retention({
         ...{ rules: () => rules, store: store.custody, keep: store.keyValues, gateway: 'gw-a', audit, clock, limit },
         ...{ log: silentLog, ticks: () => ticks, alerts: { raise: ({ type }: { type: string }) => alerts.push(type) } },
         labels: (connection): Record<string, string> => (connection === 'app' ? { env: 'prod' } : {}),
         order: (one, by) => purger.order(one, by),
-        encrypted: async (one) => keys.has(one),
+        encrypted,
       });
     beforeEach(() => {
       rules = [
@@ -156,6 +144,29 @@ describe.each([
       expect(await retention(purgerOf(content)).look()).toBe(2);
       expect((await session(one)).purge).toMatchObject({ only: 'key' });
       expect((await session(plain)).purge).not.toHaveProperty('only');
+    });
+
+    it('is kept from nothing by a recording that is damaged or not there, which is told once', async () => {
+      rules = [{ labels: {}, keep: DAY, then: 'erase-key' }];
+      limits.retention_batch = 2;
+      const lost = [await add(9 * DAY), await add(8 * DAY), await add(7 * DAY)];
+      const fine = [await add(3 * DAY), await add(2 * DAY)];
+      let repaired = false;
+      const encrypted = async (one: string) => {
+        if (!repaired && lost.includes(one)) throw new Error(`there is no recording of ${one}`);
+        return false;
+      };
+      const one = retention(purgerOf(new Recorded()), encrypted);
+      let gone = 0;
+      for (let look = 0; look < 4; look++) gone += await one.look();
+      expect([gone, ...(await Promise.all(fine.map(purgeOf)))]).toEqual([2, 'ordered', 'ordered']);
+      expect(await Promise.all(lost.map(purgeOf))).toEqual([undefined, undefined, undefined]);
+      expect(entries.map(({ kind, fields }) => [kind, fields.session])).toEqual(lost.map((id) => ['failure', id]));
+      repaired = true;
+      expect(await one.look()).toBe(0);
+      ticks += 3_600_001;
+      for (let look = 0; look < 2; look++) await one.look();
+      expect(await Promise.all(lost.map(purgeOf))).toEqual(['ordered', 'ordered', 'ordered']);
     });
 
     it('lets so many go at a time, the oldest first, and looks past what is held', async () => {
