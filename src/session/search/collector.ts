@@ -110,8 +110,9 @@ export class Collector {
   }
 
   #open(session: string, fields: Fields): void {
-    const principal = (fields.principal ?? {}) as Record<string, unknown>;
-    const { email, actor, subject = '', issuer = '', kind = '' } = principal as Record<string, string | undefined>;
+    const given = isObject(fields.principal) ? fields.principal : {};
+    const named = Object.entries(given).filter(([, value]) => typeof value === 'string');
+    const { email, actor, subject = '', issuer = '', kind = '' } = Object.fromEntries(named) as Record<string, string>;
     const name = email ?? subject;
     const opened: SearchedSession = {
       session,
@@ -130,13 +131,15 @@ export class Collector {
   }
 
   #intent(session: string, at: string, fields: Fields, from: Position): void {
-    const parts = Array.isArray(fields.parts) ? (fields.parts as Fields[]) : [];
+    const parts = Array.isArray(fields.parts) ? fields.parts.filter(isObject) : [];
     const all = (key: string) => [...new Set(parts.flatMap((part) => strings(part[key])))];
+    // A line that somebody changed is found by what is left of it, or not: it must not keep the index from those after it.
+    if (!whole(fields.op)) return;
     const verdict = fields.verdict === 'deny' || fields.verdict === 'review' ? fields.verdict : 'allow';
     const operation: Mutable<SearchedOperation> = {
       session,
-      op: Number(fields.op),
-      at: Date.parse(at),
+      op: fields.op,
+      at: Date.parse(at) || 0,
       how: text(fields.how),
       text: text(fields.text).slice(0, TEXT_CHARS),
       verdict,
@@ -165,7 +168,7 @@ export class Collector {
   }
 
   #masks({ operation }: Pending, fields: Fields): void {
-    const columns = Array.isArray(fields.columns) ? (fields.columns as Fields[]) : [];
+    const columns = Array.isArray(fields.columns) ? fields.columns.filter(isObject) : [];
     const found = columns.flatMap(({ column, mask }) => [text(column), text(mask)]);
     operation.masked = [...new Set([...operation.masked, ...found])].filter((name) => name !== '');
   }
@@ -181,9 +184,9 @@ export class Collector {
   #result(pending: Pending, fields: Fields): void {
     const { operation } = pending;
     this.#rows(pending, fields.values);
-    if (typeof fields.rows === 'number') operation.rows = (operation.rows ?? 0) + fields.rows;
-    if (typeof fields.bytes === 'number') operation.bytes = (operation.bytes ?? 0) + fields.bytes;
-    if (typeof fields.us === 'number') operation.us = Math.max(operation.us ?? 0, fields.us);
+    if (whole(fields.rows)) operation.rows = (operation.rows ?? 0) + fields.rows;
+    if (whole(fields.bytes)) operation.bytes = (operation.bytes ?? 0) + fields.bytes;
+    if (whole(fields.us)) operation.us = Math.max(operation.us ?? 0, fields.us);
     pending.left -= 1;
     const status =
       fields.status === 'ok' || fields.status === 'error' || fields.status === 'cancelled' ? fields.status : 'unknown';
@@ -208,6 +211,15 @@ export class Collector {
 }
 
 type Fields = Readonly<Record<string, unknown>>;
+
+/** As an index keeps it: not negative, and no more than a number tells exactly. */
+function whole(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= 0;
+}
+
+function isObject(value: unknown): value is Fields {
+  return typeof value === 'object' && value !== null;
+}
 
 function text(value: unknown): string {
   return typeof value === 'string' ? value : '';
