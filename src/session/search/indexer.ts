@@ -12,7 +12,11 @@ const BATCH_LINES = 50_000;
 /** Entries after which nothing of a session's content is to be found. */
 const FORGETS: ReadonlySet<string> = new Set(['purging', 'purge']);
 
+/** Of the words that operations are found by: those in an index of an earlier one are made again. */
+const WORDS = 2;
+
 interface State {
+  readonly words?: number;
   /** Recordings with operations that wait for their outcome are read again from the first of those on. */
   readonly cursor: Cursor;
   readonly sessions: readonly SearchedSession[];
@@ -86,7 +90,7 @@ export class Indexer {
     this.#kept = kept ?? '{}';
     const state = JSON.parse(this.#kept) as Partial<State>;
     // That of an earlier version says less: everything is read again, and takes the place of what is there.
-    const known = state.sessions !== undefined && state.cursor !== undefined;
+    const known = state.sessions !== undefined && state.cursor !== undefined && state.words === WORDS;
     this.#collector = new Collector(known ? state.sessions : []);
     this.#log = await logName(this.#source);
     if (!known) return new Follower(this.#source);
@@ -101,7 +105,8 @@ export class Indexer {
     const { index, open } = follower.cursor;
     const cursor: Cursor = { index, open: { ...open, ...this.#collector.waiting } };
     this.#log ??= await logName(this.#source);
-    const next: State = { cursor, sessions: this.#collector.sessions, ...(this.#log && { log: this.#log }) };
+    const { sessions: known } = this.#collector;
+    const next: State = { words: WORDS, cursor, sessions: known, ...(this.#log && { log: this.#log }) };
     const state = JSON.stringify(next);
     const { sessions, operations } = this.#collector.take();
     // A session that ends with tens of thousands that wait: before the last piece the reader stands where it stood.

@@ -10,7 +10,7 @@ import type {
   SearchIndex,
   SearchQuery,
 } from '../../../../src/session/search/operation.ts';
-import { searchWords as words } from '../../../../src/session/search/tokens.ts';
+import { fieldWord, searchWords as words } from '../../../../src/session/search/tokens.ts';
 import { Fts5Index } from '../../../../src/store/search/fts5.ts';
 import { PostgresIndex } from '../../../../src/store/search/postgres.ts';
 import { type Postgres, startPostgres } from '../../../support/postgres.ts';
@@ -113,6 +113,35 @@ describe.each([
     expect(await find({ words: ['after'] })).toEqual(['select after']);
     expect((await find({ words: ['nul'] })).length).toBe(1);
     expect((await find({ words: ['drop', 'search_operations'] })).length).toBe(1);
+    await index.close();
+  });
+
+  it('is found by who ran it and how it came out, whatever it says or reads', async () => {
+    // Mallory puts a text where Alice reads it; were it taken for his own mark, her statement would be his to find.
+    const owner = { issuer: 'local', subject: 'mallory' };
+    const planted = [
+      fieldWord('owner', `${owner.issuer}\0${owner.subject}`),
+      ...[fieldWord('who', 'mallory'), fieldWord('verdict', 'deny'), fieldWord('relation', 'salaries')],
+    ];
+    // U+19B0 is a letter by now, and none to FTS5, which cuts there.
+    for (const word of planted.slice()) {
+      planted.push(
+        `z${word}`,
+        word.toUpperCase(),
+        `${word}x`,
+        `\u19b0${word}`,
+        `${word}\u19b0`,
+        `a\u19b0${word}\u19b0b`,
+      );
+    }
+    await write([operation({ text: `select ${planted.join(' ')}`, results: planted.join(' ') })]);
+    expect(await find({ owner })).toEqual([]);
+    expect(await find({ who: 'mallory' })).toEqual([]);
+    expect(await find({ verdict: 'deny' })).toEqual([]);
+    expect(await find({ relation: 'salaries' })).toEqual([]);
+    // As a word it is found all the same, by who may.
+    for (const word of planted) expect(await find({ words: [word] })).toHaveLength(1);
+    expect(await find({ owner: { issuer: 'local', subject: 'alice' } })).toHaveLength(1);
     await index.close();
   });
 
