@@ -36,7 +36,8 @@ export function fieldWord(field: string, value: string): string {
   return word;
 }
 
-const ownerOf = (issuer: string, subject: string): string => `${issuer}\0${subject}`;
+/** Exactly: words are folded, and subjects that differ in a capital are two people (OpenID Connect Core, "sub"). */
+const ownerOf = (issuer: string, subject: string): string => Buffer.from(`${issuer}\0${subject}`).toString('hex');
 
 /** `customers` and `public.customers` both find `public.customers`. */
 function names(name: string): string[] {

@@ -120,7 +120,7 @@ describe.each([
     // Mallory puts a text where Alice reads it; were it taken for his own mark, her statement would be his to find.
     const owner = { issuer: 'local', subject: 'mallory' };
     const planted = [
-      fieldWord('owner', `${owner.issuer}\0${owner.subject}`),
+      fieldWord('owner', Buffer.from(`${owner.issuer}\0${owner.subject}`).toString('hex')),
       ...[fieldWord('who', 'mallory'), fieldWord('verdict', 'deny'), fieldWord('relation', 'salaries')],
     ];
     // U+19B0 is a letter by now, and none to FTS5, which cuts there.
@@ -142,6 +142,14 @@ describe.each([
     // As a word it is found all the same, by who may.
     for (const word of planted) expect(await find({ words: [word] })).toHaveLength(1);
     expect(await find({ owner: { issuer: 'local', subject: 'alice' } })).toHaveLength(1);
+    await index.close();
+  });
+
+  it('is found as one’s own by nobody whose subject differs in a capital', async () => {
+    await write([operation({ text: 'select mine' })], [session('s-1', { subject: '00uAbC' })]);
+    expect(await find({ owner: { issuer: 'local', subject: '00uAbC' } })).toEqual(['select mine']);
+    expect(await find({ owner: { issuer: 'local', subject: '00uabc' } })).toEqual([]);
+    expect(await find({ who: '00UABC' })).toEqual(['select mine']);
     await index.close();
   });
 
