@@ -11,10 +11,35 @@ import type { Product } from '../session/export/event.ts';
 import { readEntries } from '../session/log/reader.ts';
 import { followSource, type LogFollowing } from '../session/recorder/follow-source.ts';
 import type { ObjectReader } from '../store/elsewhere.ts';
+import type { Store } from '../store/index.ts';
 import { LogFolder } from '../store/log-directory.ts';
 import { recordingStem, segmentsOf, storedKey } from '../store/recording-files.ts';
 import type { Openers } from './encrypted.ts';
 import type { Io } from './io.ts';
+
+/** Errors: not_found, where it is no data directory. */
+export function logFolderOf(directory: string, named = directory): LogFolder {
+  if (existsSync(join(directory, 'log'))) return new LogFolder(join(directory, 'log'));
+  throw userError('not_found', `'${named}' is no gateway's data directory: it has no log`, {
+    fix: "give the --data of 'hoopctl serve'",
+  });
+}
+
+/** What a data directory's store says; undefined: it leads to none, as somebody's copy may. Errors: those of `openPlace`. */
+export async function withStore<T>(
+  directory: string,
+  env: Io['env'],
+  ask: (store: Store) => Promise<T>,
+): Promise<T | undefined> {
+  const place = readPlace(directory);
+  if (place?.store === undefined && !existsSync(join(directory, 'store.db'))) return undefined;
+  const store = await openPlace({ data: directory, place, clock: systemClock, log: silentLog, env });
+  try {
+    return await ask(store);
+  } finally {
+    await store.close();
+  }
+}
 
 /** The key files of a data directory. `objects`: reads those that are in object storage. */
 export function localKeys(
@@ -34,18 +59,8 @@ export async function localRecord(
   note: Readonly<Record<string, unknown>>,
   { openers, objects }: { readonly openers?: Openers | undefined; readonly objects?: ObjectReader | undefined } = {},
 ): Promise<{ readonly source: LogFollowing; readonly datastore: Product['datastore'] }> {
-  if (!existsSync(join(directory, 'log'))) {
-    throw userError('not_found', `'${directory}' is no gateway's data directory: it has no log`, {
-      fix: "give the --data of 'hoopctl serve'",
-    });
-  }
-  const place = readPlace(directory);
-  if (place?.store !== undefined || existsSync(join(directory, 'store.db'))) {
-    const store = await openPlace({ data: directory, place, clock: systemClock, log: silentLog, env });
-    await store.outbox.push('export', { ...note, by: user, local: true });
-    await store.close();
-  }
-  const folder = new LogFolder(join(directory, 'log'));
+  const folder = logFolderOf(directory);
+  await withStore(directory, env, (store) => store.outbox.push('export', { ...note, by: user, local: true }));
   const log = { entries: (from: number) => readEntries(folder, from) };
   const stem = (session: string) => join(directory, 'recordings', recordingStem(session));
   const sink = { files: (session: string) => segmentsOf(stem(session), objects) };

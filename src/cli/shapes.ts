@@ -60,6 +60,19 @@ export interface FoundItem {
   readonly text: string;
 }
 
+/** The gateways of one store. */
+export interface GatewaysAnswer {
+  readonly gateways: readonly {
+    readonly id: string;
+    readonly host: string;
+    readonly url: string;
+    readonly version: string;
+    readonly state: string;
+    readonly startedAt: string;
+    readonly seenAt: string;
+  }[];
+}
+
 export interface SessionItem {
   readonly id: string;
   readonly principal: PrincipalFacts;

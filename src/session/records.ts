@@ -93,6 +93,8 @@ export interface SessionFilter {
   readonly owner?: { readonly issuer: string; readonly subject: string };
   /** Started before this moment: for paging. */
   readonly before?: number;
+  /** Not ended before this moment. */
+  readonly since?: number;
   /** Only those of this gateway, and those of which it is not known. */
   readonly gateway?: string;
   readonly limit?: number;

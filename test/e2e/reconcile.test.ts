@@ -8,25 +8,14 @@ import { newIdentity } from '../../src/session/recorder/age/keys.ts';
 import type { Client } from '../support/gateway.ts';
 import { logEntries } from '../support/log.ts';
 import { DEBIAN_POSTGRES, describeWith } from '../support/needs.ts';
-import { copyUnder, eventually, runOk, sleep } from '../support/process.ts';
+import { copyUnder, sleep } from '../support/process.ts';
+import { allLogged, LOGGING, logOf, PREFIX, type Reconciled, runDirect } from '../support/reconcile.ts';
 import { pendingReview } from '../support/reviews.ts';
 import { allSealed } from '../support/sessions.ts';
 import { connectionTo, type Stage, startStage } from '../support/stage.ts';
 import { bind, execute, parse, query, sync, WireClient } from '../support/wire.ts';
 
-interface Reconciled {
-  ok: boolean;
-  connections: string[];
-  incomplete: { connection: string; why: string; sessions: string[] }[];
-  matched: number;
-  own: number;
-  failed: number;
-  notRecorded: { text: string; application: string; who?: string }[];
-  notLogged: { text: string; session: string; op: number }[];
-}
-
 const key = newIdentity(new Date());
-const PREFIX = '%m [%p] %u@%d %a ';
 const credentials = { user: 'gw', password: 'env:TARGET_PASSWORD' };
 let stage: Stage;
 let auditor: Client;
@@ -41,15 +30,8 @@ describeWith(['postgresql-15', 'psql', 'pgbench'], 'the record against what the 
         version: 'debian15',
         databases: ['app', 'other'],
         config: {
-          log_statement: "'all'",
-          log_line_prefix: `'${PREFIX}'`,
-          log_timezone: "'UTC'",
-          logging_collector: 'on',
-          // One file of each form, whatever the hour and however long it gets.
-          log_rotation_age: 0,
-          log_rotation_size: 0,
+          ...LOGGING,
           log_destination: "'stderr,csvlog,jsonlog'",
-          shared_preload_libraries: "'pg_stat_statements'",
         },
       },
       (server) => ({
@@ -86,10 +68,8 @@ describeWith(['postgresql-15', 'psql', 'pgbench'], 'the record against what the 
     await server.query(`alter role gw password '${server.password}'`);
     auditor = await stage.gateway.user('iris', { groups: ['auditors'] });
     admin = await stage.gateway.user('carol', { groups: ['admins'] });
-    const [{ data_directory: data }] = (await server.query('show data_directory')) as [{ data_directory: string }];
-    const named = (ending: string) =>
-      join(data, 'log', readdirSync(join(data, 'log')).find((name) => name.endsWith(ending))!);
-    logs = { plain: named('.log'), csv: named('.csv'), json: named('.json') };
+    const [plainLog, csv, json] = await Promise.all(['.log', '.csv', '.json'].map((ending) => logOf(server, ending)));
+    logs = { plain: plainLog!, csv: csv!, json: json! };
     from = new Date().toISOString();
     await work(await stage.gateway.user('bob', { groups: ['dba'] }));
   });
@@ -130,19 +110,8 @@ describeWith(['postgresql-15', 'psql', 'pgbench'], 'the record against what the 
     await allSealed(gateway);
   }
 
-  let logged = 0;
-
-  /** What was said before this is in the server's files: a process of its own writes them, in order, a moment later. */
-  async function allLogged(): Promise<void> {
-    const mark = `mark ${++logged} of the test`;
-    await stage.server.query(`select '${mark}'`);
-    await eventually('the server has written all of it', () =>
-      Object.values(logs).every((file) => readFileSync(file, 'utf8').includes(mark)),
-    );
-  }
-
   async function reconcile(more: readonly string[], code = 0): Promise<Reconciled> {
-    await allLogged();
+    await allLogged(stage.server, Object.values(logs));
     const done = await auditor.run(['audit', 'reconcile', 'app', '--from', from, '--json', ...more]);
     expect(done.code, `${done.stdout}\n${done.stderr}`).toBe(code);
     return JSON.parse(done.stdout) as Reconciled;
@@ -165,14 +134,10 @@ describeWith(['postgresql-15', 'psql', 'pgbench'], 'the record against what the 
 
   it('names what ran under the account beside the gateway, whatever it calls itself', async () => {
     const { server } = stage;
-    const direct = (text: string, application: string) =>
-      runOk('psql', ['-h', server.host, '-p', String(server.port), '-U', 'gw', '-d', 'app', '-c', text], {
-        env: { ...process.env, PGPASSWORD: server.password, PGAPPNAME: application },
-      });
     // As the gateway would call itself, one of them a text that did come through it.
-    await direct('select ssn from v', 'psql (alice@example.com via hoopctl)');
-    await direct('select * from secrets', 'hoopctl catalogue');
-    await direct('select 42', 'x other@app');
+    await runDirect(server, 'select ssn from v', 'psql (alice@example.com via hoopctl)');
+    await runDirect(server, 'select * from secrets', 'hoopctl catalogue');
+    await runDirect(server, 'select 42', 'x other@app');
     for (const args of [plain(), ['--log', logs.csv], ['--log', logs.json]]) {
       const { notRecorded, notLogged } = await reconcile(args, 1);
       expect(notRecorded.map(({ text }) => text).sort()).toEqual([
@@ -225,19 +190,7 @@ describeWith(['postgresql-15', 'psql', 'pgbench'], 'the record against what the 
     expect([agreed.code, agreed.stdout]).toEqual([0, expect.stringContaining('"differences":[]')]);
     await server.query('set role gw; select ssn from customers where n = 99', 'app');
     await sleep(10);
-    const args = [
-      '-h',
-      server.host,
-      '-p',
-      String(server.port),
-      '-U',
-      'gw',
-      '-d',
-      'app',
-      '-c',
-      'select ssn from customers where n = 98',
-    ];
-    await runOk('psql', args, { env: { ...process.env, PGPASSWORD: server.password } });
+    await runDirect(server, 'select ssn from customers where n = 98');
     const differs = await auditor.run(counts, { env });
     expect(differs.code).toBe(1);
     const { differences } = JSON.parse(differs.stdout) as {
@@ -262,7 +215,7 @@ describeWith(['postgresql-15', 'psql', 'pgbench'], 'the record against what the 
     const found = await reconcile(plain(), 1);
     expect([texts(found), found.incomplete]).toEqual([
       ['select 200'],
-      [{ connection: 'shut', why: 'encrypted', sessions: [shut] }],
+      [{ gateway: found.gateways[0]!.gateway, connection: 'shut', why: 'encrypted', sessions: [shut] }],
     ]);
     const { stdout } = await auditor.run(['audit', 'reconcile', 'app', '--from', from, ...plain()]);
     expect(stdout).toContain(
@@ -282,7 +235,7 @@ describeWith(['postgresql-15', 'psql', 'pgbench'], 'the record against what the 
     const left = await reconcile(opened, 1);
     expect([texts(left), left.incomplete]).toEqual([
       ['select 100'],
-      [{ connection: 'other', why: 'purged', sessions: [other] }],
+      [{ gateway: left.gateways[0]!.gateway, connection: 'other', why: 'purged', sessions: [other] }],
     ]);
   });
 

@@ -7,7 +7,6 @@ import { userError } from '../../core/errors.ts';
 import { silentLog } from '../../core/log.ts';
 import type { Counted, Protocol } from '../../protocol/contract.ts';
 import { compareCounts } from '../../session/reconcile/counts.ts';
-import { sentOperations } from '../../session/reconcile/sent.ts';
 import { CredentialResolver } from '../../target/credentials.ts';
 import { createTarget } from '../../target/target.ts';
 import type { Context } from '../context.ts';
@@ -15,11 +14,11 @@ import { needDocument, readText } from '../document.ts';
 import { oneLine, plural } from '../text.ts';
 import { Gaps, takenIn } from './gaps.ts';
 import { type Asked, reachedBy } from './reached.ts';
-import { type CopyWanted, copiedEvents } from './sides.ts';
+import { type CopyWanted, sentOnRecord } from './sides.ts';
 
 const TARGET_MS = 20_000;
 
-interface Wanted extends Omit<CopyWanted, 'connections' | 'config'>, Asked {
+interface Wanted extends Omit<CopyWanted, 'config'>, Asked {
   readonly counts: string;
   readonly config: string;
 }
@@ -40,10 +39,9 @@ export async function counts({ counts: file, config, ...wanted }: Wanted, contex
   const recorded = new Map<string, { text: string; count: number }>();
   const span = { since: before.at, until: counted.at };
   const reached = await reachedBy(context, { ...wanted, document: readText(context, config) }, span);
-  const { connections } = reached;
+  const { connections, sources } = reached;
   const gaps = new Gaps(reached);
-  const events = copiedEvents(context, { ...wanted, config, connections }, span);
-  for await (const { text, executes, status } of sentOperations(events, gaps.unread(connection, wanted))) {
+  for await (const { text, executes, status } of sentOnRecord(context, { ...wanted, config }, reached, gaps, span)) {
     // A target counts what came to its end.
     if (status !== 'ok') continue;
     for (const shape of await protocol.shapes!(executes ?? text)) {
@@ -58,9 +56,10 @@ export async function counts({ counts: file, config, ...wanted }: Wanted, contex
   }
   const from = new Date(before.at).toISOString();
   const ok = found.length === 0;
-  await context.print({ ok, connections, incomplete: gaps.list, from, to: at, differences: found }, () => {
+  const said = { ok, gateways: sources, connections, incomplete: gaps.list, from, to: at, differences: found };
+  await context.print(said, () => {
     const lines = found.map((one) => `  target ${one.target}, record ${one.record}: ${oneLine(one.text, 160)}\n`);
-    return `from ${from} to ${at}: ${ok ? 'both sides agree' : `${plural(found.length, 'statement')} counted differently`}\n${takenIn(connections)}${lines.join('')}${ok ? '' : gaps.words()}`;
+    return `from ${from} to ${at}: ${ok ? 'both sides agree' : `${plural(found.length, 'statement')} counted differently`}\n${takenIn(reached)}${lines.join('')}${ok && !gaps.partial ? '' : gaps.words()}`;
   });
   return ok ? 0 : 1;
 }

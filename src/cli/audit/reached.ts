@@ -1,9 +1,7 @@
 // Who reaches the target of a connection: under which accounts, and which other connections lead there by one of them, as the
-// configurations on record name them; and what the log says is not in the record of theirs.
-// Refuses to know: what was sent, what the target says.
+// configurations on record name them; and what is not in the record of theirs that is taken in.
+// Refuses to know: what was sent, what the target says, where records are (sources.ts).
 
-import { join, resolve } from 'node:path';
-import { openDocument } from '../../config/document.ts';
 import { userError } from '../../core/errors.ts';
 import { canonicalHost } from '../../core/hosts.ts';
 import { parseSecretRef } from '../../core/secret.ts';
@@ -11,20 +9,14 @@ import { CONNECTION_KEYS } from '../../gateway/document.ts';
 import type { Protocol } from '../../protocol/contract.ts';
 import { loadProtocol } from '../../protocol/index.ts';
 import type { Span } from '../../session/export/between.ts';
-import type { LogEntry } from '../../session/log/audit.ts';
-import { readEntries } from '../../session/log/reader.ts';
-import { begins, ends, sessionOf } from '../../session/recorder/follow.ts';
-import { LogFolder } from '../../store/log-directory.ts';
 import type { Context } from '../context.ts';
-import { logAt } from './source.ts';
-
-/** Why the record has nothing of a session that can be read, or not all. */
-export type Gone = 'purged' | 'key erased' | 'damaged' | 'unrecorded';
+import { type Lack, lacking } from './elsewhere.ts';
+import { parseDocument, type Source, sourcesOf, type Told, type Written } from './sources.ts';
 
 export interface Asked {
   readonly connection: string;
-  /** A data directory; undefined: the gateway. */
-  readonly data: string | undefined;
+  /** Data directories, each of one gateway; none: the gateway is asked. */
+  readonly data: readonly string[];
   /** Accounts that were named; empty: as the configurations say. */
   readonly account: readonly string[];
   /** Connections that were named to be taken in. */
@@ -35,6 +27,8 @@ export interface Asked {
 
 export interface Reached {
   readonly protocol: Protocol;
+  /** Whose records are taken in. */
+  readonly sources: readonly Source[];
   /** As configured, or as named; a reference where the configuration tells no more. */
   readonly accounts: readonly string[];
   /** The one that was asked for, and those that reach the same target by the same account. */
@@ -42,26 +36,52 @@ export interface Reached {
   /** Those that reach it by an account that the configuration does not tell. */
   readonly unclear: readonly string[];
   /** Sessions of these connections in that time. */
-  readonly gone: ReadonlyMap<string, { readonly connection: string; readonly why: Gone }>;
+  readonly gone: ReadonlyMap<string, Lack>;
+  /** Gateways whose store other gateways may share, and nobody could ask it. */
+  readonly unasked: readonly string[];
 }
 
-/** Errors: no_such_connection, not_supported; those of the log. */
+/** Errors: no_such_connection, not_supported, usage; those of the log and of the store. */
 export async function reachedBy(context: Context, asked: Asked, span: Span): Promise<Reached> {
   const { connection, data } = asked;
-  const folder = data === undefined ? undefined : new LogFolder(join(resolve(context.io.cwd, data), 'log'));
-  const entries = folder === undefined ? (await logAt(context, undefined)).entries(0) : readEntries(folder, 0);
-  const { documents, gone } = await fromLog(entries, span);
-  const all = [...documents, ...(asked.document === undefined ? [] : [asked.document])].map(connectionsIn);
-  const last = all.findLast((one) => one[connection] !== undefined)?.[connection];
-  if (typeof last?.protocol !== 'string') {
-    throw userError('no_such_connection', `no configuration on record has the connection '${connection}' in this time`);
-  }
-  const protocol = await loadProtocol(last.protocol);
-  if (protocol === undefined) throw userError('not_supported', `this hoopctl does not know '${last.protocol}'`);
+  const told = await sourcesOf(context, data, span);
+  const ours = asked.document === undefined ? [] : [asked.document];
+  const all = [...told.flatMap(({ documents }) => documents), ...ours].map(connectionsIn);
+  const protocol = await protocolOf(connection, told, ours);
   const ways = all.flatMap((one) => Object.entries(one).flatMap(([name, written]) => wayOf(protocol, name, written)));
   const found = sharing(ways, asked);
-  const ours = [...gone].filter(([, one]) => found.connections.includes(one.connection));
-  return { protocol, ...found, gone: new Map(ours) };
+  const lacks = await lacking(context, told, { ...found, span });
+  const sources = told.map(({ gateway, data: directory }) => ({ gateway, data: directory }));
+  return { protocol, sources, ...found, ...lacks };
+}
+
+/** As each gateway has it last, and the configuration beside them. */
+export async function protocolOf(
+  connection: string,
+  told: readonly Pick<Told, 'gateway' | 'documents'>[],
+  ours: readonly string[],
+): Promise<Protocol> {
+  const has = (documents: readonly string[]) =>
+    documents.map((one) => connectionsIn(one)[connection]?.protocol).findLast((name) => typeof name === 'string');
+  const sides = [...told, { gateway: 'the configuration given', documents: ours }];
+  const named = sides.flatMap(({ gateway, documents }) => {
+    const name = has(documents);
+    return name === undefined ? [] : [{ gateway, name: String(name) }];
+  });
+  const last = named.at(-1);
+  if (last === undefined) {
+    throw userError('no_such_connection', `no configuration on record has the connection '${connection}' in this time`);
+  }
+  const other = named.find(({ name }) => name !== last.name);
+  if (other !== undefined) {
+    const both = [other, last].map(({ gateway, name }) => `'${name}' (${gateway})`).join(' and ');
+    throw userError('usage', `'${connection}' has two protocols, ${both}: these are not the same connection`, {
+      fix: 'take in only gateways at which the connection means the same',
+    });
+  }
+  const protocol = await loadProtocol(last.name);
+  if (protocol === undefined) throw userError('not_supported', `this hoopctl does not know '${last.name}'`);
+  return protocol;
 }
 
 /** One connection of one configuration. */
@@ -107,11 +127,8 @@ export function isReference(user: string): boolean {
   return parseSecretRef(user) !== undefined;
 }
 
-type Written = Readonly<Record<string, unknown>>;
-
 function connectionsIn(text: string): Readonly<Record<string, Written>> {
-  const document = openDocument(text, 'document').value?.value as { connections?: Record<string, Written> } | undefined;
-  return document?.connections ?? {};
+  return parseDocument(text).connections ?? {};
 }
 
 function wayOf(protocol: Protocol, name: string, written: Written): Way[] {
@@ -125,37 +142,4 @@ function wayOf(protocol: Protocol, name: string, written: Written): Way[] {
   };
   if (typeof target?.host !== 'string' || typeof credentials?.user !== 'string') return [];
   return [{ name, place: `${canonicalHost(target.host)} ${String(target.port)}`, user: credentials.user }];
-}
-
-/** The versions of the configuration that were in force in that time, and sessions in it that are not whole in the record. */
-async function fromLog(entries: AsyncIterable<LogEntry>, { since, until }: Span) {
-  let documents: string[] = [];
-  const during = new Map<string, string>();
-  const gone = new Map<string, { connection: string; why: Gone }>();
-  for await (const entry of entries) {
-    const { kind, fields } = entry;
-    const at = Date.parse(entry.at);
-    if (kind === 'policy' && typeof fields.document === 'string' && at < until) {
-      documents = at <= since ? [fields.document] : [...documents, fields.document];
-    }
-    const session = sessionOf(entry);
-    if (session === undefined) continue;
-    if (begins(entry) && at < until) during.set(session, String(fields.connection));
-    const connection = during.get(session);
-    if (connection === undefined) continue;
-    const why = whyGone(entry);
-    if (why !== undefined) gone.set(session, { connection, why });
-    // Over before that time: whatever becomes of its recording.
-    else if (ends(entry) && at < since) during.delete(session);
-  }
-  for (const session of gone.keys()) if (!during.has(session)) gone.delete(session);
-  return { documents, gone };
-}
-
-function whyGone(entry: LogEntry): Gone | undefined {
-  const { kind, fields } = entry;
-  if (kind === 'purge' || kind === 'purging') return fields.what === 'key' ? 'key erased' : 'purged';
-  if (kind !== 'failure') return undefined;
-  if (ends(entry)) return 'damaged';
-  return fields.unrecorded === true ? 'unrecorded' : undefined;
 }

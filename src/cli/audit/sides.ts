@@ -1,4 +1,4 @@
-// The two sides of `audit reconcile`: what the record says of connections, from the gateway or its data directory, and where
+// The two sides of `audit reconcile`: what the record says of connections, from the gateway or data directories, and where
 // the target's own account comes from. Refuses to know: how they are compared, which connections (reached.ts).
 
 import { createReadStream, statSync } from 'node:fs';
@@ -7,22 +7,25 @@ import { resolve } from 'node:path';
 import { userError } from '../../core/errors.ts';
 import type { Span } from '../../session/export/between.ts';
 import { copyOf } from '../../session/export/stream.ts';
-import type { CopiedEvent } from '../../session/reconcile/sent.ts';
+import type { Sent } from '../../session/reconcile/match.ts';
+import { type CopiedEvent, sentOperations } from '../../session/reconcile/sent.ts';
 import type { ObjectReader } from '../../store/elsewhere.ts';
 import type { Context } from '../context.ts';
 import { Openers, readerFrom } from '../encrypted.ts';
 import { reasoned } from '../reading.ts';
 import { localKeys, localRecord } from '../record-local.ts';
 import { remoteKeys, remoteRecord } from '../record-remote.ts';
+import type { Gaps } from './gaps.ts';
 import { objectsIn } from './objects.ts';
+import type { Reached } from './reached.ts';
+import type { Source } from './sources.ts';
 
 /** What is looked at of a copy. */
 const KINDS = ['session.intent', 'session.review', 'session.result', 'session.seal'];
 
 export interface CopyWanted {
-  readonly connections: readonly string[];
-  /** A data directory; undefined: the gateway. */
-  readonly data: string | undefined;
+  /** The one that was asked for. */
+  readonly connection: string;
   readonly reason: string | undefined;
   /** For recordings that are encrypted. */
   readonly identity: string | undefined;
@@ -30,10 +33,24 @@ export interface CopyWanted {
   readonly config: string | undefined;
 }
 
-/** The connections' operations, their reviews and results. That they were read is on record. */
-export async function* copiedEvents(
+/** What each gateway's record says was sent by these connections. That it was read is on record there. */
+export async function* sentOnRecord(
   context: Context,
-  { data, connections, reason, identity, config }: CopyWanted,
+  wanted: CopyWanted,
+  { sources, connections }: Pick<Reached, 'sources' | 'connections'>,
+  gaps: Gaps,
+  span: Span,
+): AsyncGenerator<Sent> {
+  for (const source of sources) {
+    const events = copiedEvents(context, { ...wanted, ...source, connections }, span);
+    yield* sentOperations(events, gaps.unread(wanted.connection, wanted, source));
+  }
+}
+
+/** Operations, their reviews and results. */
+async function* copiedEvents(
+  context: Context,
+  { data, connections, reason, identity, config }: Source & Pick<Reached, 'connections'> & CopyWanted,
   span: Span,
 ): AsyncGenerator<CopiedEvent> {
   const iso = (ms: number) => new Date(ms).toISOString();

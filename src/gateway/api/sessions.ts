@@ -90,6 +90,7 @@ export function sessionRoutes(parts: Parts): Route[] {
         connection: z.string().optional(),
         principal: z.string().optional().describe('Subject or e-mail.'),
         before: z.iso.datetime().optional().describe('Started before this moment: for paging.'),
+        since: z.iso.datetime().optional().describe('Not ended before this moment.'),
         limit: z.coerce.number().int().min(1).max(1000).default(100),
       }),
       answer: z.object({ sessions: z.array(sessionShape) }),
@@ -101,6 +102,7 @@ export function sessionRoutes(parts: Parts): Route[] {
           ...(query.connection === undefined ? {} : { connection: query.connection }),
           ...(query.principal === undefined ? {} : { who: query.principal }),
           ...(query.before === undefined ? {} : { before: Date.parse(query.before) }),
+          ...(query.since === undefined ? {} : { since: Date.parse(query.since) }),
           ...(mayReadAll(parts, caller.principal, roles, query.connection) ? {} : { owner: { issuer, subject } }),
         };
         const listed = await parts.stores.sessions.list(filter);

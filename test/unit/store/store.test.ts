@@ -261,6 +261,11 @@ describe.each([
       expect(await starts({ owner: { issuer: 'corp', subject: 'bob' } })).toEqual([3, 1]);
       expect(await starts({ owner: { issuer: 'local', subject: 'bob' } })).toEqual([]);
       expect(await starts({ before: 3, limit: 2 })).toEqual([2, 1]);
+      const [, , third, second] = await store.sessions.list();
+      await store.sessions.update(second!.id, { endedAt: 10 });
+      await store.sessions.update(third!.id, { endedAt: 20 });
+      expect(await starts({ since: 11 })).toEqual([4, 3, 2, 0]);
+      expect(await starts({ since: 20, before: 3 })).toEqual([2, 0]);
     });
   });
 

@@ -1,19 +1,8 @@
 // `hoopctl admin gateways ls`: the gateways that share one store.
 
 import { command as define } from '../../command.ts';
+import type { GatewaysAnswer } from '../../shapes.ts';
 import { relativeTime, table } from '../../text.ts';
-
-interface GatewaysAnswer {
-  readonly gateways: readonly {
-    readonly id: string;
-    readonly host: string;
-    readonly url: string;
-    readonly version: string;
-    readonly state: string;
-    readonly startedAt: string;
-    readonly seenAt: string;
-  }[];
-}
 
 export const command = define({
   notes:

@@ -5,11 +5,10 @@ import { parseDuration } from '../../../core/clock.ts';
 import { userError } from '../../../core/errors.ts';
 import type { Logged } from '../../../protocol/contract.ts';
 import { Matcher, type Reconciled, type Sent } from '../../../session/reconcile/match.ts';
-import { sentOperations } from '../../../session/reconcile/sent.ts';
 import { counts } from '../../audit/counts.ts';
 import { Gaps, takenIn } from '../../audit/gaps.ts';
 import { isReference, type Reached, reachedBy } from '../../audit/reached.ts';
-import { copiedEvents, logBytes } from '../../audit/sides.ts';
+import { logBytes, sentOnRecord } from '../../audit/sides.ts';
 import { command as define } from '../../command.ts';
 import { DEFAULT_FILE } from '../../document.ts';
 import { IDENTITY_OPTION } from '../../encrypted.ts';
@@ -45,7 +44,12 @@ export const command = define({
       help: `the gateway's configuration: with --counts for the target and its credentials (default: ${DEFAULT_FILE}), with --data for object storage`,
     },
     rows: { value: 'COUNT', default: '50', help: 'how many are listed at most' },
-    data: { value: 'DIR', trusted: true, help: "read a gateway's data directory instead of asking the gateway" },
+    data: {
+      value: 'DIR',
+      many: true,
+      trusted: true,
+      help: "read a gateway's data directory, or a copy, instead of asking the gateway: once for each gateway",
+    },
   },
   arguments: [{ name: 'connection', help: 'whose target it is', complete: 'connections' }],
   notes: `For admins and auditors. Lists what the target says ran under the gateway's account and the record does not have (it did
@@ -53,12 +57,13 @@ not come through the gateway), and what the record says was sent and the target 
 the same text, at most --tolerance apart; parameters are not compared. The target has to log every statement
 (log_statement = all) in English, with log_timezone = UTC. The gateway's own reading of the catalogue is known by its texts, and counted apart.
 What came by other connections to the same host and port by the same account is taken in, and they are named. Where the record of
-one of them is not whole, or cannot be read, it says that the comparison is incomplete, and because of which.
+one of them is not whole, or cannot be read, it says that the comparison is incomplete, and because of which. Where several gateways
+share a store, name the data directory of each, or a copy, with --data: what is left out is told as incomplete, by gateway.
 --counts needs pg_stat_statements and is coarser: counts by shape between two calls, at a time when little runs.
 Exit code 0: both sides agree. 1: they do not.`,
   run: async (values, context) => {
     const { connection } = values;
-    const asked = { connection, data: values.data, account: values.account ?? [], with: values.with ?? [] };
+    const asked = { connection, data: values.data ?? [], account: values.account ?? [], with: values.with ?? [] };
     if (values.counts !== undefined)
       return counts({ ...values, ...asked, counts: values.counts, config: values.config ?? DEFAULT_FILE }, context);
     const now = Date.now();
@@ -77,8 +82,10 @@ Exit code 0: both sides agree. 1: they do not.`,
     if (tolerance === undefined) throw userError('usage', `--tolerance is '${values.tolerance}', expected such as 10s`);
     const rows = /^\d{1,6}$/.test(values.rows) ? Number(values.rows) : undefined;
     if (rows === undefined) throw userError('usage', `--rows is '${values.rows}', expected a number`);
-    const reached = await reachedBy(context, asked, span);
-    const { protocol, accounts, connections } = reached;
+    // What was sent just before or after belongs to what was logged in the span, and needs no counterpart itself.
+    const wide = { since: span.since - tolerance, until: Math.min(now, span.until + tolerance) };
+    const reached = await reachedBy(context, asked, wide);
+    const { protocol, sources, accounts, connections } = reached;
     if (accounts.some(isReference)) {
       throw userError('usage', `the configuration does not say under which account '${connection}' is reached`, {
         fix: 'name it with --account',
@@ -93,22 +100,14 @@ Exit code 0: both sides agree. 1: they do not.`,
       const log = protocol.logged(logBytes(context, file), { accounts, prefix: values.logPrefix });
       for await (const one of log) if (within(one)) matcher.logged(one);
     }
-    // What was sent just before or after belongs to what was logged in the span, and needs no counterpart itself.
-    const events = copiedEvents(
-      context,
-      { ...values, connections },
-      {
-        since: span.since - tolerance,
-        until: Math.min(now, span.until + tolerance),
-      },
-    );
     const gaps = new Gaps(reached);
-    const unread = gaps.unread(connection, values);
-    for await (const one of sentOperations(events, unread)) matcher.sent({ ...one, optional: !within(one) });
+    for await (const one of sentOnRecord(context, values, reached, gaps, wide)) {
+      matcher.sent({ ...one, optional: !within(one) });
+    }
     const found = matcher.finish();
     // A log that has nothing of it says nothing.
     const good = found.covers !== undefined && found.notRecorded.length === 0 && found.notLogged.length === 0;
-    const said = { ok: good, accounts, connections, incomplete: gaps.list, ...shown(found) };
+    const said = { ok: good, gateways: sources, accounts, connections, incomplete: gaps.list, ...shown(found) };
     await context.print(said, () => words(found, reached, rows, gaps));
     if (found.covers === undefined)
       context.io.say(
@@ -129,7 +128,8 @@ function shown({ covers, notRecorded, notLogged, ...numbers }: Reconciled): obje
   };
 }
 
-function words(found: Reconciled, { accounts, connections }: Reached, rows: number, gaps: Gaps): string {
+function words(found: Reconciled, reached: Reached, rows: number, gaps: Gaps): string {
+  const { accounts } = reached;
   const { matched, own, failed, outside, covers, notRecorded, notLogged } = found;
   const list = <T>(title: string, all: readonly T[], line: (one: T) => string) =>
     all.length === 0
@@ -149,12 +149,12 @@ function words(found: Reconciled, { accounts, connections }: Reached, rows: numb
   const strange = whole ? 'did not come through the gateway' : 'not found in what could be read of the record';
   return [
     `${plural(matched, 'statement')} of ${accounts.join(', ')} in both${more.map((one) => `, ${one}`).join('')}${covered}\n`,
-    takenIn(connections),
+    takenIn(reached),
     list(strange, notRecorded, (one: Logged) => {
       const who = one.application === '' ? '' : `, application ${JSON.stringify(one.application)}`;
       return `${iso(one.at)}  line ${one.line}  ${one.account}@${one.database}${who}: ${oneLine(one.text, 160)}`;
     }),
-    notRecorded.length === 0 ? '' : gaps.words(),
+    notRecorded.length === 0 && !gaps.partial ? '' : gaps.words(),
     list('recorded, and not in the log', notLogged, (one: Sent) => {
       return `${iso(one.at)}  ${one.session} #${one.op}  ${one.who}: ${oneLine(one.text, 160)}`;
     }),

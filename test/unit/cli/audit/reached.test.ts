@@ -2,7 +2,7 @@
 
 import { expect, it } from 'vitest';
 import { Gaps } from '../../../../src/cli/audit/gaps.ts';
-import { sharing, type Way } from '../../../../src/cli/audit/reached.ts';
+import { protocolOf, sharing, type Way } from '../../../../src/cli/audit/reached.ts';
 
 const way = (name: string, user: string, place = '10.0.0.5 5432'): Way => ({ name, user, place });
 const ask = (ways: readonly Way[], more: { account?: string[]; with?: string[] } = {}) =>
@@ -37,24 +37,70 @@ it('what is named is taken in, with its account; one that no configuration has i
 
 it('what the record lacks is told by connection and reason; encrypted statements of the connection itself are an error', () => {
   const gone = new Map([
-    ['s-1', { connection: 'app', why: 'purged' as const }],
-    ['s-2', { connection: 'app', why: 'key erased' as const }],
+    ['s-1', { gateway: 'gw-a', connection: 'app', why: 'purged' as const }],
+    ['s-2', { gateway: 'gw-a', connection: 'app', why: 'key erased' as const }],
   ]);
-  const gaps = new Gaps({ gone, unclear: ['other'] });
-  const unread = gaps.unread('app', { identity: undefined });
+  const sources = [{ gateway: 'gw-a', data: undefined }];
+  const gaps = new Gaps({ gone, unclear: ['other'], unasked: [], sources, connections: ['app'] });
+  const unread = gaps.unread('app', { identity: undefined }, sources[0]!);
   unread({ id: 's-2', connection: 'app' });
   unread({ id: 's-3', connection: 'same' });
   unread({ id: 's-4', connection: 'same' });
   unread({ id: 's-4', connection: 'same' });
   expect(() => unread({ id: 's-5', connection: 'app' })).toThrow(/what session s-5 sent is encrypted/);
-  gaps.unread('app', { identity: 'auditor.key' })({ id: 's-5', connection: 'app' });
+  gaps.unread('app', { identity: 'auditor.key' }, sources[0]!)({ id: 's-5', connection: 'app' });
   expect(gaps.list).toEqual([
     { connection: 'other', why: 'unclear', sessions: [] },
-    { connection: 'app', why: 'purged', sessions: ['s-1'] },
-    { connection: 'app', why: 'key erased', sessions: ['s-2'] },
-    { connection: 'same', why: 'encrypted', sessions: ['s-3', 's-4'] },
-    { connection: 'app', why: 'encrypted', sessions: ['s-5'] },
+    { gateway: 'gw-a', connection: 'app', why: 'purged', sessions: ['s-1'] },
+    { gateway: 'gw-a', connection: 'app', why: 'key erased', sessions: ['s-2'] },
+    { gateway: 'gw-a', connection: 'same', why: 'encrypted', sessions: ['s-3', 's-4'] },
+    { gateway: 'gw-a', connection: 'app', why: 'encrypted', sessions: ['s-5'] },
   ]);
   expect(gaps.words()).toContain("because of 'app': 1 recording was purged\n");
   expect(gaps.words()).toContain("because of 'same': 2 recordings are encrypted");
+});
+
+it('of several gateways what each lacks is told apart, and those that are left out are named', () => {
+  const gone = new Map([
+    ['s-1', { gateway: 'gw-a', connection: 'app', why: 'purged' as const }],
+    ['s-2', { gateway: 'gw-b', connection: 'app', why: 'purged' as const }],
+    ['s-3', { gateway: 'gw-c', connection: 'app', why: 'elsewhere' as const }],
+    ['s-4', { gateway: 'gw-b', connection: 'app', why: 'missing' as const }],
+  ]);
+  const sources = [
+    { gateway: 'gw-a', data: 'a' },
+    { gateway: 'gw-b', data: 'b' },
+  ];
+  const whole = { unclear: [], unasked: [], sources, connections: ['app'] };
+  const gaps = new Gaps({ ...whole, gone });
+  expect(gaps.words().split('\n')).toEqual([
+    "incomplete because of 'app' at gw-a: 1 recording was purged",
+    "incomplete because of 'app' at gw-b: 1 recording was purged",
+    "incomplete because of 'app': 1 recording is of gw-c, whose record is not taken in (--data DIR, once for each gateway)",
+    "incomplete because of 'app': 1 recording is not, or not to the end, in the record of gw-b: is it an older copy?",
+    '',
+  ]);
+  expect(gaps.partial).toBe(true);
+  expect(new Gaps({ ...whole, gone: new Map([...gone].slice(0, 2)) }).partial).toBe(false);
+  const unasked = new Gaps({ ...whole, gone: new Map(), unasked: ['gw-a'] });
+  expect([unasked.partial, unasked.list]).toEqual([
+    true,
+    [{ gateway: 'gw-a', connection: 'app', why: 'store not asked', sessions: [] }],
+  ]);
+});
+
+it('gateways have to agree on the protocol; one that does not have the connection is no matter', async () => {
+  const told = (gateway: string, ...protocols: string[]) => ({
+    gateway,
+    documents: protocols.map((protocol) => JSON.stringify({ connections: { app: { protocol } } })),
+  });
+  const none = { gateway: 'gw-c', documents: ['connections: {}'] };
+  // The last one counts, at each.
+  expect((await protocolOf('app', [told('gw-a', 'ssh', 'postgres'), told('gw-b', 'postgres'), none], [])).name).toBe(
+    'postgres',
+  );
+  await expect(protocolOf('app', [told('gw-a', 'ssh'), told('gw-b', 'postgres')], [])).rejects.toThrow(
+    "'app' has two protocols, 'ssh' (gw-a) and 'postgres' (gw-b)",
+  );
+  await expect(protocolOf('app', [none], [])).rejects.toMatchObject({ code: 'no_such_connection' });
 });
