@@ -1,16 +1,19 @@
 // Both sides held against each other where two gateways have one store in PostgreSQL and reach one server by one account: the
 // records of both agree with a real server's log and counts, one that is left out is named, and so is what went around both.
 
-import { cpSync, existsSync, readdirSync, rmSync } from 'node:fs';
+import { cpSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { type Client, type Gateway, startGateway } from '../support/gateway.ts';
+import { startBalancer } from '../support/balancer.ts';
+import { makeCertificates } from '../support/certificates.ts';
+import { type Client, Gateway, startGateway } from '../support/gateway.ts';
 import { logEntries } from '../support/log.ts';
 import { describeWith } from '../support/needs.ts';
 import { type Postgres, startPostgres } from '../support/postgres.ts';
-import { eventually } from '../support/process.ts';
-import { LOGGING, logOf, PREFIX, type Reconciled, runDirect } from '../support/reconcile.ts';
+import { copyUnder, eventually, temporaryDirectory } from '../support/process.ts';
+import { allLogged, LOGGING, logOf, PREFIX, type Reconciled, runDirect } from '../support/reconcile.ts';
 import { wireThrough } from '../support/reviews.ts';
+import { allSealed } from '../support/sessions.ts';
 import { connectionTo } from '../support/stage.ts';
 import { query } from '../support/wire.ts';
 
@@ -20,11 +23,15 @@ describeWith(['postgresql-15', 'psql'], 'the records of two gateways on one stor
   let server: Postgres;
   let state: Postgres;
   let gateways: Gateway[];
+  /** Those behind one address. */
+  const behind: Gateway[] = [];
+  let stopBalancer: (() => void) | undefined;
   let ids: string[];
   let iris: Client[];
   let since: string;
   let log: string;
   let env: Record<string, string>;
+  let config: Record<string, unknown>;
 
   beforeAll(async () => {
     [server, state] = await Promise.all([
@@ -37,7 +44,7 @@ describeWith(['postgresql-15', 'psql'], 'the records of two gateways on one stor
     );
     log = await logOf(server, '.log');
     env = { TARGET_PASSWORD: server.password, HOOPCTL_STORE_URL: `${state.url('state')}?sslmode=disable` };
-    const config = {
+    config = {
       connections: {
         app: connectionTo(server, 'app', { credentials }),
         same: connectionTo(server, 'app', { credentials }),
@@ -60,27 +67,25 @@ describeWith(['postgresql-15', 'psql'], 'the records of two gateways on one stor
     await users[0].exec('app', ['psql', '-c', 'select 1']);
     await users[2].exec('app', ['psql', '-c', 'select 2']);
     await users[2].exec('same', ['psql', '-c', 'select 3']);
-    await allSealed();
+    await sealed();
   });
   afterAll(async () => {
-    await Promise.all((gateways ?? []).map((gateway) => gateway[Symbol.asyncDispose]()));
+    stopBalancer?.();
+    await Promise.all([...(gateways ?? []), ...behind].map((gateway) => gateway[Symbol.asyncDispose]()));
     await Promise.all([server?.stop(), state?.stop()]);
   });
 
-  const allSealed = () =>
-    eventually('all recordings are sealed', () =>
-      gateways.every(
-        ({ recordings }) => !existsSync(join(recordings, 'open')) || readdirSync(join(recordings, 'open')).length === 0,
-      ),
-    );
+  const sealed = () => Promise.all(gateways.map(allSealed));
   const copyOf = ({ data }: Gateway, copy: string, ...more: string[]) => {
-    for (const part of ['log', 'recordings', ...more]) cpSync(join(data, part), join(copy, part), { recursive: true });
+    for (const part of ['log', 'recordings']) copyUnder(join(data, part), join(copy, part));
+    for (const part of more) cpSync(join(data, part), join(copy, part));
   };
   const given = (...directories: string[]) => directories.flatMap((one) => ['--data', one]);
   const args = (more: readonly string[]) => [
     ...['audit', 'reconcile', 'app', '--from', since, '--log', log, '--log-prefix', PREFIX, ...more],
   ];
   async function reconcile(more: readonly string[], code: number, who = iris[0]!): Promise<Reconciled> {
+    await allLogged(server, [log]);
     const done = await who.run(args([...more, '--json']), { env });
     expect(done.code, `${done.stdout}\n${done.stderr}`).toBe(code);
     return JSON.parse(done.stdout) as Reconciled;
@@ -136,13 +141,13 @@ describeWith(['postgresql-15', 'psql'], 'the records of two gateways on one stor
     // Of this one the copy has the beginning.
     const { client, stop } = await wireThrough(alice, 'same');
     client.send(query('select 4'));
-    await client.until('Z', 10_000);
+    await client.until('Z');
     copyOf(b, copy, 'gateway.json');
     client.send(query('select 5'));
-    await client.until('Z', 10_000);
+    await client.until('Z');
     await stop();
     await alice.exec('app', ['psql', '-c', 'select 6']);
-    await allSealed();
+    await sealed();
     const old = await reconcile(given(a.data, copy), 1);
     expect([texts(old), lacks(old)]).toEqual([
       ['select 5', 'select 6'],
@@ -182,7 +187,7 @@ describeWith(['postgresql-15', 'psql'], 'the records of two gateways on one stor
     await iris[0]!.runOk(counts(), { env });
     const alice = await b.login('alice');
     await alice.exec('app', ['psql', '-c', 'select 5, 6']);
-    await allSealed();
+    await sealed();
     const agreed = await iris[0]!.run(counts(a.data, b.data), { env });
     expect([agreed.code, agreed.stdout]).toEqual([0, expect.stringContaining('both sides agree')]);
     const part = await iris[0]!.run(counts(a.data), { env });
@@ -201,4 +206,31 @@ describeWith(['postgresql-15', 'psql'], 'the records of two gateways on one stor
     expect([counted.code, counted.stdout]).toEqual([1, expect.stringContaining('target 2, record 1: ')]);
     expect(counted.stdout).not.toContain('incomplete');
   });
+
+  it('is refused where several answer at one address: which one would tell?', async () => {
+    const balancer = await startBalancer();
+    stopBalancer = balancer.stop;
+    const { caFile, certFile: cert, keyFile: key } = await makeCertificates(temporaryDirectory('tls'));
+    const shared = { ...config, publicUrl: `https://127.0.0.1:${balancer.port}`, tls: { cert, key } };
+    const both = await Promise.all([1, 2].map(() => startGateway({ config: shared, env, caFile })));
+    behind.push(...both);
+    balancer.ports = both.map(({ port }) => port);
+    const front = new Gateway({ ...both[0]!, port: balancer.port, nativePort: undefined, env });
+    front.caFile = caFile;
+    const auditor = await front.login('iris');
+    const refused = await auditor.run(args([]));
+    expect([refused.code, refused.stderr]).toEqual([1, expect.stringMatching(/2 gateways answer at \S+ \(gw-.*, gw-/)]);
+    // By their directories it is plain.
+    const told = await auditor.run(args([...given(...[...gateways, ...both].map(({ data }) => data)), '--json']), {
+      env,
+    });
+    expect((JSON.parse(told.stdout) as Reconciled).gateways).toHaveLength(4);
+    // Alone at that address, one is asked as any.
+    await both[1]!.stop();
+    balancer.ports = [both[0]!.port];
+    const left = await auditor.run(args(['--json']));
+    expect(lacks(JSON.parse(left.stdout) as Reconciled).map(([gateway]) => gateway)).toEqual(
+      expect.arrayContaining(ids),
+    );
+  }, 60_000);
 });

@@ -51,11 +51,11 @@ export function parseDocument(text: string): {
   return typeof value === 'object' && value !== null ? value : {};
 }
 
-/** `data`: directories; none: the gateway of the login. Errors: usage, one gateway named twice; not_found; those of the log. */
+/** `data`: directories; none: the gateway of the login. Errors: usage, one gateway named twice; conflict, several answer; not_found; those of the log. */
 export async function sourcesOf(context: Context, data: readonly string[], span: Span): Promise<readonly Told[]> {
   if (data.length === 0) {
-    const { entries } = await logAt(context, undefined);
     const gateway = await askedGateway(context);
+    const { entries } = await logAt(context, undefined);
     return [{ gateway, data: undefined, ...(await fromLog(entries(0), span)) }];
   }
   const named: { directory: string; names: readonly string[]; told: () => Promise<Told> }[] = [];
@@ -82,10 +82,29 @@ export async function sourcesOf(context: Context, data: readonly string[], span:
   return all;
 }
 
+/** Errors: conflict, where now this one answers and now that one: log and recordings would be of different gateways. */
 async function askedGateway(context: Context): Promise<string> {
-  const api = await context.api();
-  const { gateways } = await api.call<GatewaysAnswer>('admin/gateways', { signal: context.signal });
-  return gateways.find(({ state }) => state === 'this')?.id ?? api.access.url;
+  const { access, call } = await context.api();
+  const { gateways } = await call<GatewaysAnswer>('admin/gateways', { signal: context.signal });
+  const asked = gateways.find(({ state }) => state === 'this');
+  const there = gateways.filter(
+    ({ state, url }) => state !== 'over' && [asked?.url, access.url].every((one) => sameOrigin(one, url)),
+  );
+  if (there.length > 1) {
+    const names = there.map(({ id }) => id).join(', ');
+    throw userError(
+      'conflict',
+      `${there.length} gateways answer at ${access.url} (${names}), each with its own record`,
+      {
+        fix: 'name the data directory of each, or a copy, with --data',
+      },
+    );
+  }
+  return asked?.id ?? access.url;
+}
+
+function sameOrigin(one: string | undefined, other: string): boolean {
+  return one !== undefined && URL.parse(one)?.origin === URL.parse(other)?.origin;
 }
 
 /** The versions of the configuration in that time, its sessions, and those that are not whole in the record. */
