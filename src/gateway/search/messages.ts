@@ -9,9 +9,9 @@ export interface SearchWorkerOptions {
   readonly data: string;
   /** This gateway's id: several may write to one index. */
   readonly gateway: string;
-  /** The store's URL with its password, where it is in PostgreSQL, and what paths in it are relative to. */
   /** Where it reads recordings that are in object storage (store/object-port.ts). */
   readonly objects: MessagePort;
+  /** The store's URL with its password, where it is in PostgreSQL, and what paths in it are relative to. */
   readonly shared?: { readonly url: string; readonly directory: string };
 }
 

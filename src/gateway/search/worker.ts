@@ -130,8 +130,9 @@ async function search(query: SearchQuery): Promise<FoundPage> {
     const over = new Promise((resolve) => late.addEventListener('abort', resolve, { once: true }));
     while (behind() && !late.aborted) await Promise.race([passed.promise, over]);
   }
-  const page = await index.search(query);
-  return behind() ? { ...page, indexed: indexer.complete ?? 0 } : page;
+  // Asked before the search: what comes into the index while it runs may not be in its page.
+  const told = behind() ? { indexed: indexer.complete ?? 0 } : {};
+  return { ...(await index.search(query)), ...told };
 }
 
 function publicText(thrown: unknown): string {
