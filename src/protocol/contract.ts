@@ -198,12 +198,12 @@ export interface Session {
   columns?(id: OperationId, part: number, names: readonly string[]): void;
   /** Whether rows of this part are still wanted for the recording (up to the configured limit). */
   wantsRows(id: OperationId, part: number): boolean;
-  /** One row as the client got it: after masking; binary as `\x…`. */
-  row(id: OperationId, part: number, values: readonly (string | null)[], sent?: Uint8Array): void;
+  /** One row as the client got it: after masking; binary as `\x…`. False: there is no room for it, `rest` is to have its bytes. */
+  row(id: OperationId, part: number, values: readonly (string | null)[]): boolean;
 
   /**
    * Bytes of a result as the client gets them, of rows (so many begin in them) that `row` was not told of, or not in full:
-   * the recording has their count and their digest. `sent` of `row` is for the one that does not fit any more.
+   * the recording has their count and their digest.
    */
   rest?(id: OperationId, part: number, bytes: Uint8Array, rows: number): void;
   /**

@@ -118,8 +118,8 @@ export abstract class Answers
     return this.recording.wantsRows(id);
   }
 
-  row(id: OperationId, part: number, values: readonly (string | null)[], sent?: Uint8Array): void {
-    this.recording.row(id, part, values, sent);
+  row(id: OperationId, part: number, values: readonly (string | null)[]): boolean {
+    return this.recording.row(id, part, values);
   }
 
   rest(id: OperationId, part: number, bytes: Uint8Array, rows: number): void {

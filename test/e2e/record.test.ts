@@ -19,7 +19,11 @@ beforeAll(async () => {
   stage = await startStage(
     { databases: ['app'] },
     (server) => ({
-      connections: { app: connectionTo(server, 'app', { labels: { env: 'prod' }, recording: { rows: 5 } }) },
+      connections: {
+        app: connectionTo(server, 'app', { labels: { env: 'prod' }, recording: { rows: 5 } }),
+        masked: connectionTo(server, 'app', { labels: { env: 'masked' }, recording: { rows: 5 } }),
+      },
+      masks: [{ name: 'text', to: { labels: { env: 'masked' } }, columns: ['t.t'], as: { fixed: '***' } }],
       rules: [{ name: 'no-drop', when: { does: ['drop'] }, then: 'deny' }],
       recordings: { compress: false },
     }),
@@ -38,8 +42,8 @@ interface Open {
   stop(): Promise<void>;
 }
 
-async function open(args: string[] = []): Promise<Open> {
-  const connected = await stage.alice.connect('app', args);
+async function open(args: string[] = [], connection = 'app'): Promise<Open> {
+  const connected = await stage.alice.connect(connection, args);
   const client = await WireClient.connect({ port: connected.port, user: 'alice', database: 'app' });
   return {
     client,
@@ -147,6 +151,24 @@ describe('a recording', () => {
     await stop();
     const { lines } = await recordingWith('copy t (n) from stdin');
     expect(of(lines, 'result').map(({ tag }) => tag)).toEqual([expect.stringMatching(/^COPY 10\d$/), 'COPY 1']);
+  });
+
+  it.each([
+    ['app', ['6', 'text 6']],
+    ['masked', ['6', '***']],
+  ])('counts every row of a COPY once, kept or not (%s)', async (connection, sixth) => {
+    const { client, stop } = await open([], connection);
+    const text = `copy (select * from t where n > 0 order by n limit 100) to stdout /* ${connection} */`;
+    client.send(query(text));
+    const got = (await client.until('Z')).filter(({ type }) => type === 'd');
+    await stop();
+    const { lines } = await recordingWith(text);
+    const [result] = of(lines, 'result');
+    expect(result).toMatchObject({ tag: 'COPY 100', kept: 5 });
+    expect(got[5]?.body.toString()).toBe(`${sixth.join('\t')}\n`);
+    const rest = Buffer.concat(got.slice(5).flatMap(({ body }) => [Buffer.from('d'), int32(body.length + 4), body]));
+    const sha256 = createHash('sha256').update(rest).digest('hex');
+    expect(result?.rest).toEqual({ rows: 95, bytes: rest.length, sha256 });
   });
 
   it('of which any byte is changed does not verify', async () => {

@@ -219,16 +219,15 @@ export class Recording {
     return state !== undefined && state.rows < this.#limits.rows && state.chars < this.#limits.bytes;
   }
 
-  /** `sent`: the row's bytes, for the digest where it is not kept. */
-  row(op: OperationId, part: number, values: readonly (string | null)[], sent?: Uint8Array): void {
+  /** False: it is not kept, and its bytes belong to the rest. */
+  row(op: OperationId, part: number, values: readonly (string | null)[]): boolean {
     const state = this.#operations.get(op);
-    if (state === undefined || state.rows >= this.#limits.rows || state.chars >= this.#limits.bytes) return;
+    if (state === undefined || state.rows >= this.#limits.rows || state.chars >= this.#limits.bytes) return false;
     const json = JSON.stringify(values);
     if (state.chars + json.length > this.#limits.bytes) {
       // The row that does not fit ends the keeping: what is kept is always a beginning of the result.
       state.chars = this.#limits.bytes;
-      if (sent !== undefined) this.rest(op, part, sent, 1);
-      return;
+      return false;
     }
     state.rows += 1;
     state.chars += json.length;
@@ -236,6 +235,7 @@ export class Recording {
     rows.kept += 1;
     rows.pending = rows.pending === '' ? json : `${rows.pending},${json}`;
     if (rows.pending.length > ROWS_CHARS) this.#writeRows(op, rows);
+    return true;
   }
 
   /** Bytes of a stream, as text where they are UTF-8. */
@@ -270,7 +270,7 @@ export class Recording {
 
   result(op: OperationId, outcome: Outcome): void {
     const state = this.#operations.get(op);
-    const rows = state?.parts?.find((one) => one.part === outcome.part);
+    const rows = findPart(state?.parts, outcome.part);
     let line = `,"op":${op},"part":${outcome.part},"status":"${outcome.status}"`;
     let secret = '';
     if (outcome.tag !== undefined) secret += `,"tag":${JSON.stringify(outcome.tag)}`;
@@ -330,12 +330,17 @@ export class Recording {
   }
 }
 
+/** The last one mostly. */
+function findPart(parts: readonly PartState[] | undefined, part: number): PartState | undefined {
+  if (parts === undefined) return undefined;
+  for (let at = parts.length - 1; at >= 0; at--) if (parts[at]!.part === part) return parts[at];
+  return undefined;
+}
+
 function partOf(state: OperationState, part: number): PartState {
-  state.parts ??= [];
-  const last = state.parts.at(-1);
-  if (last !== undefined && last.part === part) return last;
-  const found = state.parts.find((one) => one.part === part);
+  const found = findPart(state.parts, part);
   if (found !== undefined) return found;
+  state.parts ??= [];
   const made = { part, kept: 0, pending: '', columns: '', rest: undefined };
   state.parts.push(made);
   return made;

@@ -131,9 +131,10 @@ export class FakeSession implements Session {
     return this.#rowsWanted > 0;
   }
 
-  row(id: number, part: number, values: readonly (string | null)[]): void {
+  row(id: number, part: number, values: readonly (string | null)[]): boolean {
     this.#rowsWanted--;
     this.rows.push({ id, part, values });
+    return true;
   }
 
   result(id: number, outcome: Outcome): void {

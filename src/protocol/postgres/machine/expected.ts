@@ -59,6 +59,8 @@ export class Running {
   /** Columns of each COPY … TO STDOUT part, planned before it was sent. */
   copyColumns: Map<number, readonly ResultColumn[]> | undefined;
   copy: CopyMasker | undefined;
+  /** The recording has no room for the row of a COPY that was last looked at. */
+  unkept = false;
   /** A budget ends its result here: nothing more of it is sent, and this is said for it. */
   cut: Notice | undefined;
   /** Something of it was not sent because of that. */

@@ -122,11 +122,10 @@ export class Rows {
     const bound = this.#core.options.limits.recordedRow;
     if (running.rows === 1) this.#names(running);
     const { session } = this.#core;
-    const sent = buffer.subarray(start, end);
-    if (end - start > bound.value) {
-      session.row(running.id, running.part, [`(a row of ${end - start} bytes)`]);
-      session.rest?.(running.id, running.part, sent, 1);
-    } else session.row(running.id, running.part, rowValues(buffer, start, end, running.formats), sent);
+    const { id, part } = running;
+    const whole = end - start <= bound.value;
+    const values = whole ? rowValues(buffer, start, end, running.formats) : [`(a row of ${end - start} bytes)`];
+    if (!session.row(id, part, values) || !whole) session.rest?.(id, part, buffer.subarray(start, end), 1);
   }
 
   #names(running: Running): void {
@@ -185,7 +184,10 @@ export class Rows {
   #sink(running: Running): () => RowSink {
     const { session } = this.#core;
     const { id, part } = running;
-    return () => (session.wantsRows(id, part) ? (values) => session.row(id, part, values) : undefined);
+    const keep: RowSink = (values) => {
+      running.unkept = !session.row(id, part, values);
+    };
+    return () => (session.wantsRows(id, part) ? keep : undefined);
   }
 
   /** One whole CopyData, out to the client. */
@@ -197,6 +199,8 @@ export class Rows {
       this.#core.cut(running, maskedAgain(this.#core.session.id));
       return;
     }
+    const { session } = this.#core;
+    running.unkept = running.copy === undefined || !session.wantsRows(running.id, running.part);
     if (running.masking) {
       const masked = running.copy!.data(buffer.subarray(start + HEADER, end));
       if (running.counting && !this.#core.spend(running, 0, 0)) return;
@@ -204,23 +208,23 @@ export class Rows {
       if (masked.length === 0) return;
       const message = copyData(masked);
       toClient.add(message);
-      const { session } = this.#core;
-      if (!session.wantsRows(running.id, running.part)) session.rest?.(running.id, running.part, message, 1);
+      if (running.unkept) session.rest?.(running.id, running.part, message, 1);
       return;
     }
     running.bytes += end - start;
     toClient.slice(buffer, start, end);
-    const { session } = this.#core;
-    if (running.copy === undefined || !session.wantsRows(running.id, running.part)) {
-      session.rest?.(running.id, running.part, buffer.subarray(start, end), 1);
-    }
-    if (running.copy === undefined) return;
-    // Nothing is masked here: what cannot be read is not recorded, and passes all the same.
+    if (running.copy !== undefined) this.#look(running, buffer.subarray(start + HEADER, end));
+    if (running.unkept) session.rest?.(running.id, running.part, buffer.subarray(start, end), 1);
+  }
+
+  /** Nothing is masked here: what cannot be read is not recorded, and passes all the same. */
+  #look(running: Running, data: Buffer): void {
     try {
-      running.copy.data(buffer.subarray(start + HEADER, end));
+      running.copy!.data(data);
       if (!this.#core.session.wantsRows(running.id, running.part)) running.copy = undefined;
     } catch (thrown) {
       running.copy = undefined;
+      running.unkept = true;
       this.#core.session.note('rows_unread', { why: asHoopctlError(thrown).message });
     }
   }
