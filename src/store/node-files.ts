@@ -38,23 +38,25 @@ export const nodeFiles: DiskFiles = {
  * Writes all of it, going on after short writes. Throws what the write threw; `wrote` tells how far it came then.
  */
 export function writeAll(files: RecorderFiles, fd: number, bytes: Uint8Array, wrote: (count: number) => void): void {
-  let done = 0;
-  while (done < bytes.length) {
-    const count = files.write(fd, bytes, done, bytes.length - done);
-    // Zero for a non-empty write is no error code but no progress either: do not spin on it.
-    if (count <= 0) throw Object.assign(new Error('ENOSPC: write made no progress'), { code: 'ENOSPC' });
+  for (let done = 0; done < bytes.length; ) {
+    const count = writeSome(files, fd, bytes, done);
     done += count;
     wrote(count);
   }
+}
+
+function writeSome(files: RecorderFiles, fd: number, bytes: Uint8Array, from: number): number {
+  const count = files.write(fd, bytes, from, bytes.length - from);
+  // Zero for a non-empty write is no error code but no progress either: do not spin on it.
+  if (count <= 0) throw Object.assign(new Error('ENOSPC: write made no progress'), { code: 'ENOSPC' });
+  return count;
 }
 
 /** Writes all of it at the end of a file that has `length` bytes, or nothing: what a failed write left is cut away. */
 export function appendWhole(files: RecorderFiles, fd: number, bytes: Uint8Array, length: number): void {
   let wrote = 0;
   try {
-    writeAll(files, fd, bytes, (count) => {
-      wrote += count;
-    });
+    while (wrote < bytes.length) wrote += writeSome(files, fd, bytes, wrote);
   } catch (thrown) {
     if (wrote > 0) files.truncate(fd, length);
     throw thrown;

@@ -3,6 +3,9 @@
 
 import { type HoopctlError, peerError } from '../../core/errors.ts';
 
+/** Bytes. */
+const SHORT = 12;
+
 export class Reader {
   readonly #buffer: Buffer;
   readonly #end: number;
@@ -54,7 +57,16 @@ export class Reader {
   /** So many bytes of UTF-8. */
   utf8(length: number): string {
     const at = this.#take(length);
-    return this.#buffer.toString('utf8', at, at + length);
+    const end = at + length;
+    if (length > SHORT) return this.#buffer.toString('utf8', at, end);
+    // A number mostly: asking the system for its characters costs more than they.
+    let text = '';
+    for (let next = at; next < end; next++) {
+      const byte = this.#buffer[next]!;
+      if (byte > 0x7f) return this.#buffer.toString('utf8', at, end);
+      text += String.fromCharCode(byte);
+    }
+    return text;
   }
 
   rest(): Buffer {

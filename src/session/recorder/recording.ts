@@ -5,7 +5,7 @@ import type { Facts, Mask, Operation, OperationId, Outcome, ResultColumn } from 
 import type { Principal } from '../identity/principal.ts';
 import type { Exemption } from '../policy/types.ts';
 import type { EncryptionFields } from './encryption.ts';
-import { encodeBytes, encodeFields, FORMAT_VERSION } from './line.ts';
+import { encodeBytes, encodeFields, FORMAT_VERSION, quoted, quotedAll } from './line.ts';
 import { Rest } from './rest.ts';
 import { type Durability, type OnFailure, RecordingWriter, type Seal, type WriterOptions } from './writer.ts';
 
@@ -147,22 +147,22 @@ export class Recording {
     // Nothing of it would be written: what a best-effort connection that cannot be recorded should not cost.
     if (!this.#writer.open) return;
     const outcomes = outcomesOf(operation.parts);
-    let line = `,"op":${op},"how":${JSON.stringify(operation.kind)},"verdict":"${decided.verdict}"`;
-    let secret = `,"text":${JSON.stringify(operation.text)}`;
+    let line = `,"op":${op},"how":${quoted(operation.kind)},"verdict":"${decided.verdict}"`;
+    let secret = `,"text":${quoted(operation.text)}`;
     if (operation.bytes !== undefined) secret += `,"bytes":${JSON.stringify(operation.bytes)}`;
     if (operation.executes !== undefined) secret += `,"executes":${JSON.stringify(operation.executes)}`;
     if (operation.params !== undefined) secret += `,"params":${JSON.stringify(operation.params)}`;
     if (operation.forms !== undefined) secret += `,"forms":${JSON.stringify(operation.forms)}`;
     secret += `,"parts":[${encodeParts(operation.parts)}]`;
     if (outcomes > 1) line += `,"outcomes":${outcomes}`;
-    if (decided.rule !== undefined) line += `,"rule":${JSON.stringify(decided.rule)}`;
+    if (decided.rule !== undefined) line += `,"rule":${quoted(decided.rule)}`;
     if (decided.matched !== undefined && decided.matched.length > 1) {
       line += `,"matched":${JSON.stringify(decided.matched)}`;
     }
-    if (decided.review !== undefined) line += `,"review":${JSON.stringify(decided.review)}`;
+    if (decided.review !== undefined) line += `,"review":${quoted(decided.review)}`;
     if (decided.standing !== undefined) line += `,"standing":"${decided.standing}"`;
     if (decided.code !== undefined) {
-      line += `,"code":${JSON.stringify(decided.code)}`;
+      line += `,"code":${quoted(decided.code)}`;
       secret += `,"message":${JSON.stringify(decided.message)}`;
     }
     this.#writer.line('intent', line, secret);
@@ -223,7 +223,7 @@ export class Recording {
   row(op: OperationId, part: number, values: readonly (string | null)[]): boolean {
     const state = this.#operations.get(op);
     if (state === undefined || state.rows >= this.#limits.rows || state.chars >= this.#limits.bytes) return false;
-    const json = JSON.stringify(values);
+    const json = quotedAll(values);
     if (state.chars + json.length > this.#limits.bytes) {
       // The row that does not fit ends the keeping: what is kept is always a beginning of the result.
       state.chars = this.#limits.bytes;
@@ -273,7 +273,7 @@ export class Recording {
     const rows = findPart(state?.parts, outcome.part);
     let line = `,"op":${op},"part":${outcome.part},"status":"${outcome.status}"`;
     let secret = '';
-    if (outcome.tag !== undefined) secret += `,"tag":${JSON.stringify(outcome.tag)}`;
+    if (outcome.tag !== undefined) secret += `,"tag":${quoted(outcome.tag)}`;
     if (outcome.rows !== undefined) line += `,"rows":${outcome.rows}`;
     if (outcome.bytes !== undefined) line += `,"bytes":${outcome.bytes}`;
     if (state !== undefined) line += `,"us":${Math.round((this.#ticks() - state.started) * 1000)}`;

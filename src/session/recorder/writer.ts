@@ -234,6 +234,14 @@ export class RecordingWriter implements Flushable {
   #writeOut(): void {
     if (!this.#pending || this.#state !== 'open') return;
     try {
+      if (this.#full.length === 0 && !this.#fresh) {
+        // As nearly always: all of it goes behind what is there.
+        const text = this.#buffer;
+        this.#buffer = '';
+        this.#begun += this.#write(text);
+        this.#written = this.#chain.state;
+        return;
+      }
       for (const { text, state, fresh } of this.#take()) {
         if (fresh) this.#options.target.next();
         this.#write(text);
@@ -277,10 +285,12 @@ export class RecordingWriter implements Flushable {
     this.#running = false;
   }
 
-  #write(text: string): void {
+  /** How many bytes they were. */
+  #write(text: string): number {
     const bytes = encoded(text);
     this.#options.target.write(bytes);
     this.#bytes += bytes.length;
+    return bytes.length;
   }
 
   #fail(thrown: unknown): void {

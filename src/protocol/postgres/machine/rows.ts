@@ -15,6 +15,8 @@ const NOTHING_PROVEN = (name: string): ResultColumn => ({ name, origins: undefin
 
 const NO_BYTES = new Uint8Array();
 
+const SHORT_DESCRIPTION = 256;
+
 export class Rows {
   readonly #core: Core;
   /** Results are much alike: the last description whose names were asked for, and they. */
@@ -132,7 +134,7 @@ export class Rows {
     const { session } = this.#core;
     const description = running.description ?? running.portal?.description;
     if (session.columns === undefined || description === undefined) return;
-    if (this.#description?.equals(description) !== true) {
+    if (this.#description === undefined || !same(this.#description, description)) {
       this.#description = Buffer.from(description);
       this.#columnNames = columnNames(description);
     }
@@ -245,4 +247,12 @@ export class Rows {
     }
     running.copy = undefined;
   }
+}
+
+/** Descriptions are short: asking the system costs more than comparing them here. */
+function same(one: Buffer, other: Buffer): boolean {
+  if (one.length !== other.length) return false;
+  if (one.length > SHORT_DESCRIPTION) return one.equals(other);
+  for (let at = 0; at < one.length; at++) if (one[at] !== other[at]) return false;
+  return true;
 }

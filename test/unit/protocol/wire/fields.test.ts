@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Output } from '../../../../src/protocol/wire/output.ts';
 import { Reader } from '../../../../src/protocol/wire/reader.ts';
@@ -42,6 +43,17 @@ describe('Writer and Reader', () => {
         expect.objectContaining({ code: 'protocol_violation' }),
       );
     }
+  });
+
+  it('reads UTF-8 as Node does, short or long, right or wrong', () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 30 }), fc.string({ unit: 'binary', maxLength: 10 }), (bytes, text) => {
+        for (const one of [Buffer.from(bytes), Buffer.from(text), Buffer.from(`12345${text}`)]) {
+          const framed = Buffer.concat([Buffer.from('<'), one, Buffer.from('é>')]);
+          expect(new Reader(framed, 1, framed.length, 'Test').utf8(one.length)).toBe(one.toString());
+        }
+      }),
+    );
   });
 
   it('calls a tail malformed', () => {
