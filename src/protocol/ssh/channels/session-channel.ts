@@ -2,7 +2,6 @@
 // While it is held, what the client sends on it waits here, within its window.
 // Refuses to know: why something is decided as it is.
 
-import { limitExceeded } from '../../../core/limits.ts';
 import type { Hold, Operation, OperationId, Refusal, Session, Verdict } from '../../contract.ts';
 import type { Limits } from '../limits.ts';
 import type { SshConfig } from '../schema.ts';
@@ -14,6 +13,7 @@ import { Exchange } from '../terminal/exchange.ts';
 import { passage } from '../terminal/unmasked.ts';
 import { Message, SshReader, STDERR } from '../wire/message.ts';
 import type { Channel, Course, Kind } from './channel.ts';
+import { Early } from './early.ts';
 import { giveFeature } from './feature.ts';
 import { Replies } from './replies.ts';
 import {
@@ -38,8 +38,7 @@ export class SessionChannel implements Kind {
   readonly #limits: Limits;
   readonly #replies: Replies;
   readonly #around: Surroundings;
-  /** Messages of the client that wait while it is held. */
-  #waiting: Buffer[] | undefined;
+  readonly #early: Early;
   #hold: Hold | undefined;
   #operation: OperationId | undefined;
   #started = false;
@@ -59,6 +58,7 @@ export class SessionChannel implements Kind {
     this.#config = config;
     this.#limits = limits;
     this.#around = new Surroundings(limits);
+    this.#early = new Early(limits.heldMessages);
     this.#replies = new Replies((success) => {
       this.#channel.legs.client?.tell(success ? Message.CHANNEL_SUCCESS : Message.CHANNEL_FAILURE);
     });
@@ -70,12 +70,9 @@ export class SessionChannel implements Kind {
       this.left();
       return 'across';
     }
-    if (this.#waiting !== undefined) {
-      const most = this.#limits.heldMessages;
-      if (this.#waiting.length >= most.value) throw limitExceeded(most, this.#waiting.length + 1);
-      this.#waiting.push(Buffer.from(payload));
-      return 'kept';
-    }
+    // A client has nothing to say there, and nobody would look at it.
+    if (payload[0] === Message.CHANNEL_EXTENDED_DATA) return 'done';
+    if (this.#early.keeps(payload)) return 'kept';
     switch (payload[0]) {
       case Message.CHANNEL_REQUEST:
         this.#request(SshReader.of(payload, 'CHANNEL_REQUEST', 5), payload);
@@ -235,10 +232,11 @@ export class SessionChannel implements Kind {
 
   /** Something that the host gets of the client's: named in the configuration, and allowed by policy. */
   #feature(name: 'agent-forwarding' | 'x11', payload: Buffer, wanted: boolean): void {
+    const asked = Buffer.from(payload);
     const given = () => {
       this.#around.give(name);
       this.onGiven?.(name);
-      this.#forward(payload, wanted);
+      this.#forward(asked, wanted);
     };
     if (!giveFeature(name, this.#session, this.#config, given)) this.#answer(wanted, false);
   }
@@ -261,25 +259,19 @@ export class SessionChannel implements Kind {
     const asked = { kind: how, text, ...(bytes === undefined ? {} : { bytes }), ...this.#around.of(command), parts };
     const { id, decision } = this.#session.decide(asked);
     this.#operation = id;
+    this.#early.hold();
     const began = { kind, attach: () => this.#attach(asked, way.unmasked, id) };
     if (decision.verdict !== 'hold') {
       this.#settled(decision, payload, wanted, began);
       return;
     }
-    // The buffer is not ours to keep.
     const kept = Buffer.from(payload);
-    this.#waiting = [];
     this.#hold = decision;
     this.say(decision.notice);
     decision.onNotice?.((lines) => this.say(lines));
     void decision.settled.then((verdict) => {
-      const waiting = this.#waiting ?? [];
       this.#hold = undefined;
-      this.#waiting = undefined;
-      if (this.#channel.legs.client?.closed === true) return;
-      if (kind === 'commands') this.#waiting = waiting;
-      this.#settled(verdict, kept, wanted, began);
-      if (kind !== 'commands') for (const message of waiting) this.onReplay?.(message);
+      if (this.#channel.legs.client?.closed !== true) this.#settled(verdict, kept, wanted, began);
     });
   }
 
@@ -297,11 +289,7 @@ export class SessionChannel implements Kind {
     this.#commands = beginCommandMode({
       ...{ channel: this.#channel, session: this.#session, config: this.#config, limits: this.#limits, wanted },
       openSide: this.openSide,
-      begun: () => {
-        const waiting = this.#waiting ?? [];
-        this.#waiting = undefined;
-        for (const message of waiting) this.onReplay?.(message);
-      },
+      begun: () => this.#begun(),
       end: (lines) => this.#cut(lines),
       say: (lines) => this.say(lines),
       guard: (action) => this.guard(action),
@@ -350,15 +338,23 @@ export class SessionChannel implements Kind {
       this.#refuse(refusalLines(verdict.refusal), wanted);
       return;
     }
-    if (kind === 'commands') this.#waiting ??= [];
+    // The buffer is not ours to keep, and a disk may have to be waited for.
+    const asked = Buffer.from(payload);
     this.#session.recorded(() => {
+      if (this.#operation === undefined || this.#left || this.#refused) return;
       attach();
       if (kind === 'commands') return void this.#beginCommands(wanted);
       if (kind === 'sftp') {
         this.#sftp = inspected(this.#channel, this.#session, this.#config, this.#limits, this);
       }
-      this.#forward(payload, wanted);
+      this.#forward(asked, wanted);
+      this.#begun();
     });
+  }
+
+  /** The host has what was asked for: what came behind it may follow. */
+  #begun(): void {
+    for (const message of this.#early.end()) this.onReplay?.(message);
   }
 
   /** A command that could not be run: its reason on stderr, exit status 126; the connection lives on. */
@@ -370,6 +366,7 @@ export class SessionChannel implements Kind {
   /** Nothing more comes of it, and why. */
   #cut(lines: readonly string[]): void {
     this.#refused = true;
+    this.#early.end();
     this.#outcome ??= { status: 'error', tag: 'refused' };
     this.say(lines);
     const { client, target } = this.#channel.legs;
