@@ -10,6 +10,11 @@ import { byteSize, localTime, plural, printable, table } from './text.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
 
+interface Kept {
+  columns: readonly string[];
+  readonly rows: string[][];
+}
+
 /** Characters of one cell that are shown; results can carry whole documents. */
 const CELL = 60;
 
@@ -17,7 +22,7 @@ export class Timeline {
   readonly #paint: Paint;
   readonly #width: number | undefined;
   readonly #showRows: boolean;
-  readonly #kept = new Map<string, { columns: readonly string[]; rows: string[][] }>();
+  readonly #kept = new Map<string, Kept>();
   readonly #masked = new Map<string, string[]>();
   readonly #shown = new Map<string, string[]>();
   /** What is being read of each stream of each operation. */
@@ -56,7 +61,10 @@ export class Timeline {
       case 'policy':
         return `${this.#stamp(line)} ${this.#paint('quiet', `policy ${short(line.version)} is in force`)}\n`;
       case 'end':
-        return this.#end(line);
+        return this.#unanswered(line) + this.#end(line);
+      case 'seal':
+        if (line.interrupted === undefined) return '';
+        return `${this.#unanswered(line)}${this.#stamp(line)} the record ends here: ${printable(String(line.interrupted))}\n`;
       default:
         return '';
     }
@@ -102,7 +110,7 @@ export class Timeline {
   #keep(line: Line): void {
     const values = line.values as (string | null)[][] | undefined;
     const key = keyOf(line);
-    const kept = this.#kept.get(key) ?? { columns: [], rows: [] };
+    const kept: Kept = this.#kept.get(key) ?? { columns: [], rows: [] };
     if (Array.isArray(line.columns)) kept.columns = line.columns as string[];
     if (this.#showRows)
       for (const row of values ?? []) kept.rows.push(row.map((value) => (value === null ? 'NULL' : clip(value))));
@@ -156,17 +164,33 @@ export class Timeline {
     ].filter((fact) => fact !== undefined);
     const head = `${this.#stamp(line)} #${line.op} ${this.#paint('quiet', '→')} ${facts.join(', ')}\n`;
     if (kept === undefined || kept.rows.length === 0) return `${head}\n`;
-    const headers = kept.columns.length > 0 ? kept.columns : kept.rows[0]!.map((_, i) => `${i + 1}`);
-    const width = this.#width === undefined ? {} : { width: this.#width - 4 };
-    const rows = table(headers, kept.rows, { ...width, plain: true }).replace(/^(?=.)/gm, '    ');
     const total = Number(line.rows ?? kept.rows.length);
     const more = total > kept.rows.length ? `    … ${total - kept.rows.length} more rows were not kept\n` : '';
-    return `${head}${rows}${more}\n`;
+    return `${head}${this.#table(kept)}${more}\n`;
+  }
+
+  #table({ columns, rows }: Kept): string {
+    const headers = columns.length > 0 ? columns : rows[0]!.map((_, i) => `${i + 1}`);
+    const width = this.#width === undefined ? {} : { width: this.#width - 4 };
+    return table(headers, rows, { ...width, plain: true }).replace(/^(?=.)/gm, '    ');
+  }
+
+  /** What is on record of operations whose outcome is not. */
+  #unanswered(line: Line): string {
+    const rows = [...this.#kept].filter(([, kept]) => kept.rows.length > 0);
+    this.#kept.clear();
+    const tables = rows.map(([key, kept]) => {
+      const facts = `no outcome, ${plural(kept.rows.length, 'row')} kept`;
+      return `${this.#stamp(line)} #${key.split('.')[0]} ${this.#paint('quiet', '→')} ${facts}\n${this.#table(kept)}\n`;
+    });
+    const open = new Set([...this.#transcripts.keys()].map((key) => key.split('.')[0]));
+    return [...open].map((op) => this.#rest(op)).join('') + tables.join('');
   }
 
   #end(line: Line): string {
     const counts = `${line.operations ?? 0} operations, ${line.denied ?? 0} denied`;
-    return `${this.#stamp(line)} ended: ${printable(String(line.message ?? line.code))} (${line.code}); ${counts}\n`;
+    const without = Array.isArray(line.unfinished) ? `; without an outcome: ${numbers(line.unfinished)}` : '';
+    return `${this.#stamp(line)} ended: ${printable(String(line.message ?? line.code))} (${line.code}); ${counts}${without}\n`;
   }
 }
 
@@ -192,6 +216,14 @@ function unmasking({ state, masks, grant, until, why }: Line): string {
   const names = `mask ${printable((masks as string[]).join(', '))}`;
   if (state === 'on') return `${names} is lifted by ${grant} until ${localTime(String(until))} at most`;
   return `${names} applies again: ${printable(String(why))}`;
+}
+
+/** Operations that are named at the end. */
+const NAMED = 20;
+
+function numbers(unfinished: readonly unknown[]): string {
+  const named = unfinished.slice(0, NAMED).map((op) => `#${op}`);
+  return named.join(', ') + (unfinished.length > NAMED ? ` and ${unfinished.length - NAMED} more` : '');
 }
 
 function keyOf(line: Line): string {

@@ -107,6 +107,30 @@ TIME ended: the client left (client_closed); 3 operations, 1 denied
 `);
   });
 
+  it('shows what is on record of operations whose outcome is not', () => {
+    const begun = [
+      { kind: 'intent', op: 1, text: 'select n from t', verdict: 'allow' },
+      { kind: 'rows', op: 1, part: 0, columns: ['n'], values: [['7'], ['8']] },
+    ];
+    const table = `TIME #1 allow
+    select n from t
+TIME #1 → no outcome, 2 rows kept
+    n
+    7
+    8
+
+`;
+    const end = { code: 'client_closed', message: 'the client left', operations: 1, denied: 0 };
+    expect(shown([...begun, { kind: 'end', ...end, unfinished: [1] }, { kind: 'seal' }])).toBe(
+      `${table}TIME ended: the client left (client_closed); 1 operations, 0 denied; without an outcome: #1\n`,
+    );
+    expect(shown([...begun, { kind: 'seal', interrupted: 'the gateway was killed' }])).toBe(
+      `${table}TIME the record ends here: the gateway was killed\n`,
+    );
+    const unfinished = Array.from({ length: 30 }, (_, i) => i + 1);
+    expect(shown([{ kind: 'end', ...end, unfinished }])).toMatch(/: #1, .*#20 and 10 more\n$/);
+  });
+
   it('leaves rows out where that was asked for', () => {
     const lines = [
       { kind: 'result', op: 1, part: 0, status: 'ok', tag: 'SELECT 1', rows: 1, columns: ['a'], values: [['secret']] },
