@@ -214,6 +214,9 @@ export class ClientSide {
       }
       if (found !== undefined) found.described = true;
       entry.portal = found;
+    } else {
+      const found = this.decider.statement(name);
+      if (found !== AMBIGUOUS) entry.describes = found;
     }
     core.push(entry);
     core.toTarget.slice(buffer, start, end);

@@ -164,6 +164,19 @@ export class Core {
     this.options.planner?.settle?.(lost);
   }
 
+  /** It is closed, or all are; a suspended one has its outcome now. */
+  forgetPortal(name: string | undefined): void {
+    if (name === undefined) {
+      this.portals.remove((portal) => {
+        this.finishPortal(portal);
+        return true;
+      });
+    } else {
+      this.finishPortal(this.portals.get(name));
+      this.portals.forget(name);
+    }
+  }
+
   finishPortal(portal: Portal | undefined): void {
     const running = portal?.running;
     if (running === undefined || running.over) return;

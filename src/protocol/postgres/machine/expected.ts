@@ -31,8 +31,8 @@ export class Running {
   readonly analysis: Analysis;
   /** Per part, where it differs from the operation's own analysis (EXECUTE, FETCH). */
   readonly sources: readonly Source[] | undefined;
-  /** Result formats as in Bind. */
-  readonly formats: readonly number[];
+  /** Result formats as in Bind; of a Query those of the rows that come. */
+  formats: readonly number[];
   /** Whose it is, in the extended query. */
   readonly portal: Portal | undefined;
   part = 0;
@@ -65,6 +65,8 @@ export class Running {
   cut: Notice | undefined;
   /** Something of it was not sent because of that. */
   withheld = false;
+  /** Its portal was not read to the end at once. */
+  suspended = false;
   /** The last outcome has been told. */
   over = false;
 
@@ -99,6 +101,8 @@ export interface Statement {
   readonly text: string;
   /** Declared types of its parameters, as in Parse. */
   readonly types: readonly number[];
+  /** RowDescription as it came, where the client asked for it: who describes statements need not describe portals. */
+  description?: Buffer;
 }
 
 export interface Portal {
@@ -129,6 +133,8 @@ export class Expected {
   /** Parse, Bind, Close: what the answer confirms. */
   name: string | undefined;
   statement: Statement | undefined;
+  /** Describe of a statement: which, where that is certain. */
+  describes: Statement | undefined;
   /** Close: of a portal. */
   ofPortal = false;
   /** Sent by us, or behind an error that was told: its answer is not the client's. */

@@ -172,6 +172,8 @@ export class Machine {
       for (let entry = core.queue.shift(); entry !== undefined; entry = core.queue.shift()) {
         core.abandon(entry.running, 'unknown');
       }
+      // Whoever left in the middle of a portal has got its rows so far.
+      core.closePortals(false);
     } catch (thrown) {
       // It may be the session itself that fails; the end is told all the same.
       this.failure ??= asHoopctlError(thrown);

@@ -63,6 +63,12 @@ export class Names<T> {
     else this.#known.set(keyOf(name), value);
   }
 
+  /** Undefined: all of them. */
+  forget(name: string | undefined): void {
+    if (name === undefined) this.#known.clear();
+    else this.set(name, undefined);
+  }
+
   /** Takes out what is gone. */
   remove(isGone: (value: T) => boolean): void {
     for (const [key, value] of this.#known) if (isGone(value)) this.#known.delete(key);

@@ -4,7 +4,7 @@
 import { asHoopctlError, ourError, peerError } from '../../../core/errors.ts';
 import type { Mask, ResultColumn } from '../../contract.ts';
 import type { RowSink } from '../analysis.ts';
-import { columnNames, copyColumnCount, rowValues } from '../wire/backend.ts';
+import { copyColumnCount, type Described, described, rowValues } from '../wire/backend.ts';
 import { copyData } from '../wire/frontend.ts';
 import { HEADER } from '../wire/types.ts';
 import type { Core } from './core.ts';
@@ -15,13 +15,16 @@ const NOTHING_PROVEN = (name: string): ResultColumn => ({ name, origins: undefin
 
 const NO_BYTES = new Uint8Array();
 
+/** Bytes of the count of -1 behind the last row of a binary COPY. */
+const BINARY_END = 2;
+
 const SHORT_DESCRIPTION = 256;
 
 export class Rows {
   readonly #core: Core;
-  /** Results are much alike: the last description whose names were asked for, and they. */
+  /** Results are much alike: the last description that was looked into, and what it says. */
   #description: Buffer | undefined;
-  #columnNames: readonly string[] = [];
+  #described: Described = { names: [], formats: [] };
 
   constructor(core: Core) {
     this.#core = core;
@@ -132,13 +135,16 @@ export class Rows {
 
   #names(running: Running): void {
     const { session } = this.#core;
-    const description = running.description ?? running.portal?.description;
-    if (session.columns === undefined || description === undefined) return;
+    const { portal } = running;
+    const description = running.description ?? portal?.description ?? portal?.statement.description;
+    if (description === undefined) return;
     if (this.#description === undefined || !same(this.#description, description)) {
       this.#description = Buffer.from(description);
-      this.#columnNames = columnNames(description);
+      this.#described = described(description);
     }
-    session.columns(running.id, running.part, this.#columnNames);
+    // A cursor may have been declared BINARY.
+    if (portal === undefined) running.formats = this.#described.formats;
+    session.columns?.(running.id, running.part, this.#described.names);
   }
 
   /** A row too long to be whole in memory passes in pieces, when nothing has to be masked in it. */
@@ -147,6 +153,7 @@ export class Rows {
     running.bytes += total;
     const { session } = this.#core;
     if (running.wanted && session.wantsRows(running.id, running.part)) {
+      if (running.rows === 1) this.#names(running);
       session.row(running.id, running.part, [`(a row of ${total} bytes)`]);
     }
     session.rest?.(running.id, running.part, NO_BYTES, 1);
@@ -192,6 +199,21 @@ export class Rows {
     return () => (session.wantsRows(id, part) ? keep : undefined);
   }
 
+  /** Of a CopyData: the line with the names is no row, nor is what ends the binary format. @param bytes of its data. */
+  #rowsIn(running: Running, bytes: number): number {
+    const copy = running.analysis.statements[running.part]?.copy;
+    if (copy?.header === true && running.bytes === 0) return 0;
+    return copy?.format === 'binary' && bytes === BINARY_END ? 0 : 1;
+  }
+
+  /** A CopyData that is not wholly here passes in pieces. */
+  passingCopy(running: Running, total: number): void {
+    const rows = this.#rowsIn(running, total - HEADER);
+    running.rows += rows;
+    running.bytes += total;
+    this.#core.session.rest?.(running.id, running.part, NO_BYTES, rows);
+  }
+
   /** One whole CopyData, out to the client. */
   copy(running: Running, buffer: Buffer, start: number, end: number): void {
     const { toClient } = this.#core;
@@ -202,21 +224,24 @@ export class Rows {
       return;
     }
     const { session } = this.#core;
+    const rows = this.#rowsIn(running, end - start - HEADER);
     running.unkept = running.copy === undefined || !session.wantsRows(running.id, running.part);
     if (running.masking) {
       const masked = running.copy!.data(buffer.subarray(start + HEADER, end));
       if (running.counting && !this.#core.spend(running, 0, 0)) return;
+      running.rows += rows;
       running.bytes += masked.length;
       if (masked.length === 0) return;
       const message = copyData(masked);
       toClient.add(message);
-      if (running.unkept) session.rest?.(running.id, running.part, message, 1);
+      if (running.unkept) session.rest?.(running.id, running.part, message, rows);
       return;
     }
+    running.rows += rows;
     running.bytes += end - start;
     toClient.slice(buffer, start, end);
     if (running.copy !== undefined) this.#look(running, buffer.subarray(start + HEADER, end));
-    if (running.unkept) session.rest?.(running.id, running.part, buffer.subarray(start, end), 1);
+    if (running.unkept) session.rest?.(running.id, running.part, buffer.subarray(start, end), rows);
   }
 
   /** Nothing is masked here: what cannot be read is not recorded, and passes all the same. */

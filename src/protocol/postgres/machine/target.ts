@@ -20,7 +20,7 @@ import { Back, backName, messageFormat } from '../wire/types.ts';
 import type { Core } from './core.ts';
 import { endCut, failTransaction } from './cuts.ts';
 import { type Expected, NOTHING_BOUND, type Running } from './expected.ts';
-import type { Names } from './names.ts';
+import { recordError, skip } from './failed.ts';
 import { NEVER } from './plans.ts';
 import { changes, isUtf8 } from './reading.ts';
 import { Rows } from './rows.ts';
@@ -99,7 +99,7 @@ export class TargetSide {
         if (frames.total > inspected.value) throw limitExceeded(inspected, frames.total);
         return false;
       }
-      running.bytes += frames.total;
+      this.#rows.passingCopy(running, frames.total);
     } else return false;
     frames.pass();
     return true;
@@ -186,7 +186,10 @@ export class TargetSide {
         if (running !== undefined) this.#complete(running, commandTag(buffer, start, end));
         break;
       case Back.EmptyQueryResponse:
-        if (running !== undefined) running.over = true;
+        if (running?.over === false) core.outcome(running, 'ok');
+        break;
+      case Back.PortalSuspended:
+        running!.suspended = true;
         break;
       case Back.FunctionCallResponse:
         core.outcome(running!, 'ok');
@@ -241,6 +244,8 @@ export class TargetSide {
     if (head.state === Target.queryRows) {
       if (running !== undefined) running.description = description;
     } else if (portal !== undefined) portal.description = description;
+    // It lives as long as the client likes: not with the whole chunk that it came in.
+    else if (head.describes !== undefined) head.describes.description = Buffer.from(description);
     if (!this.#core.masked) return;
     if (head.state === Target.queryRows) head.running!.fields = decodeRowDescription(buffer, start, end);
     else if (head.portal !== undefined) {
@@ -250,8 +255,9 @@ export class TargetSide {
 
   #complete(running: Running, tag: string): void {
     const core = this.#core;
-    // A portal executed again after its end completes with nothing.
-    if (!running.over) core.outcome(running, 'ok', tag, taggedRows(tag) ?? running.rows);
+    // A portal executed again after its end completes with nothing; the tag of a suspended one counts its last rows alone.
+    const rows = running.suspended ? undefined : taggedRows(tag);
+    if (!running.over) core.outcome(running, 'ok', tag, rows ?? running.rows);
     const info = running.analysis.statements[running.part];
     if (info !== undefined) {
       if (changes(info, running.sources?.[running.part]).ddl) core.options.planner?.invalidate();
@@ -259,17 +265,12 @@ export class TargetSide {
         const { name, analysis, text } = info.prepare;
         core.statements.set(name, { analysis, text, types: [] });
       }
-      if (info.deallocate !== undefined) this.#forget(core.statements, info.deallocate.name);
+      if (info.deallocate !== undefined) core.statements.forget(info.deallocate.name);
       if (info.endsCursors) core.closePortals(tag === 'COMMIT');
-      if (info.close !== undefined) this.#forget(core.portals, info.close.name);
+      if (info.close !== undefined) core.forgetPortal(info.close.name);
       if (info.declare !== undefined) this.#declare(info.declare, running);
     }
     running.nextPart();
-  }
-
-  #forget(names: Names<unknown>, name: string | undefined): void {
-    if (name === undefined) names.remove(() => true);
-    else names.set(name, undefined);
   }
 
   #declare(declared: NonNullable<StatementInfo['declare']>, { mark, analysis, part }: Running): void {
@@ -293,20 +294,11 @@ export class TargetSide {
     const core = this.#core;
     this.#failed = true;
     const fields = decodeFields(buffer, start, end);
+    const refused = head.refusal !== undefined;
     this.#tellError(head, fields, buffer, start, end);
-    const kept = this.#scrubs(head) ? scrub(fields) : fields;
-    const running = head.running;
-    if (running !== undefined && !running.over && head.refusal === undefined) {
-      const code = kept.get('C') ?? 'XX000';
-      core.outcome(running, code === '57014' ? 'cancelled' : 'error', undefined, running.rows, {
-        code,
-        message: kept.get('M') ?? '',
-      });
-      running.nextPart();
-      core.abandon(running, 'cancelled');
-    }
+    if (!refused || this.fatal) recordError(core, head, this.#scrubs(head) ? scrub(fields) : fields);
     if (core.client === Client.copying) core.client = Client.ready;
-    if (next === Target.failed) this.#skip(head);
+    if (next === Target.failed) skip(core, head);
     if (core.waiting?.for === 'answers') this.#maybeAnswered();
   }
 
@@ -330,34 +322,15 @@ export class TargetSide {
     else core.toClient.slice(buffer, start, end);
   }
 
-  /** The failed request and all behind it up to the next Sync: the server reads them and does nothing. */
-  #skip(failed: Expected): void {
-    const core = this.#core;
-    if (failed.name === '') {
-      // A Parse or Bind of the unnamed one drops its predecessor before it can fail.
-      if (failed.ofPortal) {
-        core.finishPortal(core.portals.get(''));
-        core.portals.set('', undefined);
-      } else if (failed.statement !== undefined) core.statements.set('', undefined);
-    }
-    for (let head = core.queue.head; head !== undefined && head.state !== Target.sync; head = core.queue.head) {
-      core.queue.shift();
-      if (head.name !== undefined) (head.ofPortal ? core.portals : core.statements).drop(head.name, head);
-      if (head === failed) continue;
-      core.abandon(head.running, 'cancelled');
-      if (head.portal !== undefined && head.portal.running === head.running) head.portal.running = undefined;
-    }
-    if (core.queue.length > 0 || core.client === Client.closed) return;
-    core.client = Client.skipping;
-    // The server would ignore it: nobody has to decide on it any more.
-    if (core.waiting?.for === 'review') core.waiting.hold.cancel('a statement sent before it has failed');
-  }
-
   #unasked(type: number, buffer: Buffer, start: number, end: number): void {
     const core = this.#core;
     if (type === Back.ParameterStatus) this.#parameter(buffer, start, end);
-    if (type === Back.ErrorResponse) this.fatal = true;
     const scrubs = this.#scrubs(core.queue.head);
+    if (type === Back.ErrorResponse) {
+      this.fatal = true;
+      const fields = decodeFields(buffer, start, end);
+      recordError(core, undefined, scrubs ? scrub(fields) : fields);
+    }
     if (scrubs && type === Back.NotificationResponse) {
       core.toClient.add(withoutPayload(buffer, start, end));
       return;

@@ -2,6 +2,7 @@
 // Decoders get a frame that is wholly here and throw protocol_violation; encoders return the whole message.
 // Refuses to know: when a message may be sent. ErrorResponse and NoticeResponse are in notice.ts.
 
+import { isUtf8 } from 'node:buffer';
 import { Reader } from '../../wire/reader.ts';
 import { Writer } from '../../wire/writer.ts';
 import type { Field } from '../analysis.ts';
@@ -129,18 +130,28 @@ export function decodeRowDescription(buffer: Buffer, start: number, end: number,
   return fields;
 }
 
-/** The names alone. */
-export function columnNames(message: Buffer): string[] {
+export interface Described {
+  readonly names: readonly string[];
+  /** One a column; those of a statement's description are all 0. */
+  readonly formats: readonly number[];
+}
+
+/** What the recording needs of it. */
+export function described(message: Buffer): Described {
   const reader = new Reader(message, HEADER, message.length, 'RowDescription');
   const names: string[] = [];
+  const formats: number[] = [];
   for (let left = reader.uint16(); left > 0; left--) {
     names.push(reader.string());
-    reader.bytes(18);
+    reader.bytes(16);
+    formats.push(reader.int16());
   }
-  return names;
+  return { names, formats };
 }
 
 // DataRow: Byte1('D') Int32 Int16(n) n × { Int32(length, -1 for NULL) Byte(length) }
+
+const UNREAD = '\ufffd';
 
 /** The values as the recording shows them; `formats` as in Bind. */
 export function rowValues(buffer: Buffer, start: number, end: number, formats: readonly number[]): (string | null)[] {
@@ -149,8 +160,15 @@ export function rowValues(buffer: Buffer, start: number, end: number, formats: r
   const values: (string | null)[] = [];
   for (let i = 0; i < count; i++) {
     const length = reader.int32();
+    const { at } = reader;
     if (length === -1) values.push(null);
-    else values.push(formatAt(formats, i) === 1 ? shown(reader.bytes(length), true) : reader.utf8(length));
+    else if (formatAt(formats, i) === 1) values.push(shown(reader.bytes(length), true));
+    else {
+      const text = reader.utf8(length);
+      // What could not be read as UTF-8 is not what was sent.
+      const read = !text.includes(UNREAD) || isUtf8(buffer.subarray(at, at + length));
+      values.push(read ? text : shown(buffer.subarray(at, at + length), true));
+    }
   }
   reader.done();
   return values;

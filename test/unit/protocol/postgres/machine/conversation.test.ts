@@ -75,6 +75,7 @@ describe('a simple query', () => {
     const talk = new Talk();
     expect(talk.client(front.query(''))).toEqual(['Query']);
     expect(talk.target(back.empty(), back.ready())).toEqual(['EmptyQueryResponse', 'ReadyForQuery I']);
+    expect(talk.session.outcomes).toMatchObject([{ id: 1, part: 0, status: 'ok' }]);
     expect(talk.machine.ended).toBeUndefined();
   });
 });
@@ -164,7 +165,7 @@ describe('an extended query', () => {
     expect(talk.session.outcomes).toEqual([]);
     talk.target(back.row('2'), back.complete('SELECT 1'), back.ready());
     expect(talk.session.operations).toHaveLength(1);
-    expect(talk.session.outcomes).toMatchObject([{ id: 1, status: 'ok', rows: 1 }]);
+    expect(talk.session.outcomes).toMatchObject([{ id: 1, status: 'ok', rows: 2, tag: 'SELECT 1' }]);
   });
 
   it('tells the outcome of a portal that was never read to its end', () => {
@@ -172,6 +173,20 @@ describe('an extended query', () => {
     talk.client(front.parse('', 'select 1'), front.bind('p', ''), front.execute('p', 1), front.sync());
     talk.target(back.parsed(), back.bound(), back.row('1'), back.suspended(), back.ready());
     expect(talk.session.outcomes).toMatchObject([{ id: 1, status: 'ok', rows: 1, tag: 'PORTAL CLOSED' }]);
+  });
+
+  it('tells it when SQL closes the portal, or the session ends', () => {
+    for (const how of ['close', 'close all', 'end']) {
+      const talk = new Talk();
+      talk.client(front.parse('', 'select 1'), front.bind('p', ''), front.execute('p', 1), front.flush());
+      talk.target(back.parsed(), back.bound(), back.row('1'), back.suspended());
+      if (how === 'end') talk.machine.end({ code: 'client_closed', message: 'the client closed the connection' });
+      else {
+        talk.client(front.extended(how === 'close' ? 'close p' : how));
+        talk.target(back.parsed(), back.bound(), back.noData(), back.complete('CLOSE CURSOR'), back.ready('T'));
+      }
+      expect(talk.session.outcomes.find(({ id }) => id === 1)).toMatchObject({ rows: 1, tag: 'PORTAL CLOSED' });
+    }
   });
 
   it('fails together with everything up to Sync, and works again after it', () => {
@@ -184,9 +199,37 @@ describe('an extended query', () => {
     ]);
     talk.target(back.parsed(), back.bound(), back.rows('a'), back.row('2'), back.complete('SELECT 1'), back.ready());
     expect(talk.session.outcomes).toMatchObject([
-      { id: 1, status: 'cancelled' },
+      { id: 1, status: 'error', error: { code: '42P01', message: 'no such table' } },
       { id: 2, status: 'ok' },
     ]);
+    expect(talk.session.notes).toEqual([]);
+  });
+
+  it('tells the error of that statement of a batch that had it', () => {
+    for (const [at, answers] of [
+      [1, [back.error('42601', 'no')]],
+      [2, [back.parsed(), back.bound(), back.complete('SELECT 1'), back.parsed(), back.error('22P02', 'no')]],
+    ] as const) {
+      const talk = new Talk();
+      const each = ['select 1', 'select 2'].flatMap((text, i) => [
+        front.parse(`s${i}`, text),
+        front.bind(`p${i}`, `s${i}`),
+        front.execute(`p${i}`),
+      ]);
+      talk.client(...each, front.sync());
+      talk.target(...answers, back.ready());
+      expect(talk.session.outcomes.map(({ id, status }) => [id, status])).toEqual(
+        at === 1
+          ? [
+              [1, 'error'],
+              [2, 'cancelled'],
+            ]
+          : [
+              [1, 'ok'],
+              [2, 'error'],
+            ],
+      );
+    }
   });
 
   it('sends nothing on that the server would ignore before Sync, and decides none of it', () => {
@@ -203,6 +246,8 @@ describe('an extended query', () => {
       ),
     ).toEqual(['Sync', 'Query select 3']);
     expect(talk.session.operations.map((operation) => operation.text)).toEqual(['select 3']);
+    const fields = { code: '42601', message: 'syntax error', text: 'select 1' };
+    expect(talk.session.notes).toEqual([{ kind: 'error', fields }]);
   });
 
   it('takes the error of a commit at Sync', () => {
@@ -217,6 +262,7 @@ describe('an extended query', () => {
       back.ready(),
     );
     expect(told.slice(-2)).toEqual(['ErrorResponse ERROR 23503 deferred', 'ReadyForQuery I']);
+    expect(talk.session.notes).toEqual([{ kind: 'error', fields: { code: '23503', message: 'deferred', at: 'sync' } }]);
     expect(talk.machine.ended).toBeUndefined();
   });
 });
@@ -241,6 +287,9 @@ describe('what comes unasked', () => {
       'ErrorResponse FATAL 57P01 terminating connection',
     ]);
     expect(talk.machine.farewell).toBe(true);
+    expect(talk.session.notes).toEqual([
+      { kind: 'error', fields: { code: '57P01', message: 'terminating connection' } },
+    ]);
   });
 });
 

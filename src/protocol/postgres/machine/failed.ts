@@ -1,0 +1,59 @@
+// What an error of the server ends: the operation that it is about and, in an extended query, everything up to Sync.
+// Refuses to know: what the client is told of it.
+
+import type { Core } from './core.ts';
+import type { Expected, Running } from './expected.ts';
+import { Client, Target } from './states.ts';
+
+/** It is the outcome of what ran, or was to run, and where it is no operation's, a note. `head`: undefined for one unasked. */
+export function recordError(core: Core, head: Expected | undefined, fields: ReadonlyMap<string, string>): void {
+  const code = fields.get('C') ?? 'XX000';
+  const message = fields.get('M') ?? '';
+  const running = head === undefined ? undefined : (head.running ?? executionOf(core, head));
+  if (running !== undefined && !running.over) {
+    core.outcome(running, code === '57014' ? 'cancelled' : 'error', undefined, running.rows, { code, message });
+    running.nextPart();
+    core.abandon(running, 'cancelled');
+    return;
+  }
+  if (head?.swallow === true) return;
+  // A commit at Sync takes back what has had its outcome; a Parse may have been all that was sent.
+  const text = head?.statement?.text ?? head?.describes?.text ?? head?.portal?.statement.text;
+  core.session.note('error', {
+    ...{ code, message },
+    ...(head?.state === Target.sync ? { at: 'sync' } : {}),
+    ...(running === undefined ? {} : { operation: running.id }),
+    ...(running !== undefined || text === undefined ? {} : { text }),
+  });
+}
+
+/** The Execute, sent already, of what could not be prepared, bound or described. */
+function executionOf({ queue }: Core, { portal, statement = portal?.statement }: Expected): Running | undefined {
+  if (statement === undefined) return undefined;
+  for (const { state, running, portal: of } of queue.behind()) {
+    if (state === Target.sync) return undefined;
+    if (running === undefined || running.over || of === undefined) continue;
+    if (portal === undefined ? of.statement === statement : of === portal) return running;
+  }
+  return undefined;
+}
+
+/** The failed request and all behind it up to the next Sync: the server reads them and does nothing. */
+export function skip(core: Core, failed: Expected): void {
+  if (failed.name === '') {
+    // A Parse or Bind of the unnamed one drops its predecessor before it can fail.
+    if (failed.ofPortal) core.forgetPortal('');
+    else if (failed.statement !== undefined) core.statements.set('', undefined);
+  }
+  for (let head = core.queue.head; head !== undefined && head.state !== Target.sync; head = core.queue.head) {
+    core.queue.shift();
+    if (head.name !== undefined) (head.ofPortal ? core.portals : core.statements).drop(head.name, head);
+    if (head === failed) continue;
+    core.abandon(head.running, 'cancelled');
+    if (head.portal !== undefined && head.portal.running === head.running) head.portal.running = undefined;
+  }
+  if (core.queue.length > 0 || core.client === Client.closed) return;
+  core.client = Client.skipping;
+  // The server would ignore it: nobody has to decide on it any more.
+  if (core.waiting?.for === 'review') core.waiting.hold.cancel('a statement sent before it has failed');
+}
