@@ -221,6 +221,23 @@ describeWith(['sshd', 'rsync'], 'files over ssh', () => {
     expect(replay.stdout).toContain(`sha256 ${createHash('sha256').update(bytes).digest('hex')}`);
   });
 
+  it('what the host could not write is not on record as written', async () => {
+    const local = join(alice.home, 'lost');
+    writeFileSync(local, 'lost\n');
+    const done = await sftp('ruled', `-put ${local} /dev/full\n`);
+    expect(done.stderr).toContain('write');
+    const { stdout } = await alice.runOk(['sessions', 'export', await endedSession(alice), '-o', '-']);
+    const lines = stdout
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+    const { op } = lines.find(({ kind, text }) => kind === 'intent' && text === 'write /dev/full');
+    expect(lines.find((line) => line.kind === 'result' && line.op === op)).toMatchObject({
+      status: 'error',
+      tag: 'status 4',
+    });
+  });
+
   describe('a budget', () => {
     it('cuts a download in its middle, and the connection lives', async () => {
       writeFileSync(join(home, 'large'), randomBytes(3_000_000));

@@ -5,7 +5,7 @@ import type { Limit } from '../../../core/limits.ts';
 import type { Operation, OperationId, Refusal, Session, Verdict } from '../../contract.ts';
 import { operationOf } from './asked.ts';
 import { readMasked } from './masked-file.ts';
-import { Fxp, fieldsOf, Packets, packet, Status, status } from './packet.ts';
+import { Fxp, fieldsOf, Packets, packet, resized, Status, status } from './packet.ts';
 import { attributesOf, type FileRequest, handlesOf, treatmentOf } from './requests.ts';
 import { ShownFiles } from './shown.ts';
 import { Transfer } from './transfer.ts';
@@ -42,7 +42,9 @@ type Asked =
     }
   /** The attributes of an open file that is masked. */
   | { readonly size: number }
-  | { readonly transfer: Transfer; readonly offset: bigint };
+  | { readonly transfer: Transfer; readonly offset: bigint }
+  /** An open file is closed by it. */
+  | { readonly closes: Transfer };
 
 /** Ours begin here. No client counts so far, and none may use them: it would get our answers, and we its. */
 const FIRST_OWN = 0xf000_0000;
@@ -55,6 +57,8 @@ export class SftpInspector {
   readonly #asked = new Map<number, Asked>();
   /** By handle, latin1. */
   readonly #handles = new Map<string, Transfer>();
+  /** Of which the host has not said yet that they are closed: answers to requests before that are still to come. */
+  readonly #closing = new Set<Transfer>();
   /** The paths of handles that the client was told of: it may use no other. Hosts count, so that the next is easily guessed. */
   readonly #open = new Map<string, Buffer>();
   /** What the client gets of files that are masked, by handle. */
@@ -94,9 +98,10 @@ export class SftpInspector {
 
   /** The channel is over: what is open gets its outcome. */
   ended(): void {
-    for (const transfer of this.#handles.values()) transfer.closed('unknown');
+    for (const transfer of [...this.#handles.values(), ...this.#closing]) transfer.closed('unknown');
     for (const asked of this.#asked.values()) if ('operation' in asked) this.#options.session.over?.(asked.operation);
     this.#handles.clear();
+    this.#closing.clear();
     this.#shown.end();
     this.#asked.clear();
     this.left();
@@ -144,7 +149,7 @@ export class SftpInspector {
       if (transfer !== undefined) {
         const cut = type === Fxp.WRITE ? transfer.pass(offset, reader.blob(), 'in') : transfer.cut;
         if (cut !== undefined) return void this.#cut(transfer, id, cut, raw.length);
-        if (type === Fxp.READ) this.#asked.set(id, { transfer, offset });
+        this.#asked.set(id, { transfer, offset });
       }
     } else if (type === Fxp.FSTAT) {
       const reader = fieldsOf(raw);
@@ -153,15 +158,19 @@ export class SftpInspector {
       if (shown !== undefined) this.#asked.set(id, { size: shown.length });
     } else if (type === Fxp.CLOSE) {
       const reader = fieldsOf(raw);
-      reader.uint32();
+      const id = reader.uint32();
       const handle = reader.blob().toString('latin1');
       this.#shown.drop(handle);
       this.#open.delete(handle);
       const opened = this.#handles.get(handle);
       if (opened !== undefined) {
         this.#handles.delete(handle);
-        opened.closed('ok');
+        this.#closing.add(opened);
+        this.#asked.set(id, { closes: opened });
       }
+    } else if (type === Fxp.EXTENDED) {
+      // Of copy-data, what another file has goes into it.
+      this.#handles.get(handlesOf(raw)[1] ?? '')?.mixed();
     }
     this.#options.toTarget(raw, raw.length);
   }
@@ -338,7 +347,14 @@ export class SftpInspector {
       return void asked.own(raw);
     }
     if ('size' in asked) return void this.#options.toClient(resized(raw, asked.size), raw.length);
-    if ('transfer' in asked) {
+    // What the host answers to what a file is used for: its end is none that it could not do.
+    const code = raw[4] === Fxp.STATUS ? reader.uint32() : Status.OK;
+    if ('closes' in asked) {
+      if (code !== Status.OK) asked.closes.failed(code);
+      this.#closing.delete(asked.closes);
+      asked.closes.closed('ok');
+    } else if ('transfer' in asked) {
+      if (code !== Status.OK && code !== Status.EOF) asked.transfer.failed(code);
       const cut = raw[4] === Fxp.DATA ? asked.transfer.pass(asked.offset, reader.blob(), 'out') : undefined;
       if (cut !== undefined) {
         return void this.#tellCut(asked.transfer, id, cut, raw.length);
@@ -352,7 +368,6 @@ export class SftpInspector {
         return void this.#mask(Buffer.from(raw), id, handle, asked.operation, asked.reads, told);
       told();
     } else {
-      const code = raw[4] === Fxp.STATUS ? reader.uint32() : Status.OK;
       const ok = code === Status.OK;
       this.#options.session.result(asked.operation, { part: 0, status: ok ? 'ok' : 'error', tag: `status ${code}` });
       this.#options.session.over?.(asked.operation);
@@ -363,14 +378,6 @@ export class SftpInspector {
 
 /** As OpenSSH's server answers at most. */
 const LARGEST_READ = 255 * 1024;
-
-/** The same attributes with another size, where they have one. */
-function resized(raw: Buffer, size: number): Buffer {
-  if (raw[4] !== Fxp.ATTRS || raw.length < 21 || (raw.readUInt32BE(9) & 1) === 0) return raw;
-  const out = Buffer.from(raw);
-  out.writeBigUInt64BE(BigInt(size), 13);
-  return out;
-}
 
 const SLASH = 0x2f;
 

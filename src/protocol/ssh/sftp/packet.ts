@@ -98,3 +98,11 @@ export function packet(type: number, fill: (out: SshWriter) => unknown): Buffer 
 export function status(id: number, code: number, text: string): Buffer {
   return packet(Fxp.STATUS, (out) => out.uint32(id).uint32(code).text(text).text(''));
 }
+
+/** The same attributes with another size, where they have one. */
+export function resized(raw: Buffer, size: number): Buffer {
+  if (raw[4] !== Fxp.ATTRS || raw.length < 21 || (raw.readUInt32BE(9) & 1) === 0) return raw;
+  const out = Buffer.from(raw);
+  out.writeBigUInt64BE(BigInt(size), 13);
+  return out;
+}

@@ -15,6 +15,9 @@ export class Transfer {
   #next = 0n;
   #whole = true;
   #cut: Refusal | undefined;
+  /** What the host could not do of it, as its status. */
+  #failure: number | undefined;
+  #over = false;
 
   constructor(session: Session, operation: OperationId, keep: number) {
     this.#session = session;
@@ -32,10 +35,21 @@ export class Transfer {
     this.#cut ??= refusal;
   }
 
+  /** The host did not do a part of it, and says why. */
+  failed(code: number): void {
+    this.#failure ??= code;
+  }
+
+  /** Something else goes into it than what passes here. */
+  mixed(): void {
+    this.#whole = false;
+  }
+
   /** Bytes that are about to go on; a refusal: they may not. */
   pass(offset: bigint, bytes: Buffer, direction: 'in' | 'out'): Refusal | undefined {
     this.#cut ??= this.#session.spend?.(this.operation, 0, bytes.length);
     if (this.#cut !== undefined) return this.#cut;
+    if (this.#over) return undefined;
     this.#bytes += bytes.length;
     if (offset !== this.#next) this.#whole = false;
     if (!this.#whole) return undefined;
@@ -50,11 +64,23 @@ export class Transfer {
   }
 
   closed(outcome: 'ok' | 'unknown'): void {
+    if (this.#over) return;
+    this.#over = true;
     const bytes = this.#bytes;
-    // A digest is of the file only when it went through from its beginning, in order.
-    const digest = this.#whole && bytes > 0 && this.#cut === undefined;
-    const tag = this.#cut !== undefined ? 'cut' : digest ? `sha256 ${this.#hash.digest('hex')}` : outcome;
-    this.#session.result(this.operation, { part: 0, status: this.#cut === undefined ? outcome : 'error', bytes, tag });
+    const failed = this.#cut !== undefined || this.#failure !== undefined;
+    this.#session.result(this.operation, {
+      part: 0,
+      status: failed ? 'error' : outcome,
+      bytes,
+      tag: this.#tag(outcome),
+    });
     this.#session.over?.(this.operation);
+  }
+
+  #tag(outcome: string): string {
+    if (this.#cut !== undefined) return 'cut';
+    if (this.#failure !== undefined) return `status ${this.#failure}`;
+    // A digest is of the file only when it went through from its beginning, in order.
+    return this.#whole && this.#bytes > 0 ? `sha256 ${this.#hash.digest('hex')}` : outcome;
   }
 }
