@@ -94,7 +94,7 @@ export function searchRoutes(parts: Parts): Route[] {
 }
 
 function fieldsOf({ words, since, until, rows, duration, before, ...rest }: z.output<typeof querySchema>): SearchQuery {
-  if (before !== undefined && !/^\d{1,16}$/.test(before)) {
+  if (before !== undefined && !/^\d{1,16}(?:\.s-[0-9a-z]{1,40}\.\d{1,10})?$/.test(before)) {
     throw userError('usage', `before is "${before}", expected the "next" of a page`);
   }
   if (since !== undefined && until !== undefined && Date.parse(since) >= Date.parse(until)) {

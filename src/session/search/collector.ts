@@ -17,6 +17,10 @@ interface Pending {
 
 /** Of one operation's results, in UTF-16 units. */
 const RESULTS_CHARS = 16 * 1024;
+/** The largest number of an operation, as an index keeps it. */
+const MOST_NUMBER = 2 ** 31 - 1;
+/** Behind this an index cannot count them any more. */
+const LAST_MS = Date.UTC(2039, 0, 1);
 /** Of its text; the recording has the whole. */
 const TEXT_CHARS = 64 * 1024;
 
@@ -134,12 +138,12 @@ export class Collector {
     const parts = Array.isArray(fields.parts) ? fields.parts.filter(isObject) : [];
     const all = (key: string) => [...new Set(parts.flatMap((part) => strings(part[key])))];
     // A line that somebody changed is found by what is left of it, or not: it must not keep the index from those after it.
-    if (!whole(fields.op)) return;
+    if (!whole(fields.op) || fields.op > MOST_NUMBER) return;
     const verdict = fields.verdict === 'deny' || fields.verdict === 'review' ? fields.verdict : 'allow';
     const operation: Mutable<SearchedOperation> = {
       session,
       op: fields.op,
-      at: Date.parse(at) || 0,
+      at: momentOf(at),
       how: text(fields.how),
       text: text(fields.text).slice(0, TEXT_CHARS),
       verdict,
@@ -215,6 +219,11 @@ type Fields = Readonly<Record<string, unknown>>;
 /** As an index keeps it: not negative, and no more than a number tells exactly. */
 function whole(value: unknown): value is number {
   return Number.isSafeInteger(value) && (value as number) >= 0;
+}
+
+function momentOf(at: string): number {
+  const ms = Date.parse(at) || 0;
+  return ms >= 0 && ms < LAST_MS ? ms : 0;
 }
 
 function isObject(value: unknown): value is Fields {

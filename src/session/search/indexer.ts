@@ -13,7 +13,7 @@ const BATCH_LINES = 50_000;
 const FORGETS: ReadonlySet<string> = new Set(['purging', 'purge']);
 
 /** Of the words that operations are found by: those in an index of an earlier one are made again. */
-const WORDS = 2;
+const WORDS = 3;
 
 interface State {
   readonly words?: number;

@@ -8,16 +8,19 @@ import type { NumberRange, SearchedOperation, SearchedSession, SearchQuery, Sear
 const MOST_WORDS = 2000;
 const LONGEST_WORD = 64;
 
-/** How a made word (`fieldWord`) begins, wherever in a word: an index may cut at letters that it does not know for some. */
-const MADE = /zz(?=[0-9a-f]{20})/g;
+/** Of each list of an operation, so many are made words: an index has bounds of its own, and must not fail at somebody's text. */
+const MOST_NAMED = 5000;
 
 /**
- * Letters, digits and underscores, folded: `public.customers` is two words. One that looks as if it were made gets another z:
- * whoever has somebody read a text must not decide whose that reading is, or what its verdict was.
+ * How a made word (`fieldWord`) begins, and no other: neither letter nor digit, and what an index takes as part of a word.
+ * Whoever has somebody read a text must not decide whose that reading is, or what its verdict was; and the beginning of a
+ * word must not find what has none that begins so.
  */
+const MADE = '\u00b7';
+
+/** Letters, digits and underscores, folded: `public.customers` is two words. */
 export function wordsOf(text: string): string[] {
-  const words = text.toLowerCase().match(/[\p{L}\p{N}_]+/gu) ?? [];
-  return words.map((word) => (word.includes('zz') ? word.replace(MADE, 'zzz') : word));
+  return text.toLowerCase().match(/[\p{L}\p{N}_]+/gu) ?? [];
 }
 
 /** Values repeat: principals, connections, relations. */
@@ -29,7 +32,7 @@ export function fieldWord(field: string, value: string): string {
   const key = `${field}\0${value.toLowerCase()}`;
   let word = made.get(key);
   if (word === undefined) {
-    word = `zz${createHash('sha256').update(key).digest('hex').slice(0, 20)}`;
+    word = `${MADE}${createHash('sha256').update(key).digest('hex').slice(0, 20)}`;
     if (made.size >= MOST_MADE) made.clear();
     made.set(key, word);
   }
@@ -43,6 +46,11 @@ const ownerOf = (issuer: string, subject: string): string => Buffer.from(`${issu
 function names(name: string): string[] {
   const short = name.slice(name.indexOf('.') + 1);
   return short === name ? [name] : [name, short];
+}
+
+/** As a function, or as a program, which is found wherever it lies. */
+function called(name: string): string[] {
+  return name.includes('/') ? [name, name.slice(name.lastIndexOf('/') + 1)] : names(name);
 }
 
 /** Powers of ten that a number reaches: a range over them narrows before it is compared exactly. */
@@ -71,9 +79,10 @@ export function bagOf(operation: SearchedOperation, session: SearchedSession): s
   add('rule', operation.rule);
   add('review', operation.review);
   add('error', operation.error);
-  for (const relation of operation.relations) for (const name of names(relation)) add('relation', name);
-  for (const called of operation.functions) for (const name of names(called)) add('function', name);
-  for (const column of operation.masked) add('masked', column);
+  const some = (list: readonly string[]) => list.slice(0, MOST_NAMED);
+  for (const relation of some(operation.relations)) for (const name of names(relation)) add('relation', name);
+  for (const one of some(operation.functions)) for (const name of called(one)) add('function', name);
+  for (const column of some(operation.masked)) add('masked', column);
   for (const word of operation.does) add('does', word);
   for (const word of [...powers('rows', operation.rows), ...powers('us', operation.us)]) bag.add(word);
   return [...bag];

@@ -114,7 +114,7 @@ export class Fts5Index implements SearchIndex {
       conditions.push(condition);
       values.push(value);
     };
-    where(`${bound} < ?`, query.before === undefined ? undefined : Number(query.before));
+    where(`${bound} < ?`, query.before === undefined ? undefined : Number.parseInt(query.before, 10));
     where(`${bound} >= ?`, query.since === undefined ? undefined : query.since * PER_MS);
     where(`${bound} < ?`, query.until === undefined ? undefined : query.until * PER_MS);
     where('o.rows >= ?', query.rows?.min);
@@ -226,7 +226,10 @@ export class Fts5Index implements SearchIndex {
       this.#db.exec('commit');
       return result;
     } catch (thrown) {
-      this.#db.exec('rollback');
+      // Sessions that were just put in are not there any more, and others will get their numbers.
+      this.#sessions.clear();
+      // SQLite has done so by itself where the disk is full.
+      if (this.#db.isTransaction) this.#db.exec('rollback');
       throw storeError(what, thrown);
     }
   }

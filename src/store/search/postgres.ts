@@ -107,7 +107,13 @@ export class PostgresIndex implements SearchIndex {
       conditions.push(condition.replace('?', `$${values.length}`));
     };
     where('o.words @@ ?::tsquery', match === '' ? undefined : match);
-    where('o.number < ?', query.before === undefined ? undefined : Number(query.before));
+    const [number, session, op] = query.before?.split('.') ?? [];
+    where(session === undefined ? 'o.number < ?' : 'o.number <= ?', number);
+    if (session !== undefined) {
+      values.push(number!, session, op!);
+      const [n, s, o] = [2, 1, 0].map((back) => `$${values.length - back}`);
+      conditions.push(`(o.number < ${n} or (o.session, o.op) > (${s}, ${o}))`);
+    }
     where('o.number >= ?', query.since === undefined ? undefined : query.since * PER_MS);
     where('o.number < ?', query.until === undefined ? undefined : query.until * PER_MS);
     // As numbers of any size: what somebody asks for may be a fraction, or more than a bigint holds.
@@ -125,7 +131,7 @@ export class PostgresIndex implements SearchIndex {
       values,
     );
     const page = found.slice(0, query.limit);
-    const more = found.length > query.limit ? { next: String(page.at(-1)!.number) } : {};
+    const more = found.length > query.limit ? { next: placeOf(page.at(-1)!) } : {};
     return { operations: page.map(show), ...more };
   }
 
@@ -159,7 +165,10 @@ export class PostgresIndex implements SearchIndex {
     );
     const known = new Map(rows.map((row) => [row.session, JSON.parse(row.known) as SearchedSession]));
     const numbers = await this.#numbers(client, operations);
+    // One that is there twice, because somebody changed a line, would be refused with all others.
+    const last = new Map(operations.map(({ session, op }, i) => [`${session} ${op}`, i]));
     const list = operations.flatMap((operation, i) => {
+      if (last.get(`${operation.session} ${operation.op}`) !== i) return [];
       const session = known.get(operation.session);
       return session === undefined
         ? []
@@ -177,7 +186,7 @@ export class PostgresIndex implements SearchIndex {
     );
   }
 
-  /** Numbers that no operation has, so that a page's end is one place; other gateways may be a little ahead or behind. */
+  /** Numbers that no operation has; but for those that another gateway writes at this moment. */
   async #numbers(client: pg.PoolClient, operations: readonly SearchedOperation[]): Promise<number[]> {
     const first = (at: number) => Math.floor(at) * PER_MS;
     const lowest = operations.reduce((least, { at }) => Math.min(least, first(at)), Number.MAX_SAFE_INTEGER);
@@ -225,6 +234,11 @@ export class PostgresIndex implements SearchIndex {
  */
 function clean<Text extends string | null | undefined>(text: Text): Text | string {
   return typeof text === 'string' ? text.toWellFormed().replaceAll('\0', '\ufffd') : text;
+}
+
+/** Two gateways that write at the same moment give the same number: where one page ends between the two, the next goes on. */
+function placeOf({ number, session, op }: Row): string {
+  return `${number}.${session}.${op}`;
 }
 
 /** What is kept to be shown. */

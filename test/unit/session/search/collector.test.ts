@@ -48,3 +48,14 @@ it('whatever a line says, an operation is one that an index takes', () => {
     effort({ seed: 3, numRuns: 500 }),
   );
 });
+
+it('numbers and times that no index counts to are left out, or taken for none', () => {
+  const collector = new Collector();
+  collector.add(event('open', {}), { seq: 0, byte: 0 });
+  const moments = ['+275760-09-13T00:00:00.000Z', '2039-01-01T00:00:00.000Z', '-000001-01-01T00:00:00.000Z'];
+  for (const [i, at] of moments.entries()) {
+    collector.add(event('intent', { op: i + 1, verdict: 'deny' }, at), { seq: 0, byte: 0 });
+  }
+  collector.add(event('intent', { op: 2 ** 31, verdict: 'deny' }), { seq: 0, byte: 0 });
+  expect(collector.take().operations).toMatchObject([{ at: 0 }, { at: 0 }, { at: 0 }]);
+});

@@ -67,7 +67,7 @@ describe.each([
       return PostgresIndex.open({ url, directory, gateway: 'g-1', words });
     },
   ],
-])('%s', (_, open: (again?: boolean) => Promise<SearchIndex>) => {
+])('%s', (name, open: (again?: boolean) => Promise<SearchIndex>) => {
   let index: SearchIndex;
   const find = async (query: Partial<SearchQuery>) =>
     (await index.search({ words: [], limit: 10, ...query })).operations.map((found) => found.text);
@@ -252,6 +252,53 @@ describe.each([
     await index.close();
   });
 
+  it('gives pages without a gap also where two gateways gave operations the same number', async () => {
+    await write(Array.from({ length: 25 }, (__, i) => operation({ text: `t${i}`, at: 5000 })));
+    if (name === 'PostgreSQL') await server.query('update search.search_operations set number = 20480000');
+    const seen = new Set<string>();
+    let before: string | undefined;
+    do {
+      const page = await index.search({ words: [], limit: 10, ...(before === undefined ? {} : { before }) });
+      for (const found of page.operations) seen.add(found.text);
+      before = page.next;
+    } while (before !== undefined);
+    expect(seen.size).toBe(25);
+    await index.close();
+  });
+
+  it('finds by the beginning of a word what has such a word only', async () => {
+    await write([operation({ text: 'select zebra' }), operation({ text: 'select horse' })]);
+    for (const word of ['z*', 'ze*']) expect(await find({ words: [word] })).toEqual(['select zebra']);
+    expect(await find({ words: ['zz*'] })).toEqual([]);
+    await index.close();
+  });
+
+  it('finds a program wherever it lies', async () => {
+    await write([operation({ text: 'a', functions: ['/usr/bin/rm'] }), operation({ text: 'b', functions: ['rm'] })]);
+    expect(await find({ function: 'rm' })).toEqual(['b', 'a']);
+    expect(await find({ function: '/usr/bin/rm' })).toEqual(['a']);
+    await index.close();
+  });
+
+  it('takes an operation with more names than there is room for, and what comes after it', async () => {
+    const many = Array.from({ length: 50_000 }, (__, i) => `schema.name${i}`);
+    await write([
+      operation({ text: 'many', relations: many, functions: many, masked: many }),
+      operation({ text: 'b' }),
+    ]);
+    expect(await find({ relation: 'name7', function: 'name7', masked: 'schema.name7' })).toEqual(['many']);
+    expect(await find({})).toEqual(['b', 'many']);
+    await index.close();
+  });
+
+  it('takes an operation that is there twice at once, as a line that was changed makes it', async () => {
+    const one = operation({ text: 'one' });
+    await write([one, { ...one, status: 'error' }]);
+    expect(await find({ status: 'error' })).toEqual(['one']);
+    expect(await index.count()).toBe(1);
+    await index.close();
+  });
+
   it('takes an operation again without having it twice', async () => {
     const one = operation({ text: 'once' });
     await write([one]);
@@ -291,6 +338,22 @@ describe.each([
     expect(await index.count()).toBe(1);
     await index.close();
   });
+});
+
+it('what could not be written leaves nobody with what others did', async () => {
+  const bag: typeof words.bag = (one, of) => {
+    if (one.text === 'fails') throw new Error('no room');
+    return words.bag(one, of);
+  };
+  const index = Fts5Index.open(join(directory, 'full.sqlite'), { ...words, bag });
+  const mine = operation({ text: 'mine' });
+  const failing = { sessions: [session('s-1')], operations: [mine, operation({ text: 'fails' })], state: '{}' };
+  await expect(index.write(failing)).rejects.toMatchObject({ code: 'store_failed' });
+  await index.write({ sessions: [session('s-2', { principal: 'bob' })], operations: [], state: '{}' });
+  await index.write({ sessions: [session('s-1')], operations: [mine], state: '{}' });
+  const { operations } = await index.search({ words: [], limit: 10 });
+  expect(operations).toMatchObject([{ text: 'mine', session: 's-1', principal: 'alice@example.com' }]);
+  await index.close();
 });
 
 it('a damaged file is begun anew', async () => {
