@@ -5,7 +5,7 @@ import { existsSync, lstatSync, readdirSync, readFileSync, statSync } from 'node
 import { basename, join, sep } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { LogEntry } from '../../session/log/audit.ts';
-import { BUNDLE, checkBundle, parseBundle, Vouchers } from '../../session/log/check/bundle.ts';
+import { BUNDLE, checkBundle, isSelection, parseBundle, Vouchers } from '../../session/log/check/bundle.ts';
 import { Findings } from '../../session/log/check/findings.ts';
 import { type CheckedRecording, Ledger } from '../../session/log/check/ledger.ts';
 import { type CheckedLog, checkLog } from '../../session/log/check/log.ts';
@@ -113,7 +113,8 @@ async function checkFolder(
 ): Promise<CheckedLog | undefined> {
   const segments = bundle ? {} : { segments: new SegmentDirectory(folder) };
   const entry = (one: LogEntry) => vouchers?.entry(one);
-  const log = await checkLog({ ...options, source: new LogFolder(folder), ...segments, ledger, entry }, findings);
+  const source = new LogFolder(folder);
+  const log = await checkLog({ ...options, source, ...segments, ledger, entry, now: Date.now() }, findings);
   ledger.checkItself(findings);
   return log;
 }
@@ -164,8 +165,9 @@ async function checkData(folder: string, data: string, options: CheckOptions, fi
   const marked = looked.filter((one) => open.has(one.checked.session ?? ''));
   const sealing = new Set(marked.filter(justNow).map((one) => one.checked.session ?? ''));
   if (log !== undefined) await takeLater(folder, log, looked, sealing, ledger);
-  const has = (session: string) => away.has(session) || !localFiles(join(root, stemOrId(session))).next().done;
-  const named = log?.borne !== true ? 'none' : said === undefined ? 'all' : 'some';
+  const has = (session: string) => away.has(session) || isThere(root, session);
+  const whole = said === undefined || !isSelection(bundle, beside.names);
+  const named = log?.borne !== true ? 'none' : whole ? 'all' : 'some';
   ledger.compare(checked, { open, sealing, has, named }, findings);
   const contents = options.reader && (await checkContents(looked, options.reader, options.objects, findings));
   const names = jobs.flatMap(({ session }) => session ?? []);
@@ -200,7 +202,7 @@ async function takeLater(
     for await (const entry of readEntries(new LogFolder(folder), next)) {
       next = entry.index + 1;
       if (entry.kind === 'recording' && early.has(String(entry.fields.session))) continue;
-      ledger.entry(entry, `entry ${entry.index}`);
+      ledger.waiting(entry, `entry ${entry.index}`, Date.now());
     }
   }
 }
@@ -270,6 +272,20 @@ async function checkContents(
   }
   findings.note(contents.note());
   return contents;
+}
+
+/** As `findRecordings` would find it: what is no file, or a link to one, was not read. */
+function isThere(root: string, session: string): boolean | 'no file' {
+  for (let tries = 0; tries < 3; tries++) {
+    const [path] = localFiles(join(root, stemOrId(session)));
+    if (path === undefined) return false;
+    try {
+      return lstatSync(path).isFile() ? true : 'no file';
+    } catch {
+      // Packed, or moved to object storage, since it was looked for.
+    }
+  }
+  return false;
 }
 
 function stemOrId(session: string): string {

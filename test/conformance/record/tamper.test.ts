@@ -1,6 +1,6 @@
 // What people do to a record, and by which name `audit verify` calls it.
 
-import { readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { checkAll } from '../../../src/cli/audit/recordings.ts';
 import { formatVkey } from '../../../src/session/log/note.ts';
@@ -26,6 +26,22 @@ it('a record that nobody touched is good', async () => {
   for (const at of ['', 'log', 'entry.tlog-proof', 'receipt.json', 'evidence']) {
     expect((await check(world, at)).problems, at).toEqual([]);
   }
+});
+
+it.each([
+  ['a folder', (path: string) => mkdirSync(path)],
+  ['a link', (path: string) => symlinkSync('/dev/null', path)],
+])('%s by the name of a recording stands for none', async (_, put) => {
+  const path = world.recording(1);
+  const bytes = readFileSync(path);
+  rmSync(path);
+  put(path);
+  const { problems } = await check(world);
+  rmSync(path, { recursive: true });
+  writeFileSync(path, bytes);
+  expect(problems).toMatchObject([
+    { code: 'recording_missing', message: expect.stringMatching(/; what has its name is no file$/) },
+  ]);
 });
 
 it('recordings are checked alike on several threads', async () => {

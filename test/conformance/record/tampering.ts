@@ -123,6 +123,20 @@ export const RECORDINGS: readonly Tampering[] = [
   { name: 'one of an old segment removed', do: (w) => rmSync(w.recording(0)), is: ['recording_missing'] },
   { name: 'a compressed one removed', do: (w) => rmSync(`${w.recording(4)}.zst`), is: ['recording_missing'] },
   {
+    name: 'removed, and purged by entries that nobody signed',
+    do: (w) => {
+      rmSync(w.recording(1));
+      const fields = { session: w.sessions[1], reason: 'ninety days', by: 'retention' };
+      let [seq, prev] = [w.all.length, sha256(w.all.at(-1)!)];
+      for (const kind of ['purging', 'purge']) {
+        const line = JSON.stringify({ seq, at: '2026-11-20T07:00:00.000Z', kind, ...fields, prev });
+        writeFileSync(w.log('journal/000000000000.jsonl'), `${line}\n`, { flag: 'a' });
+        [seq, prev] = [seq + 1, sha256(line)];
+      }
+    },
+    is: ['recording_missing'],
+  },
+  {
     name: 'a compressed one changed',
     do: (w) => w.flip(`${w.recording(4)}.zst`, 60),
     is: ['recording_changed'],
@@ -435,7 +449,8 @@ export const CHECKPOINTS: readonly Tampering[] = [
     name: 'an older one put back',
     do: (w) => writeFileSync(w.log('checkpoint'), w.since!),
     is: ['rolled_back'],
-    also: ['forked'],
+    // What was purged since was so by entries that nobody signed.
+    also: ['forked', 'recording_missing'],
   },
   {
     name: 'the whole log set back to an older state',
@@ -631,8 +646,11 @@ export const RECEIPTS: readonly Tampering[] = [
   },
 ];
 
-const bundle = (w: World): void =>
+/** What somebody made of a data directory: the log and the recordings, without what else is the gateway's. */
+const bundle = (w: World): void => {
+  rmSync(w.path('keys'), { recursive: true });
   writeFileSync(w.path('bundle.json'), JSON.stringify({ sessions: w.sessions.slice(1, 3) }));
+};
 
 export const BUNDLES: readonly Tampering[] = [
   {
@@ -666,6 +684,14 @@ export const BUNDLES: readonly Tampering[] = [
       forgedRecording(w, newSessionId(Date.UTC(2026, 10, 20)));
     },
     is: ['recording_extra'],
+  },
+  {
+    name: 'that is a gateway’s own directory, so that none is missed',
+    do: (w) => {
+      rmSync(w.recording(1));
+      writeFileSync(w.path('bundle.json'), JSON.stringify({ sessions: [] }));
+    },
+    is: ['bundle_extra', 'recording_missing'],
   },
   {
     name: 'its log was changed',

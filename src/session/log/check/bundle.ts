@@ -23,6 +23,17 @@ export const BUNDLE = 'bundle.json';
 /** What only a bundle with a report has. */
 const OF_A_REPORT: ReadonlySet<string> = new Set(['report.html', 'report.json']);
 
+/** What only a gateway's own data directory has. */
+const OF_A_GATEWAY: ReadonlySet<string> = new Set(['gateway.json', 'keys', 'store.db']);
+
+/**
+ * Whether not all recordings that the log names have to be here. A gateway's own directory has all of them, and a bundle.json
+ * that somebody puts there excuses none.
+ */
+export function isSelection(bundle: BundleNames | undefined, names: readonly string[]): boolean {
+  return bundle?.files !== undefined || !names.some((name) => OF_A_GATEWAY.has(name));
+}
+
 /** Undefined for what is no bundle.json. */
 export function parseBundle(text: string): BundleNames | undefined {
   try {
@@ -96,7 +107,15 @@ function checkNames(
     findings.problem('bundle_extra', name, `${name} does not belong to this bundle: ${BUNDLE} does not name it`);
   }
   // Without a report it may be somebody's own selection of a larger directory.
-  if (files === undefined) return;
+  if (files === undefined) {
+    if (isSelection({ sessions, files }, names)) {
+      findings.note(`${BUNDLE} says that ${sessions.size} recordings belong here: others of the log were not missed`);
+    } else {
+      const message = `${BUNDLE} does not belong into a gateway's data directory: by its word recordings could be missing`;
+      findings.problem('bundle_extra', BUNDLE, message);
+    }
+    return;
+  }
   for (const session of recordings.filter((one) => !sessions.has(one))) {
     const message = `the recording of ${session} does not belong to this bundle: ${BUNDLE} does not name it`;
     findings.problem('bundle_extra', session, message);

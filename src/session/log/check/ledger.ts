@@ -37,11 +37,14 @@ export interface RecordingsHere {
   readonly open: ReadonlySet<string>;
   /** Those of them that were written to a moment ago: one that is sealed by now may not be in the log yet. */
   readonly sealing?: ReadonlySet<string>;
-  /** Whether there is one of that session now: asked for those that were not found at first. */
-  has(session: string): boolean;
+  /** Whether there is one of that session now: asked for those that were not found at first. `no file`: something by its name. */
+  has(session: string): boolean | 'no file';
   /** `some`: not all that the log names belong here; `none`: there is no log to say what belongs here. */
   readonly named: 'all' | 'some' | 'none';
 }
+
+/** How long after it was taken an entry that excuses something may be under no checkpoint: that comes within a second. */
+const MOMENT_MS = 60_000;
 
 export class Ledger {
   readonly #sealed = new Map<string, Sealed[]>();
@@ -53,6 +56,8 @@ export class Ledger {
   readonly #erased = new Map<string, Purged>();
   /** Moved out of the way as damaged, and told so. */
   readonly #quarantined = new Map<string, string>();
+  /** Gone by the word of an entry that nobody signed. */
+  readonly #unsigned = new Map<string, string>();
 
   get size(): number {
     return this.#sealed.size;
@@ -87,6 +92,17 @@ export class Ledger {
     } else if (kind === 'failure' && fields.salvaged === 'quarantined') this.#quarantined.set(session, where);
   }
 
+  /**
+   * One that no checkpoint covers, at `now`: whoever can write to the journal can write such a one. The order of a purge is
+   * under a checkpoint before anything is gone, so what was not taken a moment ago is no excuse for what is not here.
+   */
+  waiting(entry: Pick<LogEntry, 'at' | 'kind' | 'fields'>, where: string, now: number): void {
+    const { at, kind, fields } = entry;
+    const excuses = kind === 'purging' || kind === 'purge' || (kind === 'failure' && fields.salvaged === 'quarantined');
+    if (!excuses || Math.abs(now - Date.parse(at)) <= MOMENT_MS) this.entry(entry, where);
+    else if (typeof fields.session === 'string') this.#unsigned.set(fields.session, where);
+  }
+
   /** Two digests for one session: one of the two is not its recording. */
   checkItself(findings: Findings): void {
     for (const [session, all] of this.#sealed) {
@@ -111,7 +127,8 @@ export class Ledger {
     for (const one of checked) this.#compareOne(one, here, seen, findings);
     if (here.named !== 'all') return;
     for (const [session, [sealed]] of this.#sealed) {
-      if (seen.has(session) || here.has(session)) continue;
+      const there = seen.has(session) || here.has(session);
+      if (there === true) continue;
       const purged = this.#purged.get(session);
       const quarantined = this.#quarantined.get(session);
       if (purged !== undefined) {
@@ -124,7 +141,8 @@ export class Ledger {
         findings.note(`the recording of ${session} was moved away as damaged (${quarantined})`);
       } else {
         const message = `the recording of ${session} is missing: ${sealed!.where} says that it was sealed at ${sealed!.at} as ${sealed!.digest}`;
-        findings.problem('recording_missing', session, message);
+        const instead = there === false ? '' : '; what has its name is no file';
+        findings.problem('recording_missing', session, message + instead + this.#byNobody(session));
       }
     }
   }
@@ -195,7 +213,12 @@ export class Ledger {
       findings.note(`the key of ${session} is being erased (${this.#keysGoing.get(session)})`);
     } else if (!there && here.named === 'all') {
       const message = `the key of the encrypted recording of ${session} is missing, and the log does not say that it was erased: nobody can read what was said`;
-      findings.problem('key_missing', path, message);
+      findings.problem('key_missing', path, message + this.#byNobody(session));
     }
+  }
+
+  #byNobody(session: string): string {
+    const where = this.#unsigned.get(session);
+    return where === undefined ? '' : `; ${where} says that it is gone, and is under no checkpoint`;
   }
 }

@@ -22,6 +22,8 @@ export interface LogCheckOptions {
   /** Checkpoints that were kept elsewhere, with what to call them by. */
   readonly since: readonly { readonly name: string; readonly text: string | Uint8Array }[];
   readonly ledger: Ledger;
+  /** Milliseconds since the epoch; left out: no entry was taken a moment ago. */
+  readonly now?: number;
   /** Each entry of the tree, for whoever wants more of it. */
   readonly entry?: (entry: LogEntry, bytes: Buffer) => void;
 }
@@ -198,7 +200,7 @@ function checkTail(
   { lines, bad }: Journal,
   size: number,
   tree: TreeCheck,
-  { ledger }: LogCheckOptions,
+  { ledger, now = Number.NaN }: LogCheckOptions,
   findings: Findings,
 ): number {
   if (bad > 0)
@@ -212,7 +214,7 @@ function checkTail(
       findings.problem('journal_changed', `entry ${index}`, message);
       return due - size;
     }
-    ledger.entry(entry, `entry ${index}`);
+    ledger.waiting(entry, `entry ${index}`, now);
     [due, head] = [due + 1, lineDigest(bytes)];
   }
   return due - size;

@@ -53,6 +53,26 @@ describe('the key of an encrypted recording, against the log', () => {
   });
 });
 
+it('an entry under no checkpoint excuses what is missing for a moment only', () => {
+  const now = Date.parse(AT);
+  const codes = (at: string, kind: string, fields: object) => {
+    const [ledger, findings] = [new Ledger(), new Findings()];
+    ledger.entry({ at: AT, kind: 'recording', fields: { session, digest: 'd' } }, 'entry 1');
+    ledger.waiting({ at, kind, fields: { session, ...fields } }, 'entry 2', now);
+    ledger.compare([], { open: new Set(), has: () => false, named: 'all' }, findings);
+    return findings.problems.map(({ message }) => message.replace(/^.*; /, ''));
+  };
+  const purge = ['purge', { reason: 'r', by: 'b' }] as const;
+  const moved = ['failure', { salvaged: 'quarantined' }] as const;
+  const none = ['entry 2 says that it is gone, and is under no checkpoint'];
+  for (const [kind, fields] of [purge, moved, ['purging', {}] as const]) {
+    expect(codes(new Date(now - 5000).toISOString(), kind, fields)).toEqual([]);
+    for (const at of [new Date(now - 90_000).toISOString(), new Date(now + 90_000).toISOString(), 'no time']) {
+      expect(codes(at, kind, fields)).toEqual(none);
+    }
+  }
+});
+
 it('a recording whose purge was taken back is checked as any other', async () => {
   const bytes = Buffer.from(await sampleRecording());
   const digest = (await verify(sourceOf(bytes))).digest;
