@@ -132,6 +132,26 @@ describeWith(['postgresql-15', 'psql', 'pgbench'], 'the record against what the 
     ).toBeGreaterThanOrEqual(2);
   });
 
+  it('finds what was asked for before the time that is looked at, and let through in it', async () => {
+    const { alice, gateway } = stage;
+    const bob = await gateway.user('robert', { groups: ['dba'] });
+    const held = alice.exec('app', ['psql', '-c', 'insert into held values (77)']);
+    const { id } = await pendingReview(bob, 'values (77)');
+    // Further apart than the tolerance.
+    await sleep(1000);
+    const since = new Date().toISOString();
+    await bob.runOk(['reviews', 'approve', id]);
+    await held;
+    await allSealed(gateway);
+    await allLogged(stage.server, Object.values(logs));
+    for (const more of [[], ['--data', gateway.data]]) {
+      const args = ['--from', since, '--tolerance', '500ms', '--log', logs.csv, '--json', ...more];
+      const done = await auditor.run(['audit', 'reconcile', 'app', ...args]);
+      expect([done.code, JSON.parse(done.stdout)]).toMatchObject([0, { notRecorded: [], notLogged: [] }]);
+      expect((JSON.parse(done.stdout) as Reconciled).matched).toBeGreaterThan(0);
+    }
+  });
+
   it('names what ran under the account beside the gateway, whatever it calls itself', async () => {
     const { server } = stage;
     // As the gateway would call itself, one of them a text that did come through it.
@@ -184,6 +204,8 @@ describeWith(['postgresql-15', 'psql', 'pgbench'], 'the record against what the 
     for (let i = 0; i < 3; i++)
       await alice.exec('app', ['psql', '-c', `select ssn, ${i} from customers where n = ${i}`]);
     await alice.exec('app', ['psql', '-c', 'select 5; select 6, 7']);
+    // Of these the second fails, and the third is not reached.
+    await alice.exec('app', ['psql', '-c', 'select 1, 2, 3, 4; select 1/0, 2, 3, 4, 5; select 1, 2, 3, 4, 5, 6']);
     await alice.exec('other', ['psql', '-c', 'select 8, 9, 10']);
     await allSealed(gateway);
     const agreed = await auditor.run(counts, { env });

@@ -41,10 +41,11 @@ export async function counts({ counts: file, config, ...wanted }: Wanted, contex
   const reached = await reachedBy(context, { ...wanted, document: readText(context, config) }, span);
   const { connections, sources } = reached;
   const gaps = new Gaps(reached);
-  for await (const { text, executes, status } of sentOnRecord(context, { ...wanted, config }, reached, gaps, span)) {
-    // A target counts what came to its end.
-    if (status !== 'ok') continue;
-    for (const shape of await protocol.shapes!(executes ?? text)) {
+  for await (const { text, executes, done = [] } of sentOnRecord(context, { ...wanted, config }, reached, gaps, span)) {
+    if (done.length === 0) continue;
+    const shapes = await protocol.shapes!(executes ?? text);
+    // A target counts what came to its end: of several statements maybe not all.
+    for (const shape of shapes.length === 1 ? shapes : shapes.filter((_, part) => done.includes(part))) {
       const known = recorded.get(shape);
       if (known === undefined) recorded.set(shape, { text, count: 1 });
       else known.count += 1;

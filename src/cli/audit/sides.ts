@@ -42,15 +42,31 @@ export async function* sentOnRecord(
   span: Span,
 ): AsyncGenerator<Sent> {
   for (const source of sources) {
-    const events = copiedEvents(context, { ...wanted, ...source, connections }, span);
-    yield* sentOperations(events, gaps.unread(wanted.connection, wanted, source));
+    const from = { ...wanted, ...source, connections };
+    const unread = gaps.unread(wanted.connection, wanted, source);
+    const earlier = new Map<string, Set<number>>();
+    yield* sentOperations(copiedEvents(context, from, span), unread, (session, op) => {
+      earlier.set(session, (earlier.get(session) ?? new Set()).add(op));
+    });
+    // Held since before the span, and sent in it: what that was stands in front of it.
+    for (const [session, ops] of earlier) {
+      const whole = copiedEvents(context, { ...from, session }, { ...span, since: 0 });
+      for await (const one of sentOperations(whole, unread)) if (ops.has(one.op)) yield one;
+    }
   }
 }
 
 /** Operations, their reviews and results. */
 async function* copiedEvents(
   context: Context,
-  { data, connections, reason, identity, config }: Source & Pick<Reached, 'connections'> & CopyWanted,
+  {
+    data,
+    connections,
+    session,
+    reason,
+    identity,
+    config,
+  }: Source & Pick<Reached, 'connections'> & CopyWanted & { readonly session?: string },
   span: Span,
 ): AsyncGenerator<CopiedEvent> {
   const iso = (ms: number) => new Date(ms).toISOString();
@@ -58,7 +74,8 @@ async function* copiedEvents(
   const api = reasoned(context, reason);
   const reader = readerFrom(identity, context);
   if (data === undefined && reader === undefined) {
-    const query = { since: iso(span.since), until: iso(span.until), kinds: KINDS.join(','), connection };
+    const one = session === undefined ? {} : { session };
+    const query = { since: iso(span.since), until: iso(span.until), kinds: KINDS.join(','), connection, ...one };
     yield* (await api.api()).lines<CopiedEvent>('audit/export', { query, signal: context.signal });
     return;
   }
@@ -71,7 +88,7 @@ async function* copiedEvents(
     directory === undefined
       ? await remoteRecord(api, openers!)
       : await localSide(directory, context, note, { openers, objects });
-  const selection = { kinds: KINDS, labels: {}, connections };
+  const selection = { kinds: KINDS, labels: {}, connections, session };
   const copy = copyOf({ source, span, selection, rows: false, format: 'jsonl', product, hostname: hostname() });
   for await (const piece of copy) {
     for (const line of piece.split('\n')) if (line !== '') yield JSON.parse(line) as CopiedEvent;

@@ -20,6 +20,8 @@ export interface Sent {
   readonly executes?: string | undefined;
   /** How it came out; undefined: the record does not say. */
   readonly status: string | undefined;
+  /** Which of its statements came to their end, from 0. */
+  readonly done?: readonly number[];
   /** From just outside of the span: it may be in the log, and need not be. */
   readonly optional?: boolean;
 }

@@ -15,10 +15,14 @@ export interface CopiedEvent {
   readonly data: Readonly<Record<string, unknown>>;
 }
 
-/** Holds the operations of sessions that are being read. `unread` is told of one that sent what is encrypted, and may throw. */
+/**
+ * Holds the operations of sessions that are being read. `unread` is told of one that sent what is encrypted, and may throw;
+ * `earlier` of an operation that was let through in what was copied, and asked for before that.
+ */
 export async function* sentOperations(
   events: AsyncIterable<CopiedEvent>,
   unread: (session: NonNullable<CopiedEvent['session']>) => void,
+  earlier: (session: string, op: number) => void = () => {},
 ): AsyncGenerator<Sent> {
   const running = new Map<string, Map<number, { -readonly [K in keyof Sent]: Sent[K] }>>();
   for await (const { at, kind, session, data } of events) {
@@ -31,13 +35,18 @@ export async function* sentOperations(
       const sent = { at: Date.parse(at), session: session.id, op, who: nameOf(session.principal), text: data.text };
       const executes = typeof data.executes === 'string' ? data.executes : undefined;
       // One that is held is not sent until the review says so.
-      if (data.verdict === 'allow') mine.set(op, { ...sent, executes, status: undefined });
-      else if (data.verdict === 'review') mine.set(op, { ...sent, executes, at: Number.NaN, status: undefined });
-    } else if (kind === 'session.review' && data.state === 'used' && mine.has(op)) mine.get(op)!.at = Date.parse(at);
-    else if (kind === 'session.result' && mine.has(op)) {
+      const open = { executes, status: undefined, done: [] };
+      if (data.verdict === 'allow') mine.set(op, { ...sent, ...open });
+      else if (data.verdict === 'review') mine.set(op, { ...sent, ...open, at: Number.NaN });
+    } else if (kind === 'session.review' && data.state === 'used') {
+      const held = mine.get(op);
+      if (held === undefined) earlier(session.id, op);
+      else held.at = Date.parse(at);
+    } else if (kind === 'session.result' && mine.has(op)) {
       // Of several parts one that ran says that the text was sent.
       const one = mine.get(op)!;
       one.status = one.status === undefined || one.status === 'error' ? String(data.status) : one.status;
+      if (data.status === 'ok') one.done = [...(one.done ?? []), Number(data.part ?? 0)];
     } else if (kind === 'session.seal') {
       yield* over(mine);
       running.delete(session.id);

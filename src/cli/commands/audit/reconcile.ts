@@ -124,7 +124,7 @@ function shown({ covers, notRecorded, notLogged, ...numbers }: Reconciled): obje
     ...numbers,
     covers: covers && { from: iso(covers.from), to: iso(covers.to) },
     notRecorded: notRecorded.map(({ at, ...one }) => ({ at: iso(at), ...one })),
-    notLogged: notLogged.map(({ at, optional: _, ...one }) => ({ at: iso(at), ...one })),
+    notLogged: notLogged.map(({ at, optional: _, done: __, ...one }) => ({ at: iso(at), ...one })),
   };
 }
 

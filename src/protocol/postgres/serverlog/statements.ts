@@ -9,9 +9,11 @@ import { logRecords } from './records.ts';
 
 /**
  * postgres.c: `statement: TEXT`; `execute NAME: TEXT`, `execute NAME/PORTAL: TEXT`; with a duration in front where it was not
- * logged before. `execute fetch from` goes on with a portal that was told already; `parse` and `bind` run nothing.
+ * logged before. `execute fetch from` goes on with a portal that was told already; `parse` and `bind` run nothing. Names are
+ * anybody's choice: a colon or a line break in one hides nothing.
  */
-const RAN = /^(?:duration: [\d.]+ ms {2})?(?:statement|execute (?!fetch from)[^:]*|fastpath function call): ([\s\S]*)$/;
+const RAN =
+  /^(?:duration: [\d.]+ ms {2})?(?:statement|execute (?!fetch from )[\s\S]*?|fastpath function call): ([\s\S]*)$/;
 
 export async function* loggedStatements(bytes: AsyncIterable<Uint8Array>, form: LogForm): AsyncGenerator<Logged> {
   for await (const record of logRecords(bytes, form)) {

@@ -80,6 +80,25 @@ it('what the record says was sent: what was allowed, what a review let through w
   ]);
 });
 
+it('what was held in front of what was read is asked for; of several statements those are told that came to their end', async () => {
+  const event = (kind: string, data: object): CopiedEvent => ({
+    ...{ kind, at: new Date(5).toISOString(), data: data as CopiedEvent['data'], session: { id: 's' } },
+  });
+  async function* events() {
+    yield event('session.review', { op: 1, state: 'used' });
+    yield event('session.result', { op: 1, status: 'ok' });
+    yield event('session.review', { op: 2, state: 'denied' });
+    yield event('session.intent', { op: 3, text: 'a; b; c', verdict: 'allow' });
+    yield event('session.result', { op: 3, part: 0, status: 'ok' });
+    yield event('session.result', { op: 3, part: 1, status: 'error' });
+  }
+  const earlier: unknown[] = [];
+  const told = (session: string, op: number) => void earlier.push([session, op]);
+  const found = await collect(sentOperations(events(), () => expect.unreachable(), told));
+  expect(earlier).toEqual([['s', 1]]);
+  expect(found).toMatchObject([{ op: 3, status: 'ok', done: [0] }]);
+});
+
 it('counts: the difference of two, by shape; none where the two cannot be compared', () => {
   const at = (calls: number, more: Partial<Counted> = {}): Counted => ({
     ...{ at: 1, since: 'then', lost: 0, statements: [{ shape: 'A', text: 'a', calls }] },

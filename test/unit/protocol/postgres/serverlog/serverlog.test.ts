@@ -44,6 +44,16 @@ it('plain text: what ran, with its line breaks, and nothing that did not run', a
   expect(await read(log, PREFIX, ['gw', 'other'])).toHaveLength(5);
 });
 
+it('nobody hides a statement behind the name that it was prepared under', async () => {
+  const log = [
+    line('gw', 'x', 'LOG:  execute a:b: select 1'),
+    line('gw', 'x', 'LOG:  duration: 1.000 ms  execute a:b/c:d: select 2'),
+    line('gw', 'x', 'LOG:  execute a\n\tb: select 3'),
+    line('gw', 'x', 'LOG:  execute fetch from: select 4'),
+  ].join('');
+  expect((await read(log, PREFIX)).map(([, text]) => text)).toEqual(['select 1', 'select 2', 'select 3', 'select 4']);
+});
+
 it('nobody talks himself out of an account by the name of his application', async () => {
   const talks = [
     line('gw', 'x] other@app y', 'LOG:  statement: select 1'),
@@ -93,4 +103,14 @@ it('shapes: statement by statement, without constants, as the server’s statist
   );
   expect(await shapesOf('select a from t')).not.toEqual(await shapesOf('select b from t'));
   expect(await shapesOf('selec 1')).toEqual(['selec 1']);
+  // From version 17 on the names of these are parameters too.
+  const named = [
+    ['savepoint a', 'SAVEPOINT $1'],
+    ['rollback to a', 'ROLLBACK TO $1'],
+    ['release a', 'RELEASE $1'],
+    ['deallocate a', 'DEALLOCATE $1'],
+    ["prepare transaction 'a'", 'PREPARE TRANSACTION $1'],
+    ["commit prepared 'a'", 'COMMIT PREPARED $1'],
+  ] as const;
+  for (const [sent, counted] of named) expect(await shapesOf(counted), counted).toEqual(await shapesOf(sent));
 });
