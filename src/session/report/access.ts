@@ -83,7 +83,7 @@ export class WhoHadAccess implements Collector {
     for (const [connection, byAnswer] of [...answers].sort(([a], [b]) => (a < b ? -1 : 1))) {
       if (byAnswer.size === 1 && byAnswer.has(NONE)) continue;
       for (const [access, versions] of byAnswer) {
-        const everywhere = versions.length === views.size;
+        const everywhere = versions.length === views.size && this.#policies.unread === 0;
         yield {
           ...{ who, kind: principal.kind, groups: principal.groups.join(', '), connection, access },
           versions: everywhere ? 'all in force' : versions.map(brief).join(', '),
@@ -100,6 +100,11 @@ export class WhoHadAccess implements Collector {
       const row = { version: brief(version), from, to: to ?? 'still in force', entry };
       if (typeof view === 'string') lines.add(() => ({ ...row, line: `cannot be read any more: ${view}` }));
       else for (const line of view.lines) lines.add(() => ({ ...row, line: JSON.stringify(line) }));
+    }
+    const { unread } = this.#policies;
+    if (unread > 0) {
+      const line = `${unread} more came into force: who had access by them is in a report on a shorter span`;
+      lines.add(() => ({ version: 'not read', line }));
     }
     return asTable(lines);
   }

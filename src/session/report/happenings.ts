@@ -48,7 +48,10 @@ export class Happenings implements Collector {
       this.#exception(entry, 'the glass was broken', text(fields.reason));
     else if (kind === 'recording' && fields.salvaged !== undefined)
       this.#exception(entry, 'recording sealed by a later start', told(fields));
-    else if (kind === 'purge') this.#exception(entry, 'recording purged', told(fields));
+    else if (kind === 'purge')
+      this.#exception(entry, fields.what === 'key' ? 'key of a recording erased' : 'recording purged', told(fields));
+    else if (kind === 'export' && fields.what === 'receiver takes events again')
+      this.#exception(entry, 'export receiver takes events again', told(fields));
     else if (kind === 'policy' && fields.what === 'refused')
       this.#exception(entry, 'a configuration was refused', told(fields));
     else if (kind === 'admin' || kind === 'token' || kind === 'start' || kind === 'stop' || kind === 'session')
@@ -74,7 +77,8 @@ export class Happenings implements Collector {
 
   #door({ index, at, kind, fields }: LogEntry): void {
     const bad = kind === 'login' ? fields.ok === false : fields.verdict === 'deny';
-    if (kind === 'login' && fields.ok === true) this.logins += 1;
+    // The embedded issuer has an entry of its own, of the name alone: who comes from there has another here.
+    if (kind === 'login' && fields.ok === true && fields.principal !== undefined) this.logins += 1;
     if (fields.what === 'first seen') {
       const told = JSON.stringify(fields.relations);
       const row = {

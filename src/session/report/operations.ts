@@ -84,13 +84,16 @@ export class Operations implements Collector {
   }
 
   #masks(line: Line, { who, connection }: SessionFacts): void {
-    for (const { column, mask } of objects(line.columns)) {
-      this.masks += 1;
-      this.#masked.add(JSON.stringify([connection, text(mask), text(column), 'masked', undefined]));
-    }
-    for (const { column, mask, by } of objects(line.shown)) {
-      this.#masked.add(JSON.stringify([connection, text(mask), text(column), `shown (${text(by) ?? '?'})`, who]));
-    }
+    const columns = objects(line.columns);
+    if (columns.length > 0) this.masks += 1;
+    const keys = [
+      ...columns.map(({ column, mask }) => [connection, text(mask), text(column), 'masked', undefined]),
+      ...objects(line.shown).map(({ column, mask, by }) => [
+        ...[connection, text(mask), text(column), `shown (${text(by) ?? '?'})`, who],
+      ]),
+    ];
+    // Results are counted: one that has a column twice is one.
+    for (const key of new Set(keys.map((one) => JSON.stringify(one)))) this.#masked.add(key);
   }
 
   sections() {

@@ -7,7 +7,7 @@ import { asTable, type Collector } from './collector.ts';
 import { brief, list, text } from './fields.ts';
 import type { PolicyView, ReadPolicy, Report, Row } from './types.ts';
 
-/** Versions whose documents are read; a gateway that loads more in one span tells of the rest by number. */
+/** Versions whose documents are read; of more in one span the number is told. */
 const MAX_VERSIONS = 100;
 
 export interface VersionInForce {
@@ -23,6 +23,9 @@ export class Policies implements Collector {
   /** In force at some time of the span, oldest first. */
   readonly #inForce: VersionInForce[] = [];
   readonly #read: ReadPolicy;
+  /** The newest, and how many were in force in the span behind those that are read. */
+  #newest: string | undefined;
+  unread = 0;
   #views: Promise<ReadonlyMap<string, PolicyView | string>> | undefined;
 
   constructor(rows: number, read: ReadPolicy) {
@@ -46,14 +49,15 @@ export class Policies implements Collector {
       }));
     }
     if (version === undefined || typeof document !== 'string') return;
+    if (this.#newest === version) return;
+    this.#newest = version;
     const last = this.#inForce.at(-1);
-    if (last?.version === version) return;
-    if (last !== undefined) last.to = at;
+    if (last !== undefined) last.to ??= at;
     // Before the span only the last one counts.
     if (!within) this.#inForce.length = 0;
     if (this.#inForce.length < MAX_VERSIONS) {
       this.#inForce.push({ version, entry: index, from: at, to: undefined, document });
-    }
+    } else this.unread += 1;
   }
 
   get inForce(): readonly VersionInForce[] {

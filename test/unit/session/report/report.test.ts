@@ -3,12 +3,15 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import type { LogEntry } from '../../../../src/session/log/audit.ts';
+import { WhoHadAccess } from '../../../../src/session/report/access.ts';
 import { buildReport } from '../../../../src/session/report/build.ts';
 import { reportFiles } from '../../../../src/session/report/bundle.ts';
 import { CONTROL_IDS, sectionsOf } from '../../../../src/session/report/controls.ts';
+import { Happenings } from '../../../../src/session/report/happenings.ts';
 import { markup } from '../../../../src/session/report/markup.ts';
 import { Operations } from '../../../../src/session/report/operations.ts';
 import { page } from '../../../../src/session/report/page.ts';
+import { Policies } from '../../../../src/session/report/policies.ts';
 import { READER } from '../../../../src/session/report/reader.ts';
 import { Sample } from '../../../../src/session/report/sample.ts';
 import { TABLES } from '../../../../src/session/report/tables.ts';
@@ -140,6 +143,50 @@ it('counts what is encrypted, which its tables lack', () => {
   operations.line({ ...line, kind: 'masks', enc: 'AAAA' }, facts);
   expect([operations.total, operations.encrypted, operations.denied]).toEqual([2, 1, 2]);
   expect(operations.sections()).toMatchObject({ changes: { total: 1 }, masks: { total: 0 } });
+});
+
+it('counts results and not their columns, and who was let in once', () => {
+  const operations = new Operations(3);
+  const facts = { ran: { session: 's-1' }, who: 'alice', connection: 'app' } as never;
+  const masks = (columns: object[]) =>
+    operations.line({ seq: 1, at: '2026-01-02T00:00:00.000Z', kind: 'masks', prev: '', op: 1, columns }, facts);
+  const ssn = { column: 'c.ssn', mask: 'pii' };
+  masks([ssn, { ...ssn, index: 1 }, { column: 'c.phone', mask: 'pii' }]);
+  masks([ssn]);
+  masks([]);
+  expect(operations.masks).toBe(2);
+  const { rows } = operations.sections().masks;
+  expect(rows.map(({ column, results }) => [column, results])).toEqual([
+    ['c.ssn', 2],
+    ['c.phone', 1],
+  ]);
+  const happenings = new Happenings(9);
+  const entry = (kind: string, fields: object) =>
+    happenings.entry({ index: 0, at: '2026-01-02T00:00:00.000Z', kind, fields: fields as LogEntry['fields'] }, true);
+  entry('login', { issuer: 'local', user: 'alice', address: '::1', ok: true });
+  entry('login', { ok: true, principal: { subject: 'alice', issuer: 'local' } });
+  entry('export', { what: 'copy taken', by: 'iris' });
+  entry('export', { what: 'receiver takes events again', export: 'siem', afterMs: 1 });
+  entry('purge', { what: 'key', session: 's-1', reason: 'r', by: 'b' });
+  expect([happenings.logins, happenings.readings]).toEqual([1, 1]);
+  expect(happenings.sections().exceptions.rows.map(({ what }) => what)).toEqual([
+    'export receiver takes events again',
+    'key of a recording erased',
+  ]);
+});
+
+it('says how many versions of the policy it did not read, and until when each was in force', async () => {
+  const policies = new Policies(500, async () => ({ connections: [], access: () => ({ access: 'none' }), lines: [1] }));
+  for (let i = 0; i < 150; i++) {
+    const fields = { what: 'loaded', version: `v${i}`, document: 'd' };
+    policies.entry({ index: i, at: new Date(DAY + i).toISOString(), kind: 'policy', fields }, true);
+  }
+  const again = { what: 'in force', version: 'v149', document: 'd' };
+  policies.entry({ index: 150, at: new Date(DAY + 150).toISOString(), kind: 'policy', fields: again }, true);
+  expect([policies.inForce.length, policies.unread]).toEqual([100, 50]);
+  expect(policies.versions.at(-1)!.to).toBe(new Date(DAY + 100).toISOString());
+  const { lines } = await new WhoHadAccess(policies, 500).sections();
+  expect(lines.rows.at(-1)).toEqual({ version: 'not read', line: expect.stringMatching(/^50 more came into force/) });
 });
 
 it('is the same when it is made again, and says the same in the page', async () => {
