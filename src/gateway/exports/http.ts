@@ -15,8 +15,8 @@ export interface HttpOptions {
   ) => Promise<Attempt>;
 }
 
-/** Statuses that say: this body, never. Others may change their mind. */
-const REFUSALS = new Set([400, 405, 406, 411, 413, 415, 422]);
+/** Statuses that say: this body, never. Others are about the receiver, which may change its mind. */
+const REFUSALS = new Set([400, 413, 422]);
 
 async function acknowledged(attempt: Promise<Attempt>): Promise<void> {
   const found = await attempt;

@@ -18,11 +18,15 @@ export async function* recordBetween(
   wanted: (session: string) => boolean = () => true,
 ): AsyncGenerator<RecordEvent> {
   const open = new Set<string>();
+  /** Told where a start left them; a later one may seal them all the same: the line after the last that was told. */
+  const left = new Map<string, number>();
   let log: string | undefined;
   async function* lines(session: string): AsyncGenerator<RecordEvent> {
-    for await (const { line } of source.lines(session, { seq: 0, byte: 0 })) {
+    const from = left.get(session) ?? 0;
+    for await (const { line } of source.lines(session, { seq: from, byte: 0 })) {
       const at = Date.parse(line.at);
       if (at >= until) return;
+      if (left.has(session)) left.set(session, line.seq + 1);
       if (at >= since) yield eventOf(session, line);
     }
   }
@@ -34,6 +38,7 @@ export async function* recordBetween(
     const mine = session !== undefined && wanted(session);
     if (mine && begins(entry) && at < until) open.add(session);
     const over = mine && ends(entry) ? [session] : entry.kind === 'start' ? [...open] : [];
+    if (entry.kind === 'start') for (const one of open) left.set(one, 0);
     for (const one of over) {
       if (at >= since) yield* lines(one);
       open.delete(one);

@@ -25,7 +25,7 @@ function pairs(event: ExportEvent, gist: Gist, gateway: string | undefined): [st
     ['deviceExternalId', gateway === undefined ? undefined : idOf(gateway), 255],
     ['suser', gist.who, MAX.user],
     ['suid', principal.subject, MAX.user],
-    ['src', client?.ip],
+    ...address(client?.ip),
     ['spt', client?.port],
     ['app', gist.protocol],
     ['act', gist.verdict],
@@ -36,13 +36,23 @@ function pairs(event: ExportEvent, gist: Gist, gateway: string | undefined): [st
     ...custom('cs2', 'session', gist.session),
     ...custom('cs3', 'rule', gist.rule),
     ...custom('cs4', 'review', gist.review),
-    ...custom('cs5', 'statement', gist.text),
+    // Cut to fit its receiver it says so as one that is cut to the dictionary's length does.
+    ...custom('cs5', 'statement', event.fields.cut === undefined ? gist.text : gist.text && `${gist.text}…`),
     ...custom('cn2', 'operation', gist.operation),
     ...custom('cn3', 'rows', gist.rows),
   ];
   return all.flatMap(([key, value, max = MAX.custom]): [string, string][] =>
     value === undefined ? [] : [[key, cut(String(value), max)]],
   );
+}
+
+/** `src` is for IPv4 alone. */
+function address(ip: string | undefined): [string, string | undefined][] {
+  if (ip?.includes(':') !== true) return [['src', ip]];
+  return [
+    ['c6a2Label', 'Source IPv6 Address'],
+    ['c6a2', ip],
+  ];
 }
 
 function custom(

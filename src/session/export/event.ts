@@ -80,7 +80,8 @@ const object = (value: unknown): Readonly<Record<string, unknown>> =>
 export function gistOf(event: ExportEvent): Gist {
   const { fields, opening = {}, kind } = event;
   const of = (key: string) => fields[key] ?? opening[key];
-  const written = of('principal') ?? fields.by ?? fields.user ?? fields.reviewer;
+  // `by` is how the reviewer is called; `reviewer` who that is.
+  const written = of('principal') ?? fields.reviewer ?? fields.by ?? fields.user;
   const principal: Principalish = typeof written === 'string' ? { subject: written } : principalOf(object(written));
   const error = object(fields.error);
   const outcome = outcomeOf(event);

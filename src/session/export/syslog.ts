@@ -18,6 +18,7 @@ export interface SyslogOptions {
 
 /** 32473 is the number that RFC 5612 keeps for who has none of his own. */
 const SD_ID = 'hoopctl@32473';
+const TIMESTAMP = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?Z$/;
 
 export function syslogMessage(event: ExportEvent, options: SyslogOptions): string {
   const gist = gistOf(event);
@@ -35,7 +36,9 @@ export function syslogMessage(event: ExportEvent, options: SyslogOptions): strin
   const data = Object.entries(elements).flatMap(([name, value]) =>
     value === undefined ? [] : [`${name}="${parameter(String(value))}"`],
   );
-  const head = `<${priority}>1 ${event.at} ${word(hostname, 255)} hoopctl - ${word(event.name, 32)} `;
+  // Of a line that somebody changed it may be any text: the nil value then.
+  const at = TIMESTAMP.test(event.at) ? event.at : '-';
+  const head = `<${priority}>1 ${at} ${word(hostname, 255)} hoopctl - ${word(event.name, 32)} `;
   const front = `${head}[${SD_ID} ${data.join(' ')}] ${mark ? '\ufeff' : ''}`;
   return front + fitting(event, maxBytes - Buffer.byteLength(front), write);
 }

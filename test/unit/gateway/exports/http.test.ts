@@ -57,6 +57,8 @@ describe('an answer', () => {
     [413, true],
     [401, false],
     [404, false],
+    [405, false],
+    [415, false],
     [429, false],
     [503, false],
   ])('%i: of this body alone is %s', async (status, refused) => {

@@ -53,6 +53,22 @@ it('has what happened in the span, and nothing else: sessions that began before 
   expect(JSON.parse((await copy(2, 3)).split('\n')[1]!).session).toMatchObject({ connection: 'prod-db' });
 });
 
+it('has each line once, also of a session that only a later start seals', async () => {
+  const late = record.session();
+  late.say('select 1');
+  await late.written();
+  record.log.append('start', { version: '1' });
+  late.say('select 2');
+  await late.end();
+  const ids = (await copy(0, 1))
+    .trimEnd()
+    .split('\n')
+    .map((line) => (JSON.parse(line) as { id: string }).id);
+  expect(new Set(ids).size).toBe(ids.length);
+  // Two entries of its own, the start and the log's first; open, two statements, end and seal.
+  expect(ids).toHaveLength(9);
+});
+
 it('takes only what names a connection, a session, somebody', async () => {
   const one = record.session();
   one.say('select 1');

@@ -39,6 +39,10 @@ describe('an event', () => {
     const who = (kind: string) => EVENTS.filter((one) => one.kind === kind).map((one) => gistOf(one).who);
     expect(who('login')).toEqual(['alice@example.com', undefined, 'mallory']);
     expect(who('admin')).toEqual(['root@example.com']);
+    const reviewer = { subject: 'okta|7', issuer: 'corp', email: 'bo@example.com', actor: 'bot' };
+    const decided = { ...EVENTS.find(({ kind }) => kind === 'login')!, name: 'log.review' };
+    const fields = { review: 'r', verdict: 'approve', by: 'bo@example.com (agent: bot)', reviewer };
+    expect(gistOf({ ...decided, fields })).toMatchObject({ who: fields.by, principal: { subject: 'okta|7' } });
     expect(who('access')).toEqual(['alice@example.com', 'alice (agent: claude)']);
     expect(who('result')).toEqual(['alice@example.com', 'alice@example.com']);
   });
@@ -98,6 +102,20 @@ describe('CEF', () => {
   });
 });
 
+it('CEF says that a statement was cut, and has each kind of address in its place', () => {
+  const [one] = intents;
+  const fields = { ...one!.fields, text: '語'.repeat(3000) };
+  const options = { facility: 13, hostname: 'h', maxBytes: 4096, mark: true, write: writerOf('cef', PRODUCT).text };
+  const whole = { ...options, maxBytes: Number.POSITIVE_INFINITY };
+  const event = { ...one!, fields };
+  expect(syslogMessage(event, whole)).toContain(`cs5=${fields.text}`);
+  expect(syslogMessage(event, options)).toMatch(/cs5=語+…(?: |$)/);
+  const from = (client: string) => readCef(cef({ ...one!, fields: { client } }, PRODUCT)).extension;
+  expect(from('10.1.2.3:7')).toMatchObject({ src: '10.1.2.3', spt: '7' });
+  const six = from('[2001:db8::1]:7');
+  expect([six.src, six.c6a2, six.c6a2Label, six.spt]).toEqual([undefined, '2001:db8::1', 'Source IPv6 Address', '7']);
+});
+
 /** RFC 5424 §6, as its grammar has it. */
 const MESSAGE =
   /^<(\d{1,3})>1 (\S+) ([!-~]{1,255}) ([!-~]{1,48}) (-|[!-~]{1,128}) ([!-~]{1,32}) (\[[!-~]+(?: [!#-<>-\\^-~]{1,32}="(?:\\["\\\]]|[^"\\\]])*")*\]) (?:\ufeff)?(.*)$/s;
@@ -120,6 +138,11 @@ describe('syslog', () => {
       if (data.cut !== undefined) expect(String(data.text).length + Number(data.cut)).toBe(text!.length);
       else if (data.omitted === undefined) expect(data).toEqual(JSON.parse(JSON.stringify(event.fields)));
     }
+  });
+
+  it('has no time that somebody made of one', () => {
+    const at = '2026-11-20 07:00:00 (\n<110>1 - forged)';
+    expect(syslogMessage({ ...intents[0]!, at }, options)).toMatch(/^<\d+>1 - gw\?host hoopctl /);
   });
 
   it('counts octets, not characters', () => {
