@@ -18,7 +18,7 @@ import type { Capabilities, Inventory, Vocabulary } from './vocabulary.ts';
 export type { CommandUse, Facts, PlaceUse, RelationUse } from './facts.ts';
 export type { LocalAccess, NativeAccess, NativeClient, ToolFiles, ToolHost } from './local.ts';
 export type { Operation } from './operation.ts';
-export { digestOf, shownBytes, shownName } from './operation.ts';
+export { digestOf, isRead, shownBytes, shownName } from './operation.ts';
 export type { DeviceLogin, Introduction, KeyCredential } from './proof.ts';
 export type { NamedUse, Spoken, Understood } from './spoken.ts';
 export type { Counted, Logged } from './told.ts';

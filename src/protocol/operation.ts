@@ -45,6 +45,11 @@ export function shownBytes(bytes: Uint8Array): Pick<Operation, 'text' | 'bytes'>
     : { text: escapedBytes(buffer), bytes: buffer.toString('base64') };
 }
 
+/** Whether a text says what its bytes, `from`‥`to`, say: what is not UTF-8 was replaced in it. Cheap for what has nothing of it. */
+export function isRead(text: string, bytes: Buffer, from = 0, to: number = bytes.length): boolean {
+  return !text.includes('\ufffd') || isUtf8(bytes.subarray(from, to));
+}
+
 /** The same without the mark, for what names a place. */
 export function shownName(bytes: Uint8Array): string {
   return shownBytes(bytes).text;

@@ -11,6 +11,7 @@ import {
   execute,
   extended,
   type Frame,
+  int16,
   int32,
   message,
   parse,
@@ -29,6 +30,7 @@ beforeAll(async () => {
       connections: {
         app: connectionTo(server, 'app', { recording: { rows: 5 } }),
         none: connectionTo(server, 'app', { recording: { rows: 0 } }),
+        calls: connectionTo(server, 'app', { options: { allow: ['function-call'] }, recording: { rows: 1 } }),
         masked: connectionTo(server, 'app', { labels: { env: 'masked' }, recording: { rows: 5 } }),
       },
       masks: [{ name: 'text', to: { labels: { env: 'masked' } }, columns: ['t.t'], as: { fixed: '***' } }],
@@ -201,8 +203,9 @@ describe('a COPY', () => {
     }, connection);
     const rows = got.filter(({ type }) => type === 'd');
     expect(rows).toHaveLength(50_000);
+    const bytes = bytesOf(rows).length;
     expect(results).toMatchObject([
-      { tag: 'COPY 50000', rows: 50_000, kept, rest: restOf(rows.slice(kept), 50_000 - kept) },
+      { tag: 'COPY 50000', rows: 50_000, bytes, kept, rest: restOf(rows.slice(kept), 50_000 - kept) },
     ]);
   });
 
@@ -239,5 +242,49 @@ describe('values', () => {
       [['1']],
       [['\\xe4', 'a']],
     ]);
+  });
+
+  it('that a function gave that was called by its number, as large objects are read, are a row', async () => {
+    const argument = (value: number) => Buffer.concat([int32(4), int32(value)]);
+    // int4pl(2, 3), binary in, and out as asked.
+    const call = (format: number) =>
+      message('F', int32(177), int16(1), int16(1), int16(2), argument(2), argument(3), int16(format));
+    const got: Frame[] = [];
+    const { results } = await recorded(async (client) => {
+      for (const format of [1, 0]) {
+        client.send(call(format));
+        got.push(...(await client.until('Z')));
+      }
+    }, 'calls');
+    const sizes = got.filter(({ type }) => type === 'V').map((one) => bytesOf([one]).length);
+    expect(results).toMatchObject([
+      { status: 'ok', rows: 1, bytes: sizes[0], values: [['\\x00000005']] },
+      { status: 'ok', rows: 1, bytes: sizes[1], values: [['5']] },
+    ]);
+  });
+});
+
+describe('a text', () => {
+  it('that is not UTF-8 is on record with its bytes', async () => {
+    const bytes = Buffer.from("select 'M\xfcller\\' as v", 'latin1');
+    const zero = Buffer.alloc(1);
+    const { lines, results } = await recorded(
+      async (client) => {
+        client.send(message('Q', bytes, zero));
+        await client.until('Z');
+        client.send(message('P', '', bytes, zero, int16(0)), bind('', ''), execute(''), sync());
+        await client.until('Z');
+        client.send(query("copy (select chr(252), 'plain') to stdout"));
+        await client.until('Z');
+      },
+      'app',
+      { client_encoding: 'LATIN1' },
+    );
+    const intents = lines.filter(({ kind }) => kind === 'intent');
+    const said = { text: "select 'M\\xfcller\\\\' as v", bytes: bytes.toString('base64') };
+    expect(intents.slice(0, 2)).toMatchObject([said, said]);
+    expect(intents[2]).not.toHaveProperty('bytes');
+    const value = `\\x${Buffer.from('M\xfcller\\', 'latin1').toString('hex')}`;
+    expect(results.map(({ values }) => values)).toEqual([[[value]], [[value]], [['\\xfc', 'plain']]]);
   });
 });

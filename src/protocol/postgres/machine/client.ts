@@ -141,9 +141,9 @@ export class ClientSide {
         this.#sync(buffer, start, end);
         return;
       case Front.FunctionCall: {
-        const { oid, params, marks, from } = decodeFunctionCall(buffer, start, end);
+        const { oid, params, marks, from, format } = decodeFunctionCall(buffer, start, end);
         const bound = { params, marks, exact: this.#exact(buffer, from, end) };
-        this.decider.functionCall(oid, bound, buffer, start, end);
+        this.decider.functionCall(oid, format, bound, buffer, start, end);
         return;
       }
       default:

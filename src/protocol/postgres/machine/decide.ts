@@ -12,7 +12,7 @@ import { coveredBefore } from './covered.ts';
 import { type Bound, Expected, type Portal, Running, type Statement } from './expected.ts';
 import { stopClock } from './held.ts';
 import { AMBIGUOUS } from './names.ts';
-import { operationOf } from './operation.ts';
+import { operationOf, shownText } from './operation.ts';
 import type { Pending } from './pending.ts';
 import { cursorOf, type Plan, planBefore } from './plans.ts';
 import { reachBefore } from './reaching.ts';
@@ -76,13 +76,13 @@ export class Decider {
     const unsettled = this.unsettled(text);
     if (this.#mustWait(reading) || this.#counted() || (unsettled && core.queue.length > 0)) return false;
     const entry = new Expected(Target.query);
-    const shown = text.toString();
+    const { text: shown, bytes } = shownText(text);
     const unreadable = this.#unreadable(analysis, reading, shown, unsettled);
     const { parts, sources } = this.#resolve(analysis, reading);
     if (unreadable !== undefined && hasPlace(analysis)) entry.trial = 'sent';
     const instead = entry.trial === undefined ? REFUSED_QUERY : triedQuery(shown);
     const request: Pending = {
-      ...{ entry, analysis, reading, sources, buffer, start, end, instead },
+      ...{ entry, analysis, reading, sources, bytes, buffer, start, end, instead },
       ...{ portal: undefined, portalName: '' },
     };
     if (unreadable !== undefined) this.#refuse(request, unreadable);
@@ -97,8 +97,8 @@ export class Decider {
     if (unsettled && core.queue.length > 0) return false;
     const analysis = core.options.analyser.analyse(text);
     const reading = readingOf(analysis);
-    const shown = text.toString();
-    const statement = { analysis, text: shown, types };
+    const { text: shown, bytes } = shownText(text);
+    const statement = { analysis, text: shown, bytes, types };
     const unreadable = core.guarded ? this.#unreadable(analysis, reading, shown, unsettled) : undefined;
     if (!core.guarded || unreadable !== undefined) this.#parsed(name, statement, unreadable, buffer, start, end);
     else {
@@ -153,7 +153,7 @@ export class Decider {
   /** False: look at it again once all is answered. */
   execute(name: string, portal: Portal, buffer: Buffer, start: number, end: number): boolean {
     const core = this.#core;
-    const { analysis, text } = portal.statement;
+    const { analysis, text, bytes } = portal.statement;
     const reading = readingOf(analysis);
     if (this.#mustWait(reading) || this.#counted()) return false;
     const entry = new Expected(Target.execute);
@@ -167,20 +167,20 @@ export class Decider {
     }
     const { parts, sources } = this.#resolve(analysis, reading);
     const request = {
-      ...{ entry, analysis, reading, sources, buffer, start, end, instead: REFUSED_EXECUTE, portal },
+      ...{ entry, analysis, reading, sources, bytes, buffer, start, end, instead: REFUSED_EXECUTE, portal },
       portalName: name,
     };
     this.#reached(request, 'execute', text, portal.bound, parts);
     return true;
   }
 
-  functionCall(oid: number, bound: Bound, buffer: Buffer, start: number, end: number): void {
+  functionCall(oid: number, format: number, bound: Bound, buffer: Buffer, start: number, end: number): void {
     const core = this.#core;
     const analysis = opaqueAnalysis({ ...FUNCTION_CALL, functions: [String(oid)] });
     const entry = new Expected(Target.functionCall);
     const request: Pending = {
-      ...{ entry, analysis, reading: readingOf(analysis), sources: undefined, buffer, start, end },
-      ...{ instead: REFUSED_QUERY, portal: undefined, portalName: '' },
+      ...{ entry, analysis, reading: readingOf(analysis), sources: undefined, bytes: undefined, formats: [format] },
+      ...{ buffer, start, end, instead: REFUSED_QUERY, portal: undefined, portalName: '' },
     };
     const masked = core.masked && !core.bare('');
     if (!core.options.allowFunctionCall || masked) {
@@ -248,6 +248,7 @@ export class Decider {
     // Its time begins when the server works on it.
     if (core.session.metering === true) core.session.runs?.(id, false);
     const running = new Running(id, request.analysis, request.sources, request.portal);
+    if (request.formats !== undefined) running.formats = request.formats;
     const go = (verdict: Verdict) => this.#verdict(request, running, verdict, operation);
     if (decision.verdict === 'hold') this.#hold(decision, running, go);
     else go(decision);

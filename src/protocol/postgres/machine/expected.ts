@@ -99,6 +99,8 @@ export class Running {
 export interface Statement {
   readonly analysis: Analysis;
   readonly text: string;
+  /** Where it is not UTF-8: `Operation.bytes`. */
+  readonly bytes?: string | undefined;
   /** Declared types of its parameters, as in Parse. */
   readonly types: readonly number[];
   /** RowDescription as it came, where the client asked for it: who describes statements need not describe portals. */

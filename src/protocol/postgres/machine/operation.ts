@@ -1,7 +1,7 @@
 // A request as policy is asked about it, with the texts that it executes by name, and with all that makes it do what it does:
 // the declared types of its values and the formats that they come in. Refuses to know: what is decided.
 
-import type { Facts, Operation } from '../../contract.ts';
+import { type Facts, isRead, type Operation, shownBytes } from '../../contract.ts';
 import type { Analysis } from '../analysis.ts';
 import { typeName } from '../wire/type-names.ts';
 import type { Core } from './core.ts';
@@ -17,7 +17,7 @@ const NONE: readonly number[] = [];
 
 export function operationOf(
   core: Core,
-  { analysis, reading, portal }: Pending,
+  { analysis, reading, portal, bytes }: Pending,
   kind: string,
   text: string,
   bound: Bound | undefined,
@@ -29,9 +29,16 @@ export function operationOf(
   const shape = shapeOf(analysis, types);
   const executed = reading.refers ? executedBy(core, analysis) : undefined;
   const exact = bound === undefined && executed === undefined ? '' : exactOf(types, bound, executed);
-  const operation = { kind, text, params, exact, parts, shape, ...(forms === undefined ? {} : { forms }) };
+  const told = { ...(bytes === undefined ? {} : { bytes }), ...(forms === undefined ? {} : { forms }) };
+  const operation = { kind, text, params, exact, parts, shape, ...told };
   if (executed === undefined) return operation;
   return { ...operation, executes: executed.map((one) => one?.text ?? '').join('\n') };
+}
+
+/** A text as it is told: mostly it is UTF-8, and nothing is to be looked for in it. */
+export function shownText(bytes: Buffer): Pick<Operation, 'text' | 'bytes'> {
+  const text = bytes.toString();
+  return isRead(text, bytes) ? { text } : shownBytes(bytes);
 }
 
 /** Without a type of its own a value is what its place in the text makes of it. */

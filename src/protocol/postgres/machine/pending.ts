@@ -15,6 +15,10 @@ export interface Pending {
   readonly end: number;
   /** What goes instead of it when it is refused. */
   readonly instead: Buffer;
+  /** The text as it came, where it is not UTF-8 (`Operation.bytes`). */
+  readonly bytes: string | undefined;
+  /** Of the results, where no portal has them. */
+  readonly formats?: readonly number[];
   /** Execute: whose. */
   readonly portal: Portal | undefined;
   readonly portalName: string;

@@ -4,7 +4,7 @@
 import { asHoopctlError, ourError, peerError } from '../../../core/errors.ts';
 import type { Mask, ResultColumn } from '../../contract.ts';
 import type { RowSink } from '../analysis.ts';
-import { copyColumnCount, type Described, described, rowValues } from '../wire/backend.ts';
+import { copyColumnCount, type Described, described, functionValue, rowValues } from '../wire/backend.ts';
 import { copyData } from '../wire/frontend.ts';
 import { HEADER } from '../wire/types.ts';
 import type { Core } from './core.ts';
@@ -123,14 +123,26 @@ export class Rows {
     }
   }
 
-  #record(running: Running, buffer: Buffer, start: number, end: number): void {
+  #record(running: Running, buffer: Buffer, start: number, end: number, read = rowValues): void {
     const bound = this.#core.options.limits.recordedRow;
     if (running.rows === 1) this.#names(running);
     const { session } = this.#core;
     const { id, part } = running;
     const whole = end - start <= bound.value;
-    const values = whole ? rowValues(buffer, start, end, running.formats) : [`(a row of ${end - start} bytes)`];
+    const values = whole ? read(buffer, start, end, running.formats) : [`(a row of ${end - start} bytes)`];
     if (!session.row(id, part, values) || !whole) session.rest?.(id, part, buffer.subarray(start, end), 1);
+  }
+
+  /** What a function gave that was called by its number: a row of one value. */
+  functionResult(running: Running, buffer: Buffer, start: number, end: number): void {
+    running.rows = 1;
+    running.bytes += end - start;
+    const { session } = this.#core;
+    if (!session.wantsRows(running.id, running.part)) {
+      session.rest?.(running.id, running.part, buffer.subarray(start, end), 1);
+      return;
+    }
+    this.#record(running, buffer, start, end, (...message) => [functionValue(...message)]);
   }
 
   #names(running: Running): void {
@@ -230,9 +242,9 @@ export class Rows {
       const masked = running.copy!.data(buffer.subarray(start + HEADER, end));
       if (running.counting && !this.#core.spend(running, 0, 0)) return;
       running.rows += rows;
-      running.bytes += masked.length;
       if (masked.length === 0) return;
       const message = copyData(masked);
+      running.bytes += message.length;
       toClient.add(message);
       if (running.unkept) session.rest?.(running.id, running.part, message, rows);
       return;
@@ -261,8 +273,11 @@ export class Rows {
     if (running.copy === undefined) return;
     if (running.masking) {
       const rest = running.cut === undefined ? running.copy.done() : Buffer.alloc(0);
-      running.bytes += rest.length;
-      if (rest.length > 0) this.#core.toClient.add(copyData(rest));
+      if (rest.length > 0) {
+        const message = copyData(rest);
+        running.bytes += message.length;
+        this.#core.toClient.add(message);
+      }
     } else {
       try {
         running.copy.done();

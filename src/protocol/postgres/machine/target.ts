@@ -192,6 +192,7 @@ export class TargetSide {
         running!.suspended = true;
         break;
       case Back.FunctionCallResponse:
+        this.#rows.functionResult(running!, buffer, start, end);
         core.outcome(running!, 'ok');
         break;
       case Back.CopyOutResponse:

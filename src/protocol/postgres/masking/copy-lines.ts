@@ -1,6 +1,7 @@
 // The walk that COPY's two formats of lines share: values between delimiters, an optional header, NULL as a text. What a
 // value looks like between them is the format's. Refuses to know: quotes, escapes.
 
+import { isRead } from '../../contract.ts';
 import type { CopyOptions } from '../analysis.ts';
 import { CopyRows, type CopyTask } from './copy-rows.ts';
 import { maskText, UNCHANGED } from './values.ts';
@@ -24,6 +25,12 @@ export abstract class LineRows extends CopyRows {
     return read;
   }
   protected abstract write(value: string): string;
+
+  /** For the recording. */
+  #shown(buffer: Buffer, from: number, to: number): string | null {
+    const read = this.read(buffer, from, to);
+    return read === null || isRead(read, buffer, from, to) ? read : `\\x${buffer.toString('hex', from, to)}`;
+  }
 
   protected override row(buffer: Buffer, from: number, to: number): void {
     const { masks, types, slab } = this.task;
@@ -54,7 +61,7 @@ export abstract class LineRows extends CopyRows {
         }
         values?.push(masked === UNCHANGED ? value : masked);
       } else {
-        values?.push(this.read(buffer, start, stop));
+        values?.push(this.#shown(buffer, start, stop));
       }
       index++;
       if (stop === end) break;

@@ -2,7 +2,7 @@
 // Decoders get a frame that is wholly here and throw protocol_violation; encoders return the whole message.
 // Refuses to know: when a message may be sent. ErrorResponse and NoticeResponse are in notice.ts.
 
-import { isUtf8 } from 'node:buffer';
+import { isRead } from '../../contract.ts';
 import { Reader } from '../../wire/reader.ts';
 import { Writer } from '../../wire/writer.ts';
 import type { Field } from '../analysis.ts';
@@ -151,27 +151,33 @@ export function described(message: Buffer): Described {
 
 // DataRow: Byte1('D') Int32 Int16(n) n × { Int32(length, -1 for NULL) Byte(length) }
 
-const UNREAD = '\ufffd';
-
 /** The values as the recording shows them; `formats` as in Bind. */
 export function rowValues(buffer: Buffer, start: number, end: number, formats: readonly number[]): (string | null)[] {
   const reader = new Reader(buffer, start + HEADER, end, 'DataRow');
   const count = reader.uint16();
   const values: (string | null)[] = [];
-  for (let i = 0; i < count; i++) {
-    const length = reader.int32();
-    const { at } = reader;
-    if (length === -1) values.push(null);
-    else if (formatAt(formats, i) === 1) values.push(shown(reader.bytes(length), true));
-    else {
-      const text = reader.utf8(length);
-      // What could not be read as UTF-8 is not what was sent.
-      const read = !text.includes(UNREAD) || isUtf8(buffer.subarray(at, at + length));
-      values.push(read ? text : shown(buffer.subarray(at, at + length), true));
-    }
-  }
+  for (let i = 0; i < count; i++) values.push(shownValue(reader, buffer, formatAt(formats, i)));
   reader.done();
   return values;
+}
+
+function shownValue(reader: Reader, buffer: Buffer, format: number): string | null {
+  const length = reader.int32();
+  if (length === -1) return null;
+  if (format === 1) return shown(reader.bytes(length), true);
+  const { at } = reader;
+  const text = reader.utf8(length);
+  return isRead(text, buffer, at, at + length) ? text : shown(buffer.subarray(at, at + length), true);
+}
+
+// FunctionCallResponse: Byte1('V') Int32 Int32(length, -1 for NULL) Byte(length)
+
+/** The value as `rowValues` shows it. */
+export function functionValue(buffer: Buffer, start: number, end: number, formats: readonly number[]): string | null {
+  const reader = new Reader(buffer, start + HEADER, end, 'FunctionCallResponse');
+  const value = shownValue(reader, buffer, formatAt(formats, 0));
+  reader.done();
+  return value;
 }
 
 // CopyInResponse, CopyOutResponse: Byte1('G' | 'H') Int32 Int8(0 text | 1 binary) Int16(n) Int16[n](format)

@@ -188,6 +188,8 @@ export interface FunctionCall extends Values {
   readonly oid: number;
   /** Where in the buffer everything behind the function begins. */
   readonly from: number;
+  /** Of the result. */
+  readonly format: number;
 }
 
 export function decodeFunctionCall(buffer: Buffer, start: number, end: number): FunctionCall {
@@ -195,9 +197,9 @@ export function decodeFunctionCall(buffer: Buffer, start: number, end: number): 
   const oid = reader.uint32();
   const from = reader.at;
   const values = valuesOf(reader);
-  reader.int16();
+  const format = reader.int16();
   reader.done();
-  return { oid, from, ...values };
+  return { oid, from, format, ...values };
 }
 
 // Flush: Byte1('H') Int32(4) · Sync: Byte1('S') Int32(4) · Terminate: Byte1('X') Int32(4)
