@@ -8,6 +8,7 @@ import { ssh2 } from '../../src/protocol/ssh/transport/guarded-ssh2.ts';
 import { type Client, type Connected, type Gateway, startGateway } from '../support/gateway.ts';
 import { describeWith } from '../support/needs.ts';
 import { eventually, type Finished, run, start } from '../support/process.ts';
+import type { Line } from '../support/recordings.ts';
 import { pendingReview } from '../support/reviews.ts';
 import { endedSession } from '../support/sessions.ts';
 import { bytes, string, uint32 } from '../support/ssh-raw.ts';
@@ -108,6 +109,14 @@ describeWith(['sshd', 'rsync'], 'files over ssh', () => {
   ];
   const sftp = (name: string, batch: string): Promise<Finished> =>
     run('sftp', [...options(name), '-b', '-', '127.0.0.1'], { env: alice.env, input: batch });
+
+  async function exported(session: string): Promise<Line[]> {
+    const { stdout } = await alice.runOk(['sessions', 'export', session, '-o', '-']);
+    return stdout
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as Line);
+  }
 
   describe.each(['open', 'ruled'])('on connection %s', (name) => {
     it('sftp puts, gets, lists, renames and removes', async () => {
@@ -226,13 +235,9 @@ describeWith(['sshd', 'rsync'], 'files over ssh', () => {
     writeFileSync(local, 'lost\n');
     const done = await sftp('ruled', `-put ${local} /dev/full\n`);
     expect(done.stderr).toContain('write');
-    const { stdout } = await alice.runOk(['sessions', 'export', await endedSession(alice), '-o', '-']);
-    const lines = stdout
-      .trim()
-      .split('\n')
-      .map((line) => JSON.parse(line));
-    const { op } = lines.find(({ kind, text }) => kind === 'intent' && text === 'write /dev/full');
-    expect(lines.find((line) => line.kind === 'result' && line.op === op)).toMatchObject({
+    const lines = await exported(await endedSession(alice));
+    const asked = lines.find(({ kind, text }) => kind === 'intent' && text === 'write /dev/full');
+    expect(lines.find((line) => line.kind === 'result' && line.op === asked?.op)).toMatchObject({
       status: 'error',
       tag: 'status 4',
     });
@@ -258,12 +263,15 @@ describeWith(['sshd', 'rsync'], 'files over ssh', () => {
     });
 
     it('ends a command that says too much, and one that takes too long', async () => {
-      const loud = await run('ssh', [...options('counted'), '127.0.0.1', 'head -c 3000000 /dev/zero'], {
+      const loud = await run('ssh', [...options('counted'), '127.0.0.1', 'head -c 120000 /dev/zero'], {
         env: alice.env,
       });
       expect(loud.code).toBe(126);
       expect(loud.stdout.length).toBeLessThan(100_001);
       expect(loud.stderr).toContain('little-said');
+      const said = await exported(await endedSession(alice));
+      // Whatever the host said of it, whose program came to its end.
+      expect(said.find(({ kind }) => kind === 'result')).toMatchObject({ status: 'error', tag: 'refused' });
       const long = await run('ssh', [...options('counted'), '127.0.0.1', 'sleep 100'], { env: alice.env });
       expect(long.code).toBe(126);
       expect(long.stderr).toContain('not-for-long');

@@ -367,7 +367,8 @@ export class SessionChannel implements Kind {
   #cut(lines: readonly string[]): void {
     this.#refused = true;
     this.#early.end();
-    this.#outcome ??= { status: 'error', tag: 'refused' };
+    // Whatever the host says of it: that is not what the client got.
+    this.#outcome = { status: 'error', tag: 'refused' };
     this.say(lines);
     const { client, target } = this.#channel.legs;
     client?.tell(Message.CHANNEL_REQUEST, (out) => out.text('exit-status').boolean(false).uint32(REFUSED_EXIT));
@@ -381,7 +382,7 @@ export class SessionChannel implements Kind {
   #told(reader: SshReader): boolean {
     const type = reader.text();
     const wanted = reader.boolean();
-    this.#outcome = outcomeOf(type, reader) ?? this.#outcome;
+    if (!this.#refused) this.#outcome = outcomeOf(type, reader) ?? this.#outcome;
     if (wanted) {
       this.#channel.legs.target?.tell(Message.CHANNEL_FAILURE);
       return true;
