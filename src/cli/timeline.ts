@@ -72,10 +72,13 @@ export class Timeline {
 
   /** Which columns of a result are masked, and which are shown though a mask is on them. */
   #masks(line: Line): void {
-    const named = (list: unknown, word: string) =>
-      ((list ?? []) as Fields[]).map((one) => `${one.column}${word} ${one.mask}`);
-    this.#masked.set(keyOf(line), named(line.columns, ' by'));
-    this.#shown.set(keyOf(line), named(line.shown, ' in spite of'));
+    // Of a command there is one for each of its streams.
+    const add = (to: Map<string, string[]>, list: unknown, word: string) => {
+      const named = ((list ?? []) as Fields[]).map((one) => `${one.column}${word} ${one.mask}`);
+      to.set(keyOf(line), [...new Set([...(to.get(keyOf(line)) ?? []), ...named])]);
+    };
+    add(this.#masked, line.columns, ' by');
+    add(this.#shown, line.shown, ' in spite of');
   }
 
   #stamp(line: Line): string {
@@ -162,11 +165,19 @@ export class Timeline {
       masked.length === 0 ? undefined : `masked: ${printable(masked.join(', '))}`,
       shown.length === 0 ? undefined : this.#paint('error', `shown: ${printable(shown.join(', '))}`),
     ].filter((fact) => fact !== undefined);
-    const head = `${this.#stamp(line)} #${line.op} ${this.#paint('quiet', '→')} ${facts.join(', ')}\n`;
+    const head = `${this.#unkept(line)}${this.#stamp(line)} #${line.op} ${this.#paint('quiet', '→')} ${facts.join(', ')}\n`;
     if (kept === undefined || kept.rows.length === 0) return `${head}\n`;
     const total = Number(line.rows ?? kept.rows.length);
     const more = total > kept.rows.length ? `    … ${total - kept.rows.length} more rows were not kept\n` : '';
     return `${head}${this.#table(kept)}${more}\n`;
+  }
+
+  /** What it put out and got behind what is in the recording; of rows that is said with them. */
+  #unkept({ rest, input, rows }: Line): string {
+    if (!this.#showRows) return '';
+    const more = (of: unknown, what: string) =>
+      of === undefined ? '' : `    … ${byteSize(Number((of as Fields).bytes))} more ${what} not kept\n`;
+    return (rows === undefined ? more(rest, 'that it put out were') : '') + more(input, 'that it got were');
   }
 
   #table({ columns, rows }: Kept): string {

@@ -33,6 +33,27 @@ describe('a recording as text', () => {
     expect(text).toContain('TIME mask pii applies again: revoked by bob\n');
   });
 
+  it('says of a command what looked at both its streams, and how much of them is not in the recording', () => {
+    const masks = (column: string) => ({ kind: 'masks', op: 1, part: 0, columns: [{ index: 0, column, mask: 'pii' }] });
+    const text = shown([
+      masks('output'),
+      masks('stderr'),
+      masks('stderr'),
+      { kind: 'data', op: 1, stream: 'out', text: 'a line\nhalf of' },
+      {
+        ...{ kind: 'result', op: 1, part: 0, status: 'ok', tag: 'exit 0', bytes: 3000, kept: 0 },
+        ...{ rest: { rows: 0, bytes: 2048, sha256: 'x' }, input: { bytes: 10, sha256: 'x' } },
+      },
+    ]);
+    expect(text).toBe(`    | a line
+    | half of
+    … 2.0 KiB more that it put out were not kept
+    … 10 B more that it got were not kept
+TIME #1 → exit 0, 2.9 KiB, masked: output by pii, stderr by pii
+
+`);
+  });
+
   it('says who, what, the verdict, what came of it and what was in it', () => {
     expect(
       shown([
