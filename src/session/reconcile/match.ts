@@ -12,6 +12,8 @@ export const RECONCILE_STATEMENTS: Limit = fixedLimit('reconcile_statements', 'c
 export interface Sent {
   /** When it was: let through, or let through by a review. Milliseconds. */
   readonly at: number;
+  /** When it had come out. What waits behind others in a pipeline runs long after it was sent. */
+  readonly until?: number;
   readonly session: string;
   readonly op: number;
   readonly who: string;
@@ -46,6 +48,9 @@ interface Waiting<T> {
   readonly at: number;
   readonly one: T;
 }
+
+/** Until when it may have begun to run. */
+const lastOf = ({ at, one }: Waiting<Sent>): number => Math.max(at, one.until ?? at);
 
 export class Matcher {
   readonly #toleranceMs: number;
@@ -136,20 +141,27 @@ function sorted<T>(list: readonly Waiting<T>[] | undefined): Waiting<T>[] {
   return [...(list ?? [])].sort((a, b) => a.at - b.at);
 }
 
-/** Earliest with earliest, as far as they are no further apart than that: no other pairing has more of them. */
-function pair<A, B>(left: readonly Waiting<A>[], right: readonly Waiting<B>[], toleranceMs: number) {
-  const rest: { left: Waiting<A>[]; right: Waiting<B>[]; matched: number } = { left: [], right: [], matched: 0 };
-  let [i, j] = [0, 0];
-  while (i < left.length && j < right.length) {
-    const apart = left[i]!.at - right[j]!.at;
-    if (Math.abs(apart) <= toleranceMs) {
+/** Each that was logged with what could be it and has to be over first: no other pairing has more of them. Both by time. */
+function pair(left: readonly Waiting<Sent>[], right: readonly Waiting<Logged>[], toleranceMs: number) {
+  const rest = { left: [] as Waiting<Sent>[], right: [] as Waiting<Logged>[], matched: 0 };
+  /** Those that were sent by then, from `head` on; the first to be over first. */
+  const running: Waiting<Sent>[] = [];
+  let [next, head] = [0, 0];
+  for (const one of right) {
+    for (; next < left.length && left[next]!.at - toleranceMs <= one.at; next++) {
+      const sent = left[next]!;
+      let place = running.length;
+      while (place > head && lastOf(running[place - 1]!) > lastOf(sent)) place -= 1;
+      running.splice(place, 0, sent);
+    }
+    while (head < running.length && lastOf(running[head]!) + toleranceMs < one.at) rest.left.push(running[head++]!);
+    if (head === running.length) rest.right.push(one);
+    else {
+      head += 1;
       rest.matched += 1;
-      i += 1;
-      j += 1;
-    } else if (apart < 0) rest.left.push(left[i++]!);
-    else rest.right.push(right[j++]!);
+    }
   }
-  rest.left.push(...left.slice(i));
-  rest.right.push(...right.slice(j));
+  for (; head < running.length; head++) rest.left.push(running[head]!);
+  for (; next < left.length; next++) rest.left.push(left[next]!);
   return rest;
 }

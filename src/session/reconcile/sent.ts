@@ -46,6 +46,7 @@ export async function* sentOperations(
       // Of several parts one that ran says that the text was sent.
       const one = mine.get(op)!;
       one.status = one.status === undefined || one.status === 'error' ? String(data.status) : one.status;
+      one.until = Date.parse(at);
       if (data.status === 'ok') one.done = [...(one.done ?? []), Number(data.part ?? 0)];
     } else if (kind === 'session.seal') {
       yield* over(mine);

@@ -54,7 +54,7 @@ export const command = define({
   arguments: [{ name: 'connection', help: 'whose target it is', complete: 'connections' }],
   notes: `For admins and auditors. Lists what the target says ran under the gateway's account and the record does not have (it did
 not come through the gateway), and what the record says was sent and the target does not know of. One statement is matched with one:
-the same text, at most --tolerance apart; parameters are not compared. The target has to log every statement
+the same text, from when it was sent until its outcome, give or take --tolerance; parameters are not compared. The target has to log every statement
 (log_statement = all) in English, with log_timezone = UTC. The gateway's own reading of the catalogue is known by its texts, and counted apart.
 What came by other connections to the same host and port by the same account is taken in, and they are named. Where the record of
 one of them is not whole, or cannot be read, it says that the comparison is incomplete, and because of which. Where several gateways
@@ -124,7 +124,7 @@ function shown({ covers, notRecorded, notLogged, ...numbers }: Reconciled): obje
     ...numbers,
     covers: covers && { from: iso(covers.from), to: iso(covers.to) },
     notRecorded: notRecorded.map(({ at, ...one }) => ({ at: iso(at), ...one })),
-    notLogged: notLogged.map(({ at, optional: _, done: __, ...one }) => ({ at: iso(at), ...one })),
+    notLogged: notLogged.map(({ at, optional: _, done: __, until: ___, ...one }) => ({ at: iso(at), ...one })),
   };
 }
 

@@ -38,6 +38,15 @@ it('the same text further apart than the clocks may be is two things', () => {
   });
 });
 
+it('what waits in a pipeline runs until its outcome, and whatever could be another’s is left to that', () => {
+  const log = [10, 5000, 20_000, 45_000, 100_000].map((at) => logged(at, 'a'));
+  const piped = [30_000, 60_000].map((until, at) => sent(at, 'a', { until }));
+  const record = [sent(0, 'a', { until: 99_500 }), ...piped, sent(2, 'a', { until: 12 })];
+  expect(reconcile(log, record)).toMatchObject({ matched: 4, notRecorded: [100_000], notLogged: [] });
+  // The one of which nobody knows when it was over.
+  expect(reconcile(log, [sent(0, 'a'), sent(19_500, 'a')])).toMatchObject({ matched: 2, notLogged: [] });
+});
+
 it('of two of the same text the one that was not told as somebody’s is left over', () => {
   const log = [logged(10, 'a'), logged(20, 'a', { who: 'alice' })];
   expect(reconcile(log, [sent(15, 'a')])).toMatchObject({ matched: 1, notRecorded: [10] });
