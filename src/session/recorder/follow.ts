@@ -96,6 +96,14 @@ export class Follower {
     }
   }
 
+  /** All of a recording to which nothing is added any more, once more: for whoever has let go of it. Between two events. */
+  async *again(session: string): AsyncGenerator<RecordEvent> {
+    if (this.#open.has(session)) return;
+    this.#open.set(session, { seq: 0, byte: 0 });
+    yield* this.#lines(session, Number.POSITIVE_INFINITY);
+    this.#open.delete(session);
+  }
+
   /** The rest of a recording to which nothing is added any more. */
   async *#finish(session: string, entry: LogEntry): AsyncGenerator<RecordEvent> {
     // One that the cursor does not know began before it, or was read before: whole once more is better than not at all.

@@ -1,6 +1,6 @@
 // Keeps an index up to the record: follows it from where the index stands, in batches. Refuses to know: threads, files.
 
-import { type Cursor, ends, Follower, logId, logName } from '../recorder/follow.ts';
+import { type Cursor, ends, Follower, logId, logName, type RecordEvent } from '../recorder/follow.ts';
 import type { LogFollowing } from '../recorder/follow-source.ts';
 import { Collector } from './collector.ts';
 import type { SearchedSession, SearchIndex } from './operation.ts';
@@ -72,6 +72,7 @@ export class Indexer {
           const had = await this.#index.forget(event.fields.session);
           if (had > 0) await this.#index.scrub();
         }
+        if (stays(event)) await this.#again(follower, String(event.fields.session));
         if (event.from === 'session') this.#collector.add(event, follower.before!);
         else if (ends(event)) this.#collector.close(String(event.fields.session));
         lines++;
@@ -83,6 +84,11 @@ export class Indexer {
     } while (follower.more);
     if (lines > 0) await this.#keep(follower);
     this.#complete = began;
+  }
+
+  /** What was to be purged and is not: nothing of it is in the index any more. */
+  async #again(follower: Follower, session: string): Promise<void> {
+    for await (const event of follower.again(session)) this.#collector.add(event, follower.before!);
   }
 
   async #open(): Promise<Follower> {
@@ -118,4 +124,9 @@ export class Indexer {
     await this.#index.write({ sessions, operations: at === 0 ? operations : operations.slice(at), state });
     this.#kept = state;
   }
+}
+
+/** A purge that was about to begin was taken back: a legal hold came in time. */
+function stays({ from, kind, fields }: RecordEvent): boolean {
+  return from === 'log' && kind === 'admin' && fields.what === 'purge cancelled' && typeof fields.session === 'string';
 }

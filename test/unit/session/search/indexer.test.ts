@@ -29,8 +29,10 @@ class MemoryIndex implements SearchIndex {
   async search() {
     return { operations: [] };
   }
-  async forget() {
-    return 0;
+  async forget(session: string) {
+    const known = [...this.operations.keys()].filter((key) => key.startsWith(`${session} `));
+    for (const key of known) this.operations.delete(key);
+    return known.length;
   }
   async scrub() {}
   async count() {
@@ -109,6 +111,24 @@ describe('an index that follows the record', () => {
     await indexer.catchUp(onwards);
     expect(index.statuses()).toEqual(['1 b ok']);
     expect(index.kept).not.toContain(gone.id);
+  });
+
+  it('has what was to be purged and was held in time', async () => {
+    const session = written.session();
+    session.answer(session.say('held'));
+    await session.end();
+    const indexer = new Indexer(index, written.source());
+    for (const what of ['purging', 'admin'] as const) {
+      written.log.append(what, { session: session.id, ...(what === 'admin' && { what: 'purge cancelled' }) });
+      await indexer.catchUp(onwards);
+      expect(index.statuses()).toEqual(what === 'admin' ? ['1 held ok'] : []);
+    }
+    // And so has one that is made anew, and nothing waits to be read for ever.
+    index.operations.clear();
+    index.kept = undefined;
+    await new Indexer(index, written.source()).catchUp(onwards);
+    expect(index.statuses()).toEqual(['1 held ok']);
+    expect(JSON.parse(index.kept!).cursor.open).toEqual({});
   });
 
   it('follows the log that took the place of a damaged one from its first entry', async () => {
