@@ -54,8 +54,12 @@ export class Cast {
   }
 
   #note(line: Line, fields: Fields): string {
+    const known = this.#terminals.get(fields.operation);
     if (line.note === 'terminal') this.#terminals.set(fields.operation, fields);
-    if (line.note !== 'resize' || fields.operation !== this.#operation || !this.#open) return '';
+    if (line.note !== 'resize') return '';
+    // Before anything is shown it begins with that size.
+    if (known !== undefined) this.#terminals.set(fields.operation, { ...known, ...fields });
+    if (fields.operation !== this.#operation || !this.#open) return '';
     return this.#event(line, 'r', sizeText(terminalSize(fields)));
   }
 

@@ -23,9 +23,9 @@ const LINES: readonly Line[] = [
   line(1020, 'result', { op: 2, tag: 'exit 0' }),
 ];
 
-function cast(options: CastOptions): unknown[] {
+function cast(options: CastOptions, lines = LINES): unknown[] {
   const made = new Cast(options);
-  const text = LINES.map((one) => made.line(one)).join('');
+  const text = lines.map((one) => made.line(one)).join('');
   return text.split('\n').flatMap((one) => (one === '' ? [] : [JSON.parse(one) as unknown]));
 }
 
@@ -49,6 +49,12 @@ describe('an asciicast', () => {
       [0.701, 'o', 'é'],
       [0.79, 'r', '90x20'],
     ]);
+  });
+
+  it('has the size that the terminal had when it first showed something', () => {
+    const resized = line(20, 'note', { note: 'resize', fields: { operation: 1, columns: 132, rows: 50 } });
+    const [header] = cast({ version: 3 }, [...LINES.slice(0, 3), resized, ...LINES.slice(3)]);
+    expect(header).toMatchObject({ term: { cols: 132, rows: 50, type: 'xterm' } });
   });
 
   it('of a command without a terminal has line ends that a terminal would have', () => {
