@@ -193,6 +193,26 @@ describe('an error', () => {
   });
 });
 
+describe('a text of more statements than are read', () => {
+  it('has one outcome, with all of their rows, or with the error that ended it', async () => {
+    const got: Frame[] = [];
+    const many = 'select 1;'.repeat(10_001);
+    const { results, end } = await recorded(async (client) => {
+      for (const text of [many, `${many} select 1/0`]) {
+        client.send(query(text));
+        got.push(...(await client.until('Z')));
+      }
+    });
+    const rows = got.filter(({ type }) => type === 'D').slice(0, 10_001);
+    const rest = restOf(rows.slice(5), 9_996);
+    expect(results).toMatchObject([
+      { op: 1, status: 'ok', rows: 10_001, bytes: bytesOf(rows).length, kept: 5, rest },
+      { op: 2, status: 'error', error: { code: '22012' }, rows: 10_001, kept: 5, rest },
+    ]);
+    expect(end).not.toHaveProperty('unfinished');
+  });
+});
+
 describe('a COPY', () => {
   it.each(['app', 'none', 'masked'])('of many chunks has every row counted once (%s)', async (connection) => {
     const got: Frame[] = [];

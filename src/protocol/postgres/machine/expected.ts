@@ -25,6 +25,29 @@ export interface Bound extends Values {
 
 export const NOTHING_BOUND: Bound = { params: [], marks: undefined, exact: '' };
 
+/** Tags that are told of a text that could not be read. */
+const TOLD = 10;
+
+/** What a text has run so far of which it is not known how many statements it has: they have one outcome. */
+export class Unread {
+  rows = 0;
+  #before = 0;
+  #count = 0;
+  #tags = '';
+
+  /** @param counted by the tag. @param sent rows of the whole text so far. */
+  complete(tag: string, counted: number | undefined, sent: number): void {
+    this.rows += counted ?? sent - this.#before;
+    this.#before = sent;
+    this.#count++;
+    if (this.#count <= TOLD) this.#tags += this.#count === 1 ? tag : `; ${tag}`;
+  }
+
+  get tag(): string {
+    return this.#count > TOLD ? `${this.#tags}; and ${this.#count - TOLD} more` : this.#tags;
+  }
+}
+
 /** A decided operation while its results come: of a Query as a whole, or of a portal over all its Executes. */
 export class Running {
   readonly id: OperationId;
@@ -67,6 +90,8 @@ export class Running {
   withheld = false;
   /** Its portal was not read to the end at once. */
   suspended = false;
+  /** Its text could not be read. */
+  readonly unread: Unread | undefined;
   /** The last outcome has been told. */
   over = false;
 
@@ -76,6 +101,7 @@ export class Running {
     this.sources = sources;
     this.portal = portal;
     this.formats = portal?.formats ?? NO_FORMATS;
+    this.unread = analysis.error === undefined || portal !== undefined ? undefined : new Unread();
   }
 
   /** On to the next part of a Query. */

@@ -205,6 +205,9 @@ export class TargetSide {
         core.client = Client.copying;
         break;
       case Back.ReadyForQuery:
+        if (running?.unread !== undefined && !running.over) {
+          core.outcome(running, 'ok', running.unread.tag, running.unread.rows);
+        }
         this.status = transactionStatus(buffer, start, end);
         if (this.status === IDLE) core.closePortals(!this.#failed);
         if (this.status === IDLE) this.#failed = false;
@@ -258,7 +261,8 @@ export class TargetSide {
     const core = this.#core;
     // A portal executed again after its end completes with nothing; the tag of a suspended one counts its last rows alone.
     const rows = running.suspended ? undefined : taggedRows(tag);
-    if (!running.over) core.outcome(running, 'ok', tag, rows ?? running.rows);
+    if (running.unread !== undefined) running.unread.complete(tag, rows, running.rows);
+    else if (!running.over) core.outcome(running, 'ok', tag, rows ?? running.rows);
     const info = running.analysis.statements[running.part];
     if (info !== undefined) {
       if (changes(info, running.sources?.[running.part]).ddl) core.options.planner?.invalidate();
@@ -271,7 +275,7 @@ export class TargetSide {
       if (info.close !== undefined) core.forgetPortal(info.close.name);
       if (info.declare !== undefined) this.#declare(info.declare, running);
     }
-    running.nextPart();
+    if (running.unread === undefined) running.nextPart();
   }
 
   #declare(declared: NonNullable<StatementInfo['declare']>, { mark, analysis, part }: Running): void {

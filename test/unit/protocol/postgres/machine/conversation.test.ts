@@ -71,6 +71,31 @@ describe('a simple query', () => {
     expect(talk.session.outcomes).toMatchObject([{ status: 'cancelled', error: { code: '57014' } }]);
   });
 
+  it('has one outcome for all that a text runs which it cannot read', () => {
+    const ran = (...answers: Buffer[]) => {
+      const talk = new Talk({ session: { rows: 9 } });
+      talk.client(front.query('bad, but the server reads it'));
+      talk.target(back.rows('a'), back.row('1'), back.row('2'), back.complete('SELECT 2'), ...answers);
+      return { outcomes: talk.session.outcomes, rows: talk.session.rows.map(({ part, values }) => [part, ...values]) };
+    };
+    const more = [back.complete('INSERT 0 3'), back.complete('BEGIN'), back.rows('b'), back.row('3')];
+    const rows = [
+      [0, '1'],
+      [0, '2'],
+      [0, '3'],
+    ];
+    expect(ran(...more, back.complete('SELECT 1'), back.ready())).toMatchObject({
+      outcomes: [{ part: 0, status: 'ok', tag: 'SELECT 2; INSERT 0 3; BEGIN; SELECT 1', rows: 6 }],
+      rows,
+    });
+    expect(ran(...more, back.error('22012', 'division by zero'), back.ready())).toMatchObject({
+      outcomes: [{ part: 0, status: 'error', rows: 3, error: { code: '22012' } }],
+      rows,
+    });
+    const many = Array.from({ length: 14 }, () => back.complete('BEGIN'));
+    expect(ran(...many, back.ready()).outcomes[0]?.tag).toMatch(/^SELECT 2(; BEGIN){9}; and 5 more$/);
+  });
+
   it('takes an empty text', () => {
     const talk = new Talk();
     expect(talk.client(front.query(''))).toEqual(['Query']);
