@@ -251,6 +251,10 @@ describeWith(['sshd', 'rsync'], 'files over ssh', () => {
       expect(done.stderr).toContain('little-out');
       expect(readFileSync(target).length).toBeLessThan(1_000_001);
       expect(done.stdout).toContain('plain');
+      const lines = await exported(await endedSession(alice));
+      expect(lines.find(({ kind, tag }) => kind === 'result' && tag === 'cut')).toMatchObject({
+        error: { message: expect.stringContaining('little-out') },
+      });
     });
 
     it('counts files', async () => {
@@ -271,7 +275,10 @@ describeWith(['sshd', 'rsync'], 'files over ssh', () => {
       expect(loud.stderr).toContain('little-said');
       const said = await exported(await endedSession(alice));
       // Whatever the host said of it, whose program came to its end.
-      expect(said.find(({ kind }) => kind === 'result')).toMatchObject({ status: 'error', tag: 'refused' });
+      expect(said.find(({ kind }) => kind === 'result')).toMatchObject({
+        ...{ status: 'error', tag: 'refused' },
+        error: { code: 'denied', message: expect.stringContaining('little-said') },
+      });
       const long = await run('ssh', [...options('counted'), '127.0.0.1', 'sleep 100'], { env: alice.env });
       expect(long.code).toBe(126);
       expect(long.stderr).toContain('not-for-long');

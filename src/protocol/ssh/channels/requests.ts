@@ -81,6 +81,14 @@ export function kindOf(begun: Starting, { options }: SshConfig): 'plain' | 'sftp
 export interface Outcome {
   readonly status: 'ok' | 'error';
   readonly tag: string;
+  /** Why we ended it. */
+  readonly error?: { readonly code: string; readonly message: string };
+}
+
+/** Of what was cut. */
+export function cutBy(refusal: Refusal | undefined): Outcome {
+  const cut = { status: 'error', tag: 'refused' } as const;
+  return refusal === undefined ? cut : { ...cut, error: { code: refusal.code, message: refusal.message } };
 }
 
 /** What a request of the host says of how a command ended. */

@@ -18,6 +18,7 @@ import { giveFeature } from './feature.ts';
 import { Replies } from './replies.ts';
 import {
   type Began,
+  cutBy,
   kindOf,
   type Outcome,
   objectionTo,
@@ -132,7 +133,7 @@ export class SessionChannel implements Kind {
   }
 
   timeUp(operation: OperationId, refusal: Refusal): void {
-    if (operation === this.#operation) this.#cut(refusalLines(refusal));
+    if (operation === this.#operation) this.#cut(refusalLines(refusal), refusal);
     else this.#sftp?.timeUp(operation, refusal);
   }
 
@@ -164,11 +165,11 @@ export class SessionChannel implements Kind {
     const id = this.#operation;
     if (id === undefined) return;
     this.#operation = undefined;
-    const { status, tag } = this.#outcome ?? {
+    const outcome = this.#outcome ?? {
       status: this.#left ? ('cancelled' as const) : ('unknown' as const),
       tag: 'no exit status',
     };
-    this.#session.result(id, { part: 0, status, tag, bytes: this.#exchange?.bytes ?? 0 });
+    this.#session.result(id, { part: 0, ...outcome, bytes: this.#exchange?.bytes ?? 0 });
     this.#session.over?.(id);
   }
 
@@ -315,7 +316,7 @@ export class SessionChannel implements Kind {
       tell: (lines) => this.say(lines),
       refused: (refusal, ends) => {
         if (ends) this.onParting?.();
-        this.#cut(refusalLines(refusal));
+        this.#cut(refusalLines(refusal), refusal);
       },
       resumed: () => {
         for (const payload of this.#late.splice(0)) this.onLate?.(payload);
@@ -364,11 +365,11 @@ export class SessionChannel implements Kind {
   }
 
   /** Nothing more comes of it, and why. */
-  #cut(lines: readonly string[]): void {
+  #cut(lines: readonly string[], refusal?: Refusal): void {
     this.#refused = true;
     this.#early.end();
     // Whatever the host says of it: that is not what the client got.
-    this.#outcome = { status: 'error', tag: 'refused' };
+    this.#outcome = cutBy(refusal);
     this.say(lines);
     const { client, target } = this.#channel.legs;
     client?.tell(Message.CHANNEL_REQUEST, (out) => out.text('exit-status').boolean(false).uint32(REFUSED_EXIT));

@@ -68,12 +68,9 @@ export class Transfer {
     this.#over = true;
     const bytes = this.#bytes;
     const failed = this.#cut !== undefined || this.#failure !== undefined;
-    this.#session.result(this.operation, {
-      part: 0,
-      status: failed ? 'error' : outcome,
-      bytes,
-      tag: this.#tag(outcome),
-    });
+    const error = this.#cut && { code: this.#cut.code, message: this.#cut.message };
+    const status = failed ? 'error' : outcome;
+    this.#session.result(this.operation, { part: 0, status, bytes, tag: this.#tag(outcome), ...(error && { error }) });
     this.#session.over?.(this.operation);
   }
 
