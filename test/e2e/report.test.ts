@@ -125,7 +125,14 @@ it('the gateway makes a bundle that verifies offline, says what happened, and co
   expect(report.summary).toMatchObject({ sessions: 9, 'operations denied or held back': 2, reviews: 2, exceptions: 3 });
   expect(report.verification).toEqual({ log: [], recordings: 9, wrong: [], missing: [] });
   expect(rows('access')).toContainEqual({
-    ...{ who: 'alice@example.com', kind: 'person', groups: 'engineering', connection: 'vault', sessions: 1 },
+    ...{
+      who: 'alice@example.com',
+      issuer: 'local',
+      kind: 'person',
+      groups: 'engineering',
+      connection: 'vault',
+      sessions: 1,
+    },
     access: 'with a grant of up to 2h that 1 of dba approves; the glass may be broken for 1h',
     versions: report.versions[0]!.version.slice(0, 12),
   });

@@ -18,13 +18,16 @@ const MAX_PAIRS = 20_000;
 const CELLS = 400;
 
 const pairOf = (who: string, connection: string) => `${who}\n${connection}`;
+const keyOf = ({ issuer, subject, actor }: Principal) => JSON.stringify([issuer, subject, actor ?? null]);
 
 export class WhoHadAccess implements Collector {
   readonly #policies: Policies;
   readonly #rows: number;
   /** As last seen, by issuer, subject and actor. */
   readonly #principals = new Map<string, Principal>();
+  /** By the name that is shown, for the picture; by the principal, for the table: two issuers may have the same name. */
   readonly #sessions = new Counts(MAX_PAIRS);
+  readonly #ownSessions = new Counts(MAX_PAIRS);
   #unlisted = 0;
 
   constructor(policies: Policies, rows: number) {
@@ -36,13 +39,15 @@ export class WhoHadAccess implements Collector {
     if (kind !== 'login' && kind !== 'access') return;
     const principal = principalOf(fields.principal);
     if (principal === undefined) return;
-    const key = JSON.stringify([principal.issuer, principal.subject, principal.actor ?? null]);
+    const key = keyOf(principal);
     if (this.#principals.has(key) || this.#principals.size < MAX_PRINCIPALS) this.#principals.set(key, principal);
     else this.#unlisted += 1;
   }
 
-  over({ who, connection }: SessionFacts): void {
+  over({ ran, who, connection }: SessionFacts): void {
     this.#sessions.add(pairOf(who, connection));
+    const principal = principalOf(ran.letIn.fields.principal);
+    if (principal !== undefined) this.#ownSessions.add(pairOf(keyOf(principal), connection));
   }
 
   get principals(): number {
@@ -85,9 +90,16 @@ export class WhoHadAccess implements Collector {
       for (const [access, versions] of byAnswer) {
         const everywhere = versions.length === views.size && this.#policies.unread === 0;
         yield {
-          ...{ who, kind: principal.kind, groups: principal.groups.join(', '), connection, access },
+          ...{
+            who,
+            issuer: principal.issuer,
+            kind: principal.kind,
+            groups: principal.groups.join(', '),
+            connection,
+            access,
+          },
           versions: everywhere ? 'all in force' : versions.map(brief).join(', '),
-          sessions: this.#sessions.all.get(pairOf(who, connection)) ?? 0,
+          sessions: this.#ownSessions.all.get(pairOf(keyOf(principal), connection)) ?? 0,
         };
       }
     }

@@ -22,6 +22,7 @@ export const TABLES: Readonly<Record<SectionName, TableForm>> = {
       'Each principal that logged in or came to a connection until the end of the span, with the groups that it had when it was last seen, asked of each version that was in force. Lines without access in any version are left out. Sessions: in this span.',
     columns: [
       WHO,
+      ['issuer', 'By'],
       ['kind', 'Kind'],
       ['groups', 'Groups'],
       WHERE,

@@ -189,6 +189,32 @@ it('says how many versions of the policy it did not read, and until when each wa
   expect(lines.rows.at(-1)).toEqual({ version: 'not read', line: expect.stringMatching(/^50 more came into force/) });
 });
 
+it('gives nobody the sessions of who has the same name at another issuer', async () => {
+  const view = { connections: [{ name: 'db', labels: {} }], access: () => ({ access: 'allow' }), lines: [] };
+  const policies = new Policies(9, async () => view as never);
+  const fields = { what: 'loaded', version: 'v1', document: 'd' };
+  policies.entry({ index: 0, at: new Date(DAY).toISOString(), kind: 'policy', fields }, true);
+  const access = new WhoHadAccess(policies, 9);
+  for (const [issuer, sessions] of Object.entries({ corp: 2, local: 1 })) {
+    const principal = { kind: 'person', subject: 'alice', issuer, groups: [], claims: {} };
+    const letIn = { index: 1, at: new Date(DAY).toISOString(), kind: 'access', fields: { principal } };
+    access.entry(letIn);
+    for (let i = 0; i < sessions; i++) {
+      access.over({
+        ran: { session: 's', letIn, sealed: undefined },
+        who: 'alice',
+        connection: 'db',
+        opening: undefined,
+      });
+    }
+  }
+  const { rows } = (await access.sections()).access;
+  expect(rows.map(({ who, issuer, sessions }) => [who, issuer, sessions])).toEqual([
+    ['alice', 'corp', 2],
+    ['alice', 'local', 1],
+  ]);
+});
+
 it('is the same when it is made again, and says the same in the page', async () => {
   const [one, two] = [reportFiles(await build(50)), reportFiles(await build(50))];
   expect(one).toEqual(two);
