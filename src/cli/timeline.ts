@@ -23,6 +23,8 @@ export class Timeline {
   readonly #width: number | undefined;
   readonly #showRows: boolean;
   readonly #kept = new Map<string, Kept>();
+  /** The operation whose decision came last. */
+  #decided: unknown;
   readonly #masked = new Map<string, string[]>();
   readonly #shown = new Map<string, string[]>();
   /** What is being read of each stream of each operation. */
@@ -103,11 +105,15 @@ export class Timeline {
     const rule = line.rule === undefined ? '' : ` by ${printable(String(line.rule))}`;
     const review = line.review === undefined ? '' : ` (review ${line.review})`;
     const why = line.message === undefined ? '' : `\n  ${printable(String(line.message))}`;
+    const head = `${this.#stamp(line)} #${line.op} ${verdict}${rule}${review}${why}\n`;
+    // Decided once more, by what masks make of it: what it says stands above.
+    if (this.#decided === line.op) return head;
+    this.#decided = line.op;
     const text = printable(String(line.text)).replace(/^/gm, '    ');
     const reading = readingOf(String(line.text), line.bytes);
     const below = [...(reading === '' ? [] : [reading]), ...valueLines(line.params, line.forms)];
     const lines = below.map((one) => `\n${one.replace(/^/gm, '    ')}`).join('');
-    return `${this.#stamp(line)} #${line.op} ${verdict}${rule}${review}${why}\n${text}${lines}\n`;
+    return `${head}${text}${lines}\n`;
   }
 
   #keep(line: Line): void {

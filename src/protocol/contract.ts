@@ -179,6 +179,8 @@ export interface Session {
    * or a hold is recorded, and takes the place of the operation's own decision. Left out: it may.
    */
   predicates?(id: OperationId, operation: Operation, uses: readonly PredicateUse[]): Decision;
+  /** The protocol itself refuses what was allowed, before any of it is sent: masks could not be kept to otherwise. */
+  refused?(id: OperationId, operation: Operation, refusal: Refusal): void;
 
   /** Whether anything that runs is counted against a budget: false lets a protocol skip `spend`. */
   readonly metering?: boolean;

@@ -91,6 +91,10 @@ export abstract class Answers
     return this.decider.predicates(id, operation, uses);
   }
 
+  refused(id: OperationId, operation: Operation, refusal: Refusal): void {
+    this.decider.refused(id, operation, refusal);
+  }
+
   get masksOutput(): boolean {
     try {
       return this.decider.inForce.current().output([], '').finder !== undefined;

@@ -220,15 +220,22 @@ export class Decider {
     try {
       const verdict = this.#policy.current().predicates?.(uses);
       if (verdict === undefined || verdict.verdict === 'allow') return ALLOW;
-      if (verdict.verdict === 'review') return this.#hold(id, operation, verdict);
-      const refusal = guessRefused(this.#options.session, verdict);
-      this.denied += 1;
-      this.#alertDenied(operation, refusal);
-      return { verdict: 'deny', refusal };
+      const decision =
+        verdict.verdict === 'review'
+          ? this.#hold(id, operation, verdict)
+          : this.#refuse(id, operation, guessRefused(this.#options.session, verdict), verdict);
+      this.#tell(id, operation, decision);
+      return decision;
     } catch (thrown) {
       this.#logGuard('masking', thrown);
-      return { verdict: 'deny', refusal: guardFailed(this.#options.session) };
+      return this.#refuse(id, operation, guardFailed(this.#options.session), undefined);
     }
+  }
+
+  refused(id: OperationId, operation: Operation, refusal: Refusal): void {
+    const decision = this.#refuse(id, operation, refusal, undefined);
+    if (refusal.rule !== undefined) this.#alertDenied(operation, refusal);
+    this.#tell(id, operation, decision);
   }
 
   /** Nobody waits for an approval any more; resolves when that is noted. */

@@ -171,6 +171,38 @@ describe('a recording', () => {
     expect(result?.rest).toEqual({ rows: 95, bytes: rest.length, sha256 });
   });
 
+  it('has what masks refuse among what was denied', async () => {
+    const { client, stop } = await open([], 'masked');
+    const refused = ["select n from t where t like 'text 1%'", 'create table copied as select t from t'];
+    for (const text of refused) {
+      client.send(query(text));
+      expect((await client.until('Z')).map(({ type }) => type)).toContain('E');
+    }
+    client.send(query('select 1 /* behind the refused */'));
+    await client.until('Z');
+    await stop();
+    const { lines } = await recordingWith('select 1 /* behind the refused */');
+    expect(of(lines, 'intent').map(({ op, verdict, rule, code }) => [op, verdict, rule, code])).toEqual([
+      [1, 'allow', undefined, undefined],
+      [1, 'deny', 'text', 'denied'],
+      [2, 'allow', undefined, undefined],
+      [2, 'deny', 'text', 'denied'],
+      [3, 'allow', undefined, undefined],
+    ]);
+    const end = lines.find(({ kind }) => kind === 'end');
+    expect(end).toMatchObject({ operations: 3, denied: 2 });
+    expect(end?.unfinished).toBeUndefined();
+    const replayed = (await auditor.runOk(['sessions', 'replay', String(lines[0]?.session)])).stdout;
+    expect(replayed).toContain('#1 deny by text\n  refused by mask "text"');
+    expect(replayed.split("like 'text 1%'")).toHaveLength(2);
+    const found = await eventually('the index has them', async () => {
+      const args = ['sessions', 'search', '--verdict', 'deny', '--connection', 'masked'];
+      const { operations } = await auditor.json<{ operations: { op: number; text: string; rule: string }[] }>(args);
+      return operations.length === 2 ? operations : undefined;
+    });
+    expect(found.map(({ text }) => text).sort()).toEqual(refused.toSorted());
+  });
+
   it('of which any byte is changed does not verify', async () => {
     const { file, bytes } = await recordingWith('select 0 /* pipelined */');
     const good = await stage.alice.run(['audit', 'verify', file]);

@@ -38,6 +38,7 @@ export async function* sentOperations(
       const open = { executes, status: undefined, done: [] };
       if (data.verdict === 'allow') mine.set(op, { ...sent, ...open });
       else if (data.verdict === 'review') mine.set(op, { ...sent, ...open, at: Number.NaN });
+      else mine.delete(op);
     } else if (kind === 'session.review' && data.state === 'used') {
       const held = mine.get(op);
       if (held === undefined) earlier(session.id, op);

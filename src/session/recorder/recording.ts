@@ -166,7 +166,11 @@ export class Recording {
       secret += `,"message":${JSON.stringify(decided.message)}`;
     }
     this.#writer.line('intent', line, secret);
-    if (decided.verdict === 'deny') return;
+    if (decided.verdict === 'deny') {
+      // It may have been allowed before its masks were known.
+      this.#operations.delete(op);
+      return;
+    }
     const left = Math.max(1, outcomes);
     if (this.#operations.size >= MAX_UNFINISHED) this.#operations.delete(this.#operations.keys().next().value!);
     this.#operations.set(op, { started: this.#ticks(), left, rows: 0, chars: 0, parts: undefined, input: undefined });

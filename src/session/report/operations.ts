@@ -20,6 +20,8 @@ export class Operations implements Collector {
   readonly #changes: Capped<Row>;
   readonly #masked = new Counts(MAX_MASKED);
   readonly #rows: number;
+  /** The last intent of the session that goes by. */
+  #last: { readonly line: Line; readonly facts: SessionFacts } | undefined;
   total = 0;
   failed = 0;
   /** Of which only verdict and outcome can be read here. */
@@ -33,10 +35,22 @@ export class Operations implements Collector {
   }
 
   line(line: Line, facts: SessionFacts): void {
-    if (line.kind === 'intent') this.#intent(line, facts);
-    else if (line.kind === 'review' && line.state !== 'used') this.#heldBack(line, facts);
+    if (line.kind === 'intent') {
+      // One that masks refuse or hold is decided twice: the last decision counts.
+      if (this.#last?.line.op !== line.op) this.#settle();
+      this.#last = { line, facts };
+    } else if (line.kind === 'review' && line.state !== 'used') this.#heldBack(line, facts);
     else if (line.kind === 'masks') this.#masks(line, facts);
     else if (line.kind === 'result' && line.status === 'error') this.failed += 1;
+  }
+
+  over(): void {
+    this.#settle();
+  }
+
+  #settle(): void {
+    if (this.#last !== undefined) this.#intent(this.#last.line, this.#last.facts);
+    this.#last = undefined;
   }
 
   get days(): readonly Day[] {

@@ -23,6 +23,7 @@ import {
   REFUSED_EXECUTE,
   REFUSED_QUERY,
   refusalNotice,
+  refusalOf,
   refusedParse,
   statementNotice,
   triedParse,
@@ -332,7 +333,11 @@ export class Decider {
       core.outcome(running, 'error', undefined, 0, { code: notice.code, message: notice.message });
       this.#refuse(request, notice);
     };
-    const failed = (thrown: unknown) => failedWith(statementNotice(asHoopctlError(thrown), core.session.id));
+    const failed = (thrown: unknown) => {
+      const error = asHoopctlError(thrown);
+      core.session.refused?.(running.id, operation, refusalOf(error, core.session.id));
+      failedWith(statementNotice(error, core.session.id));
+    };
     let planned: Plan | Promise<Plan>;
     try {
       planned = planBefore(core, running);

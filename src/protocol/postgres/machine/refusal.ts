@@ -108,6 +108,17 @@ export function statementNotice(error: HoopctlError, session: string): Notice {
   };
 }
 
+/** The same for the record. */
+export function refusalOf(error: HoopctlError, session: string): Refusal {
+  return {
+    code: error.code === 'denied' || error.code === 'not_supported' ? 'denied' : 'internal',
+    message: error.message,
+    ...(error.rule === undefined ? {} : { rule: error.rule }),
+    next: error.fix ?? '',
+    session,
+  };
+}
+
 /** A COPY under way when a mask that was lifted is put back. */
 export function maskedAgain(session: string): Notice {
   return {

@@ -80,6 +80,10 @@ it('what the record says was sent: what was allowed, what a review let through w
     yield event('session.result', 6, { op: 1, status: 'error' });
     yield event('session.review', 9, { op: 3, state: 'used' });
     yield event('session.review', 9, { op: 4, state: 'denied' });
+    // Allowed by the rules, and refused by a mask before it was sent.
+    yield event('session.intent', 9, { op: 5, text: 'e', verdict: 'allow' });
+    yield event('session.intent', 9, { op: 5, text: 'e', verdict: 'deny' });
+    yield event('session.result', 9, { op: 5, status: 'error' });
     yield event('session.seal', 10, {});
   }
   const found = await collect(sentOperations(events(), () => expect.unreachable()));

@@ -139,10 +139,37 @@ it('counts what is encrypted, which its tables lack', () => {
   const facts = { ran: { session: 's-1' }, who: 'alice', connection: 'app' } as never;
   const line = { seq: 1, at: '2026-01-02T00:00:00.000Z', kind: 'intent', prev: '', op: 1, verdict: 'deny', rule: 'r' };
   operations.line({ ...line, parts: [{ does: ['drop'] }], text: 'drop table t' }, facts);
-  operations.line({ ...line, enc: 'AAAA' }, facts);
-  operations.line({ ...line, kind: 'masks', enc: 'AAAA' }, facts);
+  operations.line({ ...line, op: 2, enc: 'AAAA' }, facts);
+  operations.line({ ...line, op: 2, kind: 'masks', enc: 'AAAA' }, facts);
+  operations.over();
   expect([operations.total, operations.encrypted, operations.denied]).toEqual([2, 1, 2]);
   expect(operations.sections()).toMatchObject({ changes: { total: 1 }, masks: { total: 0 } });
+});
+
+it('counts what masks refuse or hold once, as they decided', () => {
+  const operations = new Operations(9);
+  const facts = { ran: { session: 's-1' }, who: 'alice', connection: 'app' } as never;
+  const intent = (op: number, verdict: string) => {
+    const line = { seq: op, at: '2026-01-02T00:00:00.000Z', kind: 'intent', prev: '', op, verdict };
+    operations.line({ ...line, text: `text ${op}`, parts: [{ does: ['create'] }] }, facts);
+  };
+  for (const [op, verdict] of [
+    ...[[1, 'allow'] as const, [1, 'deny'] as const, [2, 'allow'] as const, [2, 'review'] as const],
+    ...[[3, 'allow'] as const],
+  ])
+    intent(op, verdict);
+  operations.over();
+  // Of another session.
+  intent(3, 'allow');
+  operations.over();
+  expect(operations.days).toEqual([{ day: '2026-01-02', allow: 2, review: 1, deny: 1 }]);
+  expect([operations.total, operations.denied]).toEqual([4, 1]);
+  expect(operations.sections().changes.rows.map(({ verdict }) => verdict)).toEqual([
+    'deny',
+    'review',
+    'allow',
+    'allow',
+  ]);
 });
 
 it('counts results and not their columns, and who was let in once', () => {
