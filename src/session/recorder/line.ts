@@ -52,7 +52,7 @@ export function encodeFields(fields: Readonly<Record<string, unknown>>): string 
 }
 
 /** Longer ones are looked through by JSON itself: it is quicker there. */
-const SHORT_CHARS = 256;
+const SHORT_CHARS = 24;
 
 /** A JSON string. Most are short and plain, and then quotes are all that is missing: calling JSON for them costs more than they. */
 export function quoted(text: string): string {

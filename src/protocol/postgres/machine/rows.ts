@@ -18,8 +18,6 @@ const NO_BYTES = new Uint8Array();
 /** Bytes of the count of -1 behind the last row of a binary COPY. */
 const BINARY_END = 2;
 
-const SHORT_DESCRIPTION = 256;
-
 export class Rows {
   readonly #core: Core;
   /** Results are much alike: the last description that was looked into, and what it says. */
@@ -150,7 +148,7 @@ export class Rows {
     const { portal } = running;
     const description = running.description ?? portal?.description ?? portal?.statement.description;
     if (description === undefined) return;
-    if (this.#description === undefined || !same(this.#description, description)) {
+    if (this.#description?.equals(description) !== true) {
       this.#description = Buffer.from(description);
       this.#described = described(description);
     }
@@ -287,12 +285,4 @@ export class Rows {
     }
     running.copy = undefined;
   }
-}
-
-/** Descriptions are short: asking the system costs more than comparing them here. */
-function same(one: Buffer, other: Buffer): boolean {
-  if (one.length !== other.length) return false;
-  if (one.length > SHORT_DESCRIPTION) return one.equals(other);
-  for (let at = 0; at < one.length; at++) if (one[at] !== other[at]) return false;
-  return true;
 }

@@ -159,14 +159,17 @@ it('counts what masks refuse or hold once, as they decided', () => {
   ])
     intent(op, verdict);
   operations.over();
-  // Of another session.
+  // Of two more sessions.
   intent(3, 'allow');
   operations.over();
-  expect(operations.days).toEqual([{ day: '2026-01-02', allow: 2, review: 1, deny: 1 }]);
-  expect([operations.total, operations.denied]).toEqual([4, 1]);
+  intent(1, 'allow');
+  operations.over();
+  expect(operations.days).toEqual([{ day: '2026-01-02', allow: 3, review: 1, deny: 1 }]);
+  expect([operations.total, operations.denied]).toEqual([5, 1]);
   expect(operations.sections().changes.rows.map(({ verdict }) => verdict)).toEqual([
     'deny',
     'review',
+    'allow',
     'allow',
     'allow',
   ]);
