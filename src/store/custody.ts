@@ -22,6 +22,14 @@ export class Custody implements CustodyStore {
     );
   }
 
+  stays(gateway: string, session: string, where: Stored | undefined): Promise<boolean> {
+    return asking(`look where the recording of ${session} is`, async () => {
+      const query = this.#here(gateway).select('stored').where('id', '=', session);
+      const found = await query.executeTakeFirst();
+      return found !== undefined && (found.stored ?? undefined) === where;
+    });
+  }
+
   waiting(gateway: string): Promise<{ count: number; since: number | undefined }> {
     return asking('count the recordings to upload', async () => {
       const found = await this.#waiting(gateway)
@@ -44,9 +52,13 @@ export class Custody implements CustodyStore {
     });
   }
 
-  async setStored(session: string, where: Stored): Promise<void> {
+  async setStored(session: string, where: Stored | undefined): Promise<void> {
     await asking(`note where the recording of ${session} is`, () =>
-      this.#db.updateTable('sessions').set({ stored: where }).where('id', '=', session).execute(),
+      this.#db
+        .updateTable('sessions')
+        .set({ stored: where ?? null })
+        .where('id', '=', session)
+        .execute(),
     );
   }
 

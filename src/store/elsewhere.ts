@@ -35,6 +35,17 @@ export interface Elsewhere {
   readonly retainUntil?: string;
   /** In the order of their segments. */
   readonly files: readonly ObjectFile[];
+  /** What uploads that did not come to their end may have put elsewhere. */
+  readonly left?: readonly Left[];
+}
+
+/** Objects that may be at a place: whoever removes the recording removes them too. */
+export interface Left {
+  readonly endpoint: string;
+  readonly bucket: string;
+  readonly keys: readonly string[];
+  /** Begun in parts, and not put together. */
+  readonly upload?: { readonly key: string; readonly id: string };
 }
 
 /** Reads what is in object storage. */

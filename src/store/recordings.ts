@@ -180,6 +180,12 @@ export class RecordingDirectory implements RecordingSink {
     return true;
   }
 
+  /** Overwrites what is left of recordings that are not being written any more in what sessions committed together. */
+  async scrub(): Promise<void> {
+    const size = statSync(join(this.#root, JOURNAL), { throwIfNoEntry: false })?.size ?? 0;
+    if (size > 0) await this.#disk.run({ do: 'empty' });
+  }
+
   async unfinished(): Promise<readonly string[]> {
     this.#replayJournal();
     for (const session of readdirSync(join(this.#root, PACKING)).filter(isSession)) this.#packer.add(session, true);

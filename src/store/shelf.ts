@@ -3,10 +3,10 @@
 
 import { existsSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { basename, dirname, join, relative } from 'node:path';
-import { ELSEWHERE, type Elsewhere, readElsewhere, writeWhole } from './elsewhere.ts';
+import { ELSEWHERE, type Elsewhere, type Left, type ObjectFile, readElsewhere, writeWhole } from './elsewhere.ts';
 import { privateDirectory } from './files.ts';
 import { keyFile, localFiles, recordingStem } from './recording-files.ts';
-import { type Progress, readProgress } from './s3/upload.ts';
+import { leftBy, type Progress, readProgress } from './s3/upload.ts';
 
 /** How far uploads are. */
 const SHIPPING = 'shipping';
@@ -42,20 +42,38 @@ export class Shelf {
     return readElsewhere(this.#stem(session));
   }
 
-  /** How far an upload of it is that is not over. */
-  begun(session: string): Progress | undefined {
-    return readProgress(this.#spool(session));
+  /** Everything of it that may be in object storage, heard of or not. Errors: `recording_invalid`, of its list. */
+  everywhere(session: string): Left[] {
+    const [there, begun] = [this.elsewhere(session), this.#begun(session)];
+    const known = there === undefined ? [] : [{ ...there, keys: there.files.map(({ key }) => key) }];
+    const begins = begun === undefined ? [] : [leftBy(begun)];
+    return [...known, ...(there?.left ?? []), ...begins, ...(begun?.left ?? [])];
   }
 
-  /** Removes the files that object storage has. False where it has not all of them. */
-  drop(session: string): boolean {
+  /**
+   * What object storage has of the files that are here. Undefined: it has not all of them as they are. Errors:
+   * `recording_invalid`, of its list.
+   */
+  copies(session: string): { readonly there: Elsewhere; readonly files: readonly ObjectFile[] } | undefined {
     const there = this.elsewhere(session);
-    const files = [...localFiles(this.#stem(session))];
-    const has = (path: string) =>
-      there?.files.some(({ name, bytes }) => name === basename(path) && bytes === statSync(path).size);
-    if (!files.every(has)) return false;
-    for (const path of files) rmSync(path);
-    return true;
+    if (there === undefined) return undefined;
+    const copy = (path: string) =>
+      there.files.find(({ name, bytes }) => name === basename(path) && bytes === statSync(path).size);
+    const files = [...localFiles(this.#stem(session))].map(copy);
+    return files.every((one) => one !== undefined) ? { there, files } : undefined;
+  }
+
+  /** Removes the files that are here of what object storage has. */
+  drop(session: string): void {
+    for (const path of localFiles(this.#stem(session))) rmSync(path);
+  }
+
+  /** What it had is gone: it is to go there once more. What may still be of it is not forgotten. */
+  again(session: string): void {
+    const left = this.everywhere(session);
+    // At no place yet: it begins anew wherever the configuration says.
+    writeWhole(this.#spool(session), { endpoint: '', bucket: '', keys: '', files: [], left } satisfies Progress);
+    rmSync(this.#stem(session) + ELSEWHERE, { force: true });
   }
 
   /**
@@ -82,17 +100,25 @@ export class Shelf {
   /** Its object is gone: whoever looks for the key asks for it no more. */
   forgetKey(session: string): void {
     const name = this.keyName(session);
-    for (const path of [this.#stem(session) + ELSEWHERE, this.#spool(session)]) {
-      const known = path.endsWith(ELSEWHERE) ? this.elsewhere(session) : this.begun(session);
-      if (known?.files.some((one) => one.name === name) !== true) continue;
-      writeWhole(path, { ...known, files: known.files.filter((one) => one.name !== name) });
-    }
+    const without = <Known extends { files: readonly ObjectFile[]; left?: readonly Left[] }>(known: Known) => ({
+      ...known,
+      files: known.files.filter((one) => one.name !== name),
+      left: known.left?.map((one) => ({ ...one, keys: one.keys.filter((key) => !key.endsWith(`/${name}`)) })),
+    });
+    const [there, begun] = [this.elsewhere(session), this.#begun(session)];
+    if (there !== undefined) writeWhole(this.#stem(session) + ELSEWHERE, without(there));
+    if (begun === undefined) return;
+    writeWhole(this.#spool(session), { ...without(begun), sent: begun.sent?.filter((one) => one !== name) });
   }
 
   /** The last trace of where it was. */
   forget(session: string): void {
     for (const suffix of ['', '.tmp']) rmSync(this.#stem(session) + ELSEWHERE + suffix, { force: true });
     for (const suffix of ['', '.tmp']) rmSync(this.#spool(session) + suffix, { force: true });
+  }
+
+  #begun(session: string): Progress | undefined {
+    return readProgress(this.#spool(session));
   }
 
   #stem(session: string): string {

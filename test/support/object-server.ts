@@ -45,6 +45,8 @@ export class ObjectServer {
   versioned = false;
   /** Looks at each request before it goes on; true: the connection is cut instead. */
   cutAt: ((asked: Asked) => boolean) | undefined;
+  /** Uploads in parts of which a part was lost, by their URL. */
+  lost: (url: string) => boolean = () => false;
   readonly #front: Server;
   readonly #sockets = new Set<Socket>();
   // biome-ignore lint/suspicious/noExplicitAny: it has no types
@@ -157,6 +159,10 @@ export class ObjectServer {
     if (method === 'DELETE') {
       this.#given.add(id);
       answer.writeHead(204).end();
+      return true;
+    }
+    if (method === 'POST' && this.lost(url)) {
+      answer.writeHead(400, { 'content-type': 'application/xml' }).end('<Error><Code>InvalidPart</Code></Error>');
       return true;
     }
     if (!this.#given.has(id)) return false;

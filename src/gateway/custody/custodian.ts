@@ -1,6 +1,7 @@
 // What becomes of recordings after their sessions: purged when they are old enough or somebody says so, held where somebody
 // forbids it. Brings together what decides (session/custody) and every place that has content. Refuses to know: HTTP.
 
+import { basename } from 'node:path';
 import { newHoldId } from '../../core/ids.ts';
 import type { Limit } from '../../core/limits.ts';
 import type { Log } from '../../core/log.ts';
@@ -11,6 +12,7 @@ import { Outage } from '../../session/outage.ts';
 import { readLines } from '../../session/recorder/reader.ts';
 import { readRecording } from '../../session/recorder/stored.ts';
 import type { PurgeOrder, SessionRecord } from '../../session/records.ts';
+import type { Left } from '../../store/elsewhere.ts';
 import type { RecordingDirectory } from '../../store/recordings.ts';
 import type { Shelf } from '../../store/shelf.ts';
 import type { Shipper } from '../objects/shipper.ts';
@@ -21,7 +23,7 @@ import type { Search } from '../search/search.ts';
 const LOOK_MS = 2000;
 
 export interface Places {
-  readonly sink: Pick<RecordingDirectory, 'compressing' | 'eraseKey' | 'files'>;
+  readonly sink: Pick<RecordingDirectory, 'compressing' | 'eraseKey' | 'files' | 'scrub'>;
   readonly shelf: Shelf;
   readonly storage: ObjectStorage;
   readonly shipper: Pick<Shipper, 'uploads'>;
@@ -146,12 +148,12 @@ export class Custodian {
 
 /** The index first, then the disk, then object storage: what is easiest read is gone soonest. */
 function contentOf({ sink, shelf, storage, shipper, search }: Places): Content {
-  /** Of objects, those that are there by now. */
-  const removeObjects = async (session: string, wanted: (name: string) => boolean) => {
+  /** Of objects, those that may be there by now. */
+  const removeObjects = async (places: readonly Left[], wanted: (name: string) => boolean) => {
     try {
-      for (const place of [shelf.begun(session), shelf.elsewhere(session)]) {
-        const keys = place?.files.filter(({ name }) => wanted(name)).map(({ key }) => key) ?? [];
-        if (place !== undefined && keys.length > 0) await storage.remove(place, keys);
+      for (const place of places) {
+        const keys = place.keys.filter((key) => wanted(basename(key)));
+        if (keys.length > 0) await storage.remove(place, keys);
       }
       return undefined;
     } catch (thrown) {
@@ -165,22 +167,28 @@ function contentOf({ sink, shelf, storage, shipper, search }: Places): Content {
       for await (const line of readLines(readRecording(sink, session))) return line.encryption !== undefined;
       return false;
     },
-    async remove(session) {
+    async forget(session) {
       await search.forget(session);
-      const begun = shelf.begun(session);
+    },
+    async remove(session) {
+      const places = shelf.everywhere(session);
       shelf.erase(session);
-      if (begun?.upload !== undefined) await storage.dropParts(begun, begun.keys + begun.upload.name, begun.upload.id);
-      const left = await removeObjects(session, () => true);
+      for (const { upload, ...place } of places)
+        if (upload !== undefined) await storage.dropParts(place, upload.key, upload.id);
+      const left = await removeObjects(places, () => true);
       if (left === undefined) shelf.forget(session);
       return left;
     },
     async removeKey(session) {
-      await search.forget(session);
+      const places = shelf.everywhere(session);
       await sink.eraseKey(session);
-      const left = await removeObjects(session, (name) => name === shelf.keyName(session));
+      const left = await removeObjects(places, (name) => name === shelf.keyName(session));
       if (left === undefined) shelf.forgetKey(session);
       return left;
     },
-    scrub: () => search.scrub(),
+    async scrub() {
+      await sink.scrub();
+      await search.scrub();
+    },
   };
 }

@@ -11,7 +11,7 @@ import type { CustodyStore } from '../../session/custody/store.ts';
 import type { AuditLog } from '../../session/log/audit.ts';
 import type { DiskHealth } from '../../session/recorder/sink.ts';
 import type { SessionRecord } from '../../session/records.ts';
-import type { Elsewhere } from '../../store/elsewhere.ts';
+import { addressOf, type Elsewhere } from '../../store/elsewhere.ts';
 import { UploadError, type Uploader } from '../../store/s3/uploader.ts';
 import type { Shelf } from '../../store/shelf.ts';
 import type { S3Configuration } from './schema.ts';
@@ -92,7 +92,7 @@ export class Shipper {
     await this.#running;
   }
 
-  /** Whether its files are on their way now. */
+  /** Whether something is done with its files now. */
   uploads(session: string): boolean {
     return this.#busy.has(session);
   }
@@ -170,10 +170,12 @@ export class Shipper {
     configured: S3Configuration,
     credentials: Awaited<ReturnType<ObjectStorage['credentials']>>,
   ): Promise<void> {
-    const { shelf, store, uploader, clock } = this.#options;
+    const { shelf, store, uploader, clock, gateway } = this.#options;
     const { id } = session;
     this.#busy.add(id);
     try {
+      // It is to be purged since it was looked for: whoever purges looks whether it is on its way.
+      if (!(await store.stays(gateway, id, undefined))) return;
       const { folder, ...files } = shelf.upload(id);
       if (files.files.length === 0 && shelf.elsewhere(id) === undefined) {
         throw new UploadError('it has no files', true);
@@ -189,29 +191,60 @@ export class Shipper {
       this.#uploaded += 1;
       this.#worked();
     } catch (thrown) {
-      if (!(thrown instanceof UploadError && thrown.local) || this.#stopped) throw thrown;
-      this.#bad.add(id);
-      const fields = { session: id, error: thrown.message };
-      this.#options.log.error(fields, `cannot upload the recording of ${id}: ${thrown.message}`);
-      this.#append('failure', { what: 'recording cannot be uploaded', ...fields });
+      if (!isItsOwn(thrown) || this.#stopped) throw thrown;
+      this.#leave(id, 'recording cannot be uploaded', thrown.message);
     } finally {
       this.#busy.delete(id);
     }
   }
 
   async #removeLocal({ keepLocal }: S3Configuration): Promise<void> {
-    const { store, shelf, gateway, clock, disk } = this.#options;
+    const { store, gateway, clock, disk } = this.#options;
     // What is elsewhere too makes room for what is not.
     const keep = ['low', 'critical'].includes(disk().state) ? 0 : keepLocal;
     for (;;) {
-      const due = await store.inBoth(gateway, clock.now() - keep, TURN);
-      for (const { id } of due) {
+      const found = await store.inBoth(gateway, clock.now() - keep, TURN + this.#bad.size);
+      for (const { id } of found) {
         if (this.#stopped) return;
-        if (shelf.drop(id)) await store.setStored(id, 'object');
-        else throw new Error(`the recording of ${id} is not in object storage as it is here`);
+        if (this.#bad.has(id)) continue;
+        this.#busy.add(id);
+        try {
+          if (await store.stays(gateway, id, 'both')) await this.#removeOne(id);
+        } catch (thrown) {
+          if (!isItsOwn(thrown)) throw thrown;
+          this.#leave(id, 'recording cannot leave the disk', thrown.message);
+        } finally {
+          this.#busy.delete(id);
+        }
       }
-      if (due.length < TURN) return;
+      if (found.length < TURN) return;
     }
+  }
+
+  /** When the storage has said once more that it has it: what is here may be the last copy by now. */
+  async #removeOne(id: string): Promise<void> {
+    const { store, shelf, storage, log } = this.#options;
+    const copies = shelf.copies(id);
+    if (copies === undefined) throw new UploadError('it is not in object storage as it is here', true);
+    const { there, files } = copies;
+    const lost = await storage.lost(there, files);
+    if (lost === undefined) {
+      shelf.drop(id);
+      await store.setStored(id, 'object');
+      return;
+    }
+    const object = addressOf(there, lost);
+    log.error({ session: id, object }, `the recording of ${id} is gone from object storage, and goes there again`);
+    if (!this.#append('failure', { what: 'recording is gone from object storage', session: id, object })) return;
+    shelf.again(id);
+    await store.setStored(id, undefined);
+  }
+
+  /** Until the next start: it must not hold up the others. */
+  #leave(id: string, what: string, error: string): void {
+    this.#bad.add(id);
+    this.#options.log.error({ session: id, error }, `${what}: ${id}: ${error}`);
+    this.#append('failure', { what, session: id, error });
   }
 
   #worked(): void {
@@ -259,6 +292,11 @@ export class Shipper {
   #value(bound: Limit): number {
     return this.#options.limit(bound).value;
   }
+}
+
+/** Whether it is about the one recording: its files, or what is known of its objects. */
+function isItsOwn(thrown: unknown): thrown is Error {
+  return thrown instanceof UploadError ? thrown.local : asHoopctlError(thrown).code === 'recording_invalid';
 }
 
 function nameOf({ bucket, prefix }: S3Configuration): string {

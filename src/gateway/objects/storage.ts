@@ -52,6 +52,20 @@ export class ObjectStorage implements ObjectReader {
     }
   }
 
+  /** The first of them that is not there as it was; undefined: all are. Errors: `store_failed`. */
+  async lost(where: Elsewhere, files: readonly ObjectFile[]): Promise<ObjectFile | undefined> {
+    const client = this.#client(where);
+    for (const file of files) {
+      try {
+        const head = await client.head(file.key, file.version);
+        if (head?.bytes !== file.bytes || (head.sha256 ?? file.sha256) !== file.sha256) return file;
+      } catch (thrown) {
+        throw this.#told(`ask for ${addressOf(where, file)}`, thrown);
+      }
+    }
+    return undefined;
+  }
+
   /** With every version of each. Errors: `NotRemoved`, `store_failed`. */
   async remove(where: Pick<Elsewhere, 'endpoint' | 'bucket'>, keys: readonly string[]): Promise<void> {
     const client = this.#client(where);

@@ -14,11 +14,16 @@ import { type CustodyStore, type Hold, holding } from './store.ts';
 export interface Content {
   /** False: something is done with it now, it is to be tried again in a moment. */
   free(session: string): boolean;
-  /** What can only be removed later, as a sentence, and when; undefined: all of it is gone. Errors: it is not known. */
+  /** What was made of it, and is found by its words. Errors: it is not known whether that is gone. */
+  forget(session: string): Promise<void>;
+  /**
+   * What can only be removed later, as a sentence, and when; undefined: all of it is gone. What is here goes at once, before
+   * anybody else has a turn. Errors: it is not known.
+   */
   remove(session: string): Promise<{ readonly why: string; readonly until: number | undefined } | undefined>;
   /** Whether its content is encrypted, by its own word. Errors: it cannot be read. */
   encrypted(session: string): Promise<boolean>;
-  /** As `remove`, of the key alone, and of what was made of the content. */
+  /** As `remove`, of the key alone. */
   removeKey(session: string): Promise<{ readonly why: string; readonly until: number | undefined } | undefined>;
   /** After one or several were removed: overwrites what is left of them where removing does not. */
   scrub(): Promise<void>;
@@ -156,6 +161,9 @@ export class Purger {
       const late = await held();
       if (late !== undefined || !(await store.beginPurge(id))) return this.#cancelled(session, late);
     }
+    await content.forget(id);
+    // It may have been taken to be compressed or uploaded meanwhile, and would be put back.
+    if (!content.free(id)) return false;
     const left = await (purge!.only === 'key' ? content.removeKey(id) : content.remove(id));
     if (left !== undefined) this.#wait(session, left.why, left.until);
     return left === undefined;

@@ -29,11 +29,14 @@ export interface Hold {
 export interface CustodyStore {
   /** Sealed, over, in the directory alone; the longest over first. */
   unstored(gateway: string, limit: number): Promise<readonly SessionRecord[]>;
+  /** Whether it is there, by now, and nobody has ordered that it goes. Undefined: in the directory alone. */
+  stays(gateway: string, session: string, where: Stored | undefined): Promise<boolean>;
   /** How many those are, and when the first of them ended. */
   waiting(gateway: string): Promise<{ readonly count: number; readonly since: number | undefined }>;
   /** In both places, and over since before that moment. */
   inBoth(gateway: string, before: number, limit: number): Promise<readonly SessionRecord[]>;
-  setStored(session: string, where: Stored): Promise<void>;
+  /** Undefined: in the directory alone. */
+  setStored(session: string, where: Stored | undefined): Promise<void>;
 
   alike(gateway: string): Promise<readonly Alike[]>;
   /** Over since before that moment, not removed, nor about to be; the longest over first. */

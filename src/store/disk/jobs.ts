@@ -31,6 +31,8 @@ export type Job =
     }
   /** A small file with its whole content, durable when the job is done. It must not exist. */
   | { readonly do: 'keep'; readonly file: string; readonly bytes: Uint8Array }
+  /** Makes durable by themselves the files that the journal is kept for, and empties it. */
+  | { readonly do: 'empty' }
   | { readonly do: 'look'; readonly fds: readonly number[]; readonly probe: boolean };
 
 /** Of `look`. */
@@ -92,6 +94,7 @@ export class DiskRunner {
     return jobs.map((job, i) => {
       if (job.do === 'close') return attempt(() => this.#close(job));
       if (job.do === 'keep') return attempt(() => this.#keep(job.file, job.bytes));
+      if (job.do === 'empty') return attempt(() => this.#emptyJournal());
       if (job.do === 'look') return attempt(() => this.#look(job.fds, job.probe));
       return outcomes[i]!;
     });
@@ -131,7 +134,7 @@ export class DiskRunner {
       attempt(() => void this.#files.truncate(dirty.fd, at));
       this.#dirty.delete(file);
     }
-    if (this.#journal.length > JOURNAL_BYTES) this.#emptyJournal();
+    if (this.#journal.length > JOURNAL_BYTES) attempt(() => this.#emptyJournal());
   }
 
   /** False where it did not work; the files are then made durable one by one. */
@@ -182,12 +185,10 @@ export class DiskRunner {
     }
   }
 
-  /** Never while a file needs it. */
-  #emptyJournal(): void {
-    for (const [file, dirty] of this.#dirty) {
-      if (dirty.journalled && !attempt(() => this.#own(file, dirty)).ok) return;
-    }
-    attempt(() => void this.#journal.empty());
+  /** Never while a file needs it: throws what making that durable threw. */
+  #emptyJournal(): undefined {
+    for (const [file, dirty] of this.#dirty) if (dirty.journalled) this.#own(file, dirty);
+    this.#journal.empty();
   }
 
   #close({ fd, file, mark, moved }: Extract<Job, { do: 'close' }>): undefined {

@@ -6,9 +6,9 @@ import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { basename } from 'node:path';
-import { type Elsewhere, type ObjectFile, writeWhole } from '../elsewhere.ts';
+import { type Elsewhere, type Left, type ObjectFile, writeWhole } from '../elsewhere.ts';
 import { S3Error } from './answers.ts';
-import type { S3Client } from './client.ts';
+import type { ObjectHead, S3Client } from './client.ts';
 
 export interface Upload {
   readonly session: string;
@@ -45,7 +45,14 @@ export type Destination = Pick<Upload, 'endpoint' | 'bucket' | 'keys'>;
 
 /** What the spool's file says. */
 export interface Progress extends Destination {
+  /** Those that are there, proven. */
   readonly files: ObjectFile[];
+  /** The names of all that may be there: written before the first byte of them goes. */
+  readonly sent?: readonly string[];
+  /** What was begun at another place, under another configuration. */
+  readonly left?: readonly Left[];
+  /** By name: until when Object Lock keeps those of `files` that are there. */
+  readonly locked?: Record<string, string>;
   upload?: Parts | undefined;
 }
 
@@ -62,9 +69,20 @@ export async function upload(client: S3Client, job: Upload, now: () => number): 
   const begun = readProgress(job.spool);
   // Under another configuration it begins anew.
   const before = begun?.endpoint === endpoint && begun.bucket === bucket && begun.keys === keys ? begun : undefined;
-  const progress: Progress = before ?? { endpoint, bucket, keys, files: [] };
-  if (before === undefined) writeWhole(job.spool, progress);
-  for (const path of [...job.files, ...job.unlocked]) {
+  const elsewhere = begun === undefined || before !== undefined ? [] : [leftBy(begun)];
+  const left = [...(begun?.left ?? []), ...elsewhere].filter(
+    ({ keys, upload }) => keys.length > 0 || upload !== undefined,
+  );
+  const all = [...job.files, ...job.unlocked];
+  const sent = [...new Set([...(before?.sent ?? []), ...all.map((path) => basename(path))])];
+  const progress: Progress = {
+    ...(before ?? { endpoint, bucket, keys, files: [] }),
+    sent,
+    left,
+    locked: { ...before?.locked },
+  };
+  writeWhole(job.spool, progress);
+  for (const path of all) {
     const name = basename(path);
     if (progress.files.some((one) => one.name === name)) continue;
     const handle = await open(path, 'r');
@@ -73,8 +91,14 @@ export async function upload(client: S3Client, job: Upload, now: () => number): 
       const local = { path, key: job.keys + name, bytes, sha256: await digestOf(handle, bytes) };
       // A process before this one may have put it there and not have come to say so.
       const there = before === undefined ? undefined : await client.head(local.key);
-      if (there?.sha256 !== local.sha256 || there.bytes !== bytes) await put(client, job, progress, local, handle);
-      const version = await confirm(client, local, partDigests(progress, name));
+      const same = there?.sha256 === local.sha256 && there.bytes === bytes;
+      const lock = lockOf(job, path);
+      if (!same || (lock !== undefined && there.retainUntil === undefined)) {
+        await put(client, job, progress, local, handle);
+      }
+      const { version, retainUntil } = await confirm(client, local, partDigests(progress, name));
+      const until = retainUntil === undefined ? lock?.until : new Date(retainUntil).toISOString();
+      if (until !== undefined) progress.locked![name] = until;
       progress.files.push({ name, key: local.key, bytes, sha256: local.sha256, ...(version && { version }) });
       progress.upload = undefined;
       writeWhole(job.spool, progress);
@@ -82,14 +106,32 @@ export async function upload(client: S3Client, job: Upload, now: () => number): 
       await handle.close();
     }
   }
-  const elsewhere: Elsewhere = {
+  const retainUntil = soonest(job.files.map((path) => progress.locked?.[basename(path)]));
+  const done: Elsewhere = {
     ...{ session: job.session, endpoint, bucket, at: new Date(now()).toISOString() },
-    ...(job.lock === undefined ? {} : { retainUntil: job.lock.until }),
+    ...(retainUntil === undefined ? {} : { retainUntil }),
     files: progress.files,
+    ...(left.length === 0 ? {} : { left }),
   };
-  writeWhole(job.list, elsewhere);
+  writeWhole(job.list, done);
   rmSync(job.spool, { force: true });
-  return elsewhere;
+  return done;
+}
+
+/** All that may be there by it. */
+export function leftBy({ endpoint, bucket, keys, files, sent = [], upload: going }: Progress): Left {
+  const names = [...new Set([...files.map(({ name }) => name), ...sent])];
+  const all = { endpoint, bucket, keys: names.map((name) => keys + name) };
+  return going === undefined ? all : { ...all, upload: { key: keys + going.name, id: going.id } };
+}
+
+/** Until then all of them stay; undefined where one of them need not. */
+function soonest(times: readonly (string | undefined)[]): string | undefined {
+  return times.includes(undefined) ? undefined : times.toSorted()[0];
+}
+
+function lockOf({ lock, unlocked }: Upload, path: string): Upload['lock'] {
+  return unlocked.includes(path) ? undefined : lock;
 }
 
 /** How far an upload is that is not over; undefined: there is none. */
@@ -103,11 +145,15 @@ export function readProgress(spool: string): Progress | undefined {
   }
 }
 
+/** What is said of an upload that cannot be gone on with. */
+const FORGOTTEN = new Set(['NoSuchUpload', 'InvalidPart', 'InvalidPartOrder']);
+
 async function put(client: S3Client, job: Upload, progress: Progress, local: Local, handle: FileHandle): Promise<void> {
+  const asked = lockOf(job, local.path);
   const lock: Record<string, string> =
-    job.lock === undefined || job.unlocked.includes(local.path)
+    asked === undefined
       ? {}
-      : { 'x-amz-object-lock-mode': job.lock.mode, 'x-amz-object-lock-retain-until-date': job.lock.until };
+      : { 'x-amz-object-lock-mode': asked.mode, 'x-amz-object-lock-retain-until-date': asked.until };
   const headers = { ...job.headers, ...lock, 'x-amz-meta-sha256': local.sha256 };
   if (local.bytes <= job.partBytes) {
     await client.put(local.key, await slice(handle, 0, local.bytes), headers);
@@ -116,8 +162,8 @@ async function put(client: S3Client, job: Upload, progress: Progress, local: Loc
   try {
     await putParts(client, job, progress, local, handle, headers);
   } catch (thrown) {
-    if (!(thrown instanceof S3Error) || thrown.code !== 'NoSuchUpload') throw thrown;
-    // It is over, or the storage has forgotten it: from the beginning, unless the object is there after all.
+    if (!(thrown instanceof S3Error) || !FORGOTTEN.has(thrown.code ?? '')) throw thrown;
+    // It is over, or the storage has forgotten it, or a part: from the beginning, unless the object is there after all.
     progress.upload = undefined;
     writeWhole(job.spool, progress);
     if ((await client.head(local.key))?.sha256 === local.sha256) return;
@@ -136,6 +182,7 @@ async function putParts(
   const name = basename(path);
   let going = progress.upload;
   if (going?.name !== name || going.sha256 !== sha256) {
+    if (going !== undefined) await client.dropParts(job.keys + going.name, going.id);
     going = { name, id: await client.beginParts(key, headers), partBytes: job.partBytes, sha256, parts: [] };
     progress.upload = going;
     writeWhole(job.spool, progress);
@@ -154,8 +201,8 @@ function partDigests({ upload: going }: Progress, name: string): readonly string
   return going?.name === name ? going.parts.map((part) => part.sha256) : [];
 }
 
-/** Its version. What the storage does not compute itself is read back. Errors: `S3Error`. */
-async function confirm(client: S3Client, local: Local, parts: readonly string[]): Promise<string | undefined> {
+/** What it is there. What the storage does not compute itself is read back. Errors: `S3Error`. */
+async function confirm(client: S3Client, local: Local, parts: readonly string[]): Promise<ObjectHead> {
   const { key, bytes, sha256 } = local;
   const wrong = (what: string) => new S3Error(`what the object storage has as ${key} is not what was sent: ${what}`);
   const head = await client.head(key);
@@ -164,11 +211,11 @@ async function confirm(client: S3Client, local: Local, parts: readonly string[])
   const whole = Buffer.from(sha256, 'hex').toString('base64');
   const ofParts = createHash('sha256');
   for (const part of parts) ofParts.update(Buffer.from(part, 'base64'));
-  if ([whole, `${ofParts.digest('base64')}-${parts.length}`].includes(head.checksum ?? '')) return head.version;
+  if ([whole, `${ofParts.digest('base64')}-${parts.length}`].includes(head.checksum ?? '')) return head;
   const read = createHash('sha256');
   for await (const chunk of client.get(key, 0, head.version)) read.update(chunk);
   if (read.digest('hex') !== sha256) throw wrong('its digest is another one');
-  return head.version;
+  return head;
 }
 
 const READ_BYTES = 1024 * 1024;

@@ -5,7 +5,7 @@ import { Worker } from 'node:worker_threads';
 import type { Elsewhere } from '../elsewhere.ts';
 import type { UploadAnswer, UploadRequest } from './worker.ts';
 
-/** Why a recording is not in object storage. `local`: its files are not there. */
+/** Why a recording is not in object storage. `local`: it is about its own files. */
 export class UploadError extends Error {
   readonly local: boolean;
 

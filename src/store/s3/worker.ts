@@ -5,6 +5,7 @@ import { constants as os, setPriority } from 'node:os';
 import { parentPort } from 'node:worker_threads';
 import { systemClock } from '../../core/clock.ts';
 import type { Elsewhere } from '../elsewhere.ts';
+import { S3Error } from './answers.ts';
 import { S3Client, type S3Credentials, type S3Place } from './client.ts';
 import { type Upload, upload } from './upload.ts';
 
@@ -16,7 +17,7 @@ export interface UploadRequest {
   readonly timeoutMs: number;
 }
 
-/** `local`: the files are not there. */
+/** `local`: it is about the files of that recording. */
 export type UploadAnswer =
   | { readonly id: number; readonly done: Elsewhere }
   | { readonly id: number; readonly problem: string; readonly local: boolean };
@@ -42,9 +43,12 @@ function clientFor({ place, credentials, timeoutMs }: UploadRequest): S3Client {
   return kept.client;
 }
 
-/** Such a recording will not be there the next time either. */
-function missing(thrown: unknown): boolean {
-  return (thrown as NodeJS.ErrnoException).code === 'ENOENT';
+/** Of the disk, or the process, and not of one recording. */
+const ALL = new Set(['ENOSPC', 'EDQUOT', 'EROFS', 'EMFILE', 'ENFILE', 'ENOMEM']);
+
+/** Neither the storage nor the disk is in the way: such a recording will not go there the next time either. */
+function itsOwn(thrown: unknown): boolean {
+  return !(thrown instanceof S3Error) && !ALL.has(String((thrown as NodeJS.ErrnoException).code));
 }
 
 port.on('message', (request: UploadRequest) => {
@@ -55,7 +59,7 @@ port.on('message', (request: UploadRequest) => {
       port.postMessage({ id, done } satisfies UploadAnswer);
     } catch (thrown) {
       const problem = thrown instanceof Error ? thrown.message : String(thrown);
-      port.postMessage({ id, problem, local: missing(thrown) } satisfies UploadAnswer);
+      port.postMessage({ id, problem, local: itsOwn(thrown) } satisfies UploadAnswer);
     }
   })();
 });

@@ -76,7 +76,12 @@ describe.each([
     keys = new Set<string>();
     keysRemoved: string[] = [];
     until: number | undefined;
+    /** What happens while it is forgotten elsewhere. */
+    meanwhile: () => void = () => {};
     free = (session: string) => !this.busy.has(session);
+    async forget() {
+      this.meanwhile();
+    }
     async remove(session: string) {
       if (this.failing !== undefined) throw this.failing;
       this.removed.push(session);
@@ -247,6 +252,23 @@ describe.each([
       );
     });
 
+    it('waits for who took the files after it looked: they would be put back', async () => {
+      for (const only of [undefined, 'key'] as const) {
+        const content = new Recorded();
+        const id = await add(DAY);
+        content.keys.add(id);
+        content.meanwhile = () => content.busy.add(id);
+        const purger = purgerOf(content);
+        await purger.order(await session(id), { ...order, ...(only && { only }) });
+        await purger.run();
+        expect([await purgeOf(id), content.removed, content.keysRemoved]).toEqual(['begun', [], []]);
+        content.busy.clear();
+        content.meanwhile = () => {};
+        await purger.run();
+        expect([...content.removed, ...content.keysRemoved]).toEqual([id]);
+      }
+    });
+
     it('that a hold came before is taken back; one that has begun waits', async () => {
       const content = new Recorded();
       const purger = purgerOf(content);
@@ -392,7 +414,16 @@ describe.each([
     expect(await listed()).toEqual([ids[1]]);
     expect(await store.custody.inBoth('gw-a', now - 3 * DAY - 1, 10)).toEqual([]);
     expect(await store.custody.inBoth('gw-a', now - 3 * DAY, 10)).toMatchObject([{ id: ids[0], stored: 'both' }]);
+    const stay = (where?: 'both') => Promise.all(ids.map((id) => store.custody.stays('gw-a', id, where)));
+    expect([await stay(), await stay('both')]).toEqual([
+      [false, true],
+      [true, false],
+    ]);
     await store.custody.orderPurge(ids[1]!, { ...order, at: now });
+    expect(await stay()).toEqual([false, false]);
+    await store.custody.setStored(ids[0]!, undefined);
+    expect(await listed()).toEqual([ids[0]]);
+    await store.custody.setStored(ids[0]!, 'both');
     expect(await store.custody.waiting('gw-a')).toEqual({ count: 0, since: undefined });
   });
 });

@@ -169,6 +169,48 @@ describeWith(['python3-botocore'], 'object storage', () => {
     expect(existsSync(asked.list)).toBe(false);
   });
 
+  it('begins again where a part was lost, and gives up what it had begun with another file', async () => {
+    const asked = job({ 'x.jsonl': randomBytes(PART * 3) });
+    server.cutAt = ({ method, url }) => method === 'POST' && url.includes('uploadId=');
+    await expect(put(asked)).rejects.toThrow();
+    server.heal();
+    const { id } = readProgress(asked.spool)!.upload!;
+    server.lost = (url) => url.includes(encodeURIComponent(id));
+    const { files } = await put(asked);
+    expect(hex(await all(client.get(files[0]!.key)))).toBe(files[0]!.sha256);
+
+    server.cutAt = ({ url }) => url.includes('partNumber=3');
+    await expect(put(job({ 'y.jsonl': randomBytes(PART * 3) }))).rejects.toThrow();
+    server.heal();
+    const before = readProgress(asked.spool)!.upload!.id;
+    await put(job({ 'y.jsonl': randomBytes(PART * 3) }));
+    const dropped = server.asked.filter(({ method }) => method === 'DELETE').map(({ url }) => url);
+    expect(dropped).toContainEqual(expect.stringContaining(encodeURIComponent(before)));
+  });
+
+  it('says of Object Lock what the storage has, whenever it was asked for', async () => {
+    server.versioned = true;
+    const until = (day: number) => ({ mode: 'COMPLIANCE', until: `2036-01-0${day}T00:00:00.000Z` });
+    const asked = job({ 'x.jsonl': Buffer.from('locked before'), 'y.jsonl': Buffer.from('locked later') });
+    server.cutAt = ({ method, url }) => method === 'HEAD' && url.includes('x.jsonl');
+    await expect(put({ ...asked, lock: until(1) })).rejects.toThrow();
+    server.heal();
+    expect((await put({ ...asked, lock: until(2) })).retainUntil).toBe(until(1).until);
+    // What went there before it was to be locked goes there once more.
+    const other = job({ 'z.jsonl': Buffer.from('not locked') });
+    server.cutAt = ({ method }) => method === 'HEAD';
+    await expect(put(other)).rejects.toThrow();
+    server.heal();
+    expect((await put({ ...other, lock: until(3) })).retainUntil).toBe(until(3).until);
+    expect(server.versionsOf(`${other.keys}z.jsonl`)[0]!.retainUntil).toBe(until(3).until);
+    // And of what was proven before, nothing is said.
+    const last = job({ 'v.jsonl': Buffer.from('first'), 'w.jsonl': Buffer.from('second') });
+    server.cutAt = ({ method, url }) => method === 'HEAD' && url.includes('w.jsonl');
+    await expect(put(last)).rejects.toThrow();
+    server.heal();
+    expect((await put({ ...last, lock: until(3) })).retainUntil).toBeUndefined();
+  });
+
   it('says what the storage said, and no credential', async () => {
     const wrong = new S3Client({
       place: { endpoint: server.endpoint, bucket: 'no-such-bucket', region: REGION, addressing: 'path' },
