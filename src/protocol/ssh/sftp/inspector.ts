@@ -2,10 +2,12 @@
 // of it; what goes through a handle is counted and digested. Refuses to know: channels, windows.
 
 import type { Limit } from '../../../core/limits.ts';
-import type { Operation, OperationId, Refusal, Session, Verdict } from '../../contract.ts';
+import type { Hold, Operation, OperationId, Refusal, Session, Verdict } from '../../contract.ts';
 import { operationOf } from './asked.ts';
 import { readMasked } from './masked-file.ts';
-import { Fxp, fieldsOf, Packets, packet, resized, Status, status } from './packet.ts';
+import { InOrder } from './order.ts';
+import { Fxp, fieldsOf, Packets, packet, resized, Status, status, understood, versionOf } from './packet.ts';
+import { join, split } from './paths.ts';
 import { attributesOf, type FileRequest, handlesOf, treatmentOf } from './requests.ts';
 import { ShownFiles } from './shown.ts';
 import { Transfer } from './transfer.ts';
@@ -44,7 +46,9 @@ type Asked =
   | { readonly size: number }
   | { readonly transfer: Transfer; readonly offset: bigint }
   /** An open file is closed by it. */
-  | { readonly closes: Transfer };
+  | { readonly closes: Transfer }
+  /** Its answer is the client's as it is. */
+  | 'passed';
 
 /** Ours begin here. No client counts so far, and none may use them: it would get our answers, and we its. */
 const FIRST_OWN = 0xf000_0000;
@@ -53,7 +57,7 @@ export class SftpInspector {
   readonly #options: InspectorOptions;
   readonly #fromClient: Packets;
   readonly #fromTarget: Packets;
-  /** By request number. */
+  /** What the host has to answer, all of it, by request number: two under one number, and one would pass unseen. */
   readonly #asked = new Map<number, Asked>();
   /** By handle, latin1. */
   readonly #handles = new Map<string, Transfer>();
@@ -66,6 +70,8 @@ export class SftpInspector {
   /** Transfers of which the person knows that they were cut. */
   readonly #told = new WeakSet<Transfer>();
   readonly #turns: Turns;
+  readonly #order: InOrder;
+  #hold: Hold | undefined;
   #next = FIRST_OWN;
 
   constructor(options: InspectorOptions) {
@@ -74,6 +80,7 @@ export class SftpInspector {
     this.#fromClient = new Packets(options.packetBytes);
     this.#fromTarget = new Packets(options.packetBytes);
     this.#turns = new Turns({ full: options.full, later: options.later, take: (raw) => this.#request(raw) });
+    this.#order = new InOrder(options.session, options.toTarget);
   }
 
   client(bytes: Buffer): void {
@@ -94,12 +101,15 @@ export class SftpInspector {
   /** The client has closed the channel: what waits is not asked any more. */
   left(): void {
     this.#turns.end();
+    this.#hold?.cancel('the client went away');
   }
 
   /** The channel is over: what is open gets its outcome. */
   ended(): void {
     for (const transfer of [...this.#handles.values(), ...this.#closing]) transfer.closed('unknown');
-    for (const asked of this.#asked.values()) if ('operation' in asked) this.#options.session.over?.(asked.operation);
+    for (const asked of this.#asked.values()) {
+      if (typeof asked === 'object' && 'operation' in asked) this.#options.session.over?.(asked.operation);
+    }
     this.#handles.clear();
     this.#closing.clear();
     this.#shown.end();
@@ -111,9 +121,13 @@ export class SftpInspector {
 
   #request(raw: Buffer): void {
     const type = raw[4];
-    if (type === Fxp.INIT) return void this.#options.toTarget(raw, raw.length);
-    if (fieldsOf(raw).uint32() >= FIRST_OWN) {
+    if (type === Fxp.INIT) return void this.#order.behind(versionOf(raw), raw.length);
+    const id = fieldsOf(raw).uint32();
+    if (id >= FIRST_OWN) {
       return void this.#unsent(raw, Status.FAILURE, "hoopctl: this number of a request is the gateway's own");
+    }
+    if (this.#asked.has(id)) {
+      return void this.#unsent(raw, Status.FAILURE, 'hoopctl: another request of this number has no answer yet');
     }
     const treatment = treatmentOf(raw);
     if (treatment === 'refuse') {
@@ -136,9 +150,10 @@ export class SftpInspector {
 
   #pass(raw: Buffer): void {
     const type = raw[4];
+    const reader = fieldsOf(raw);
+    const id = reader.uint32();
+    let asked: Asked = 'passed';
     if (type === Fxp.WRITE || type === Fxp.READ) {
-      const reader = fieldsOf(raw);
-      const id = reader.uint32();
       const handle = reader.blob().toString('latin1');
       const transfer = this.#handles.get(handle);
       const offset = reader.bytes(8).readBigUInt64BE();
@@ -149,16 +164,12 @@ export class SftpInspector {
       if (transfer !== undefined) {
         const cut = type === Fxp.WRITE ? transfer.pass(offset, reader.blob(), 'in') : transfer.cut;
         if (cut !== undefined) return void this.#cut(transfer, id, cut, raw.length);
-        this.#asked.set(id, { transfer, offset });
+        asked = { transfer, offset };
       }
     } else if (type === Fxp.FSTAT) {
-      const reader = fieldsOf(raw);
-      const id = reader.uint32();
       const shown = this.#shown.get(reader.blob().toString('latin1'));
-      if (shown !== undefined) this.#asked.set(id, { size: shown.length });
+      if (shown !== undefined) asked = { size: shown.length };
     } else if (type === Fxp.CLOSE) {
-      const reader = fieldsOf(raw);
-      const id = reader.uint32();
       const handle = reader.blob().toString('latin1');
       this.#shown.drop(handle);
       this.#open.delete(handle);
@@ -166,13 +177,14 @@ export class SftpInspector {
       if (opened !== undefined) {
         this.#handles.delete(handle);
         this.#closing.add(opened);
-        this.#asked.set(id, { closes: opened });
+        asked = { closes: opened };
       }
     } else if (type === Fxp.EXTENDED) {
       // Of copy-data, what another file has goes into it.
       this.#handles.get(handlesOf(raw)[1] ?? '')?.mixed();
     }
-    this.#options.toTarget(raw, raw.length);
+    this.#asked.set(id, asked);
+    this.#order.behind(raw, raw.length);
   }
 
   #decide(request: FileRequest, raw: Buffer): void {
@@ -233,12 +245,16 @@ export class SftpInspector {
       return false;
     }
     this.#turns.hold();
+    this.#hold = decision;
     this.#options.say(decision.notice);
     decision.onNotice?.((lines) => this.#options.say(lines));
-    void decision.settled.then((verdict) => {
+    const settled = (verdict: Verdict) => {
+      this.#hold = undefined;
       this.#settled(request, paths, size, id, operation, verdict);
       this.#turns.go();
-    });
+    };
+    // What waited may be anything: what is wrong with it ends the conversation and no more.
+    void decision.settled.then((verdict) => this.#options.later(() => settled(verdict)));
     return true;
   }
 
@@ -251,11 +267,10 @@ export class SftpInspector {
     verdict: Verdict,
   ): void {
     if (verdict.verdict === 'deny') return void this.#refuse(request, verdict.refusal, size);
-    const { session } = this.#options;
     const opens = request.does.some((word) => word === 'sftp-read' || word === 'sftp-write' || word === 'sftp-list');
     const reads = request.does.includes('sftp-read') && this.#options.masked() !== undefined ? operation : undefined;
     this.#asked.set(request.id, { operation: id, opens: opens ? paths[0] : undefined, reads });
-    session.recorded(() => this.#options.toTarget(request.rewrite(paths), size));
+    this.#order.recorded(request.rewrite(paths), size);
   }
 
   /** A transfer that a budget ended: the person is told once, and each of its requests fails. */
@@ -332,16 +347,18 @@ export class SftpInspector {
     const id = this.#next;
     this.#next = id === 0xffff_ffff ? FIRST_OWN : id + 1;
     this.#asked.set(id, { own });
-    this.#options.toTarget(request(id), 0);
+    this.#order.behind(request(id), 0);
   }
 
   #reply(raw: Buffer): void {
-    if (raw[4] === Fxp.VERSION) return void this.#options.toClient(raw, raw.length);
     const reader = fieldsOf(raw);
     const id = reader.uint32();
+    if (raw[4] === Fxp.VERSION) return void this.#options.toClient(understood(raw), raw.length);
     const asked = this.#asked.get(id);
     this.#asked.delete(id);
-    if (asked === undefined) return void this.#options.toClient(raw, raw.length);
+    // What nobody asked for is not for the client.
+    if (asked === undefined) return void this.#options.toClient(Buffer.alloc(0), raw.length);
+    if (asked === 'passed') return void this.#options.toClient(raw, raw.length);
     if ('own' in asked) {
       this.#options.toClient(Buffer.alloc(0), raw.length);
       return void asked.own(raw);
@@ -378,21 +395,3 @@ export class SftpInspector {
 
 /** As OpenSSH's server answers at most. */
 const LARGEST_READ = 255 * 1024;
-
-const SLASH = 0x2f;
-
-/** Directory and last name; a path that ends in ".." or "." has no name of its own. */
-function split(path: Buffer): [Buffer, Buffer | undefined] {
-  let end = path.length;
-  while (end > 1 && path[end - 1] === SLASH) end--;
-  const trimmed = path.subarray(0, end);
-  const at = trimmed.lastIndexOf(SLASH);
-  const name = trimmed.subarray(at + 1);
-  if (name.equals(Buffer.from('..')) || name.equals(Buffer.from('.')) || name.length === 0) return [path, undefined];
-  return [at < 0 ? Buffer.from('.') : at === 0 ? Buffer.from('/') : trimmed.subarray(0, at), name];
-}
-
-function join(directory: Buffer, name: Buffer): Buffer {
-  const root = directory.length === 1 && directory[0] === SLASH;
-  return Buffer.concat(root ? [directory, name] : [directory, Buffer.from('/'), name]);
-}

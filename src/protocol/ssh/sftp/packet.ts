@@ -1,5 +1,6 @@
 // Packets of SFTP version 3 (draft-ietf-secsh-filexfer-02, as OpenSSH speaks it, with the extensions of its PROTOCOL §4).
 
+import { peerError } from '../../../core/errors.ts';
 import { type Limit, limitExceeded } from '../../../core/limits.ts';
 import { SshReader, SshWriter } from '../wire/message.ts';
 
@@ -31,6 +32,9 @@ export const Fxp = {
   ATTRS: 105,
   EXTENDED: 200,
 } as const;
+
+/** The version that is read here. */
+const VERSION = 3;
 
 export const Status = { OK: 0, EOF: 1, PERMISSION_DENIED: 3, FAILURE: 4, UNSUPPORTED: 8 } as const;
 
@@ -97,6 +101,21 @@ export function packet(type: number, fill: (out: SshWriter) => unknown): Buffer 
 
 export function status(id: number, code: number, text: string): Buffer {
   return packet(Fxp.STATUS, (out) => out.uint32(id).uint32(code).text(text).text(''));
+}
+
+/** INIT for the version that is read here, where it asks for a later one: in those, requests of the same numbers say other things. */
+export function versionOf(raw: Buffer): Buffer {
+  if (fieldsOf(raw).uint32() <= VERSION) return raw;
+  const out = Buffer.from(raw);
+  out.writeUInt32BE(VERSION, 5);
+  return out;
+}
+
+/** VERSION of a host. Throws protocol_violation for one that was not asked for. */
+export function understood(raw: Buffer): Buffer {
+  const version = fieldsOf(raw).uint32();
+  if (version <= VERSION) return raw;
+  throw peerError('protocol_violation', `the host speaks version ${version} of SFTP, and was asked for ${VERSION}`);
 }
 
 /** The same attributes with another size, where they have one. */
