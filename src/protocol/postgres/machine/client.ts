@@ -15,7 +15,7 @@ import {
   FLUSH,
   queryText,
 } from '../wire/frontend.ts';
-import { Front, frontName, messageFormat } from '../wire/types.ts';
+import { Front, frontName, HEADER, messageFormat } from '../wire/types.ts';
 import type { Core } from './core.ts';
 import { Decider } from './decide.ts';
 import { Expected, NOTHING_BOUND, type Portal } from './expected.ts';
@@ -30,6 +30,8 @@ export class ClientSide {
   /** The client will send no more: this goes behind what it has sent. */
   ended: Buffer | undefined;
   readonly #core: Core;
+  /** The CopyData that is being passed in pieces goes to the server: all of it or, where it was ignored, nothing. */
+  #sent = false;
 
   constructor(core: Core, target: TargetSide) {
     this.#core = core;
@@ -47,9 +49,12 @@ export class ClientSide {
       }
       const step = frames.next();
       if (step === Step.frame) this.#frame(frames.buffer, frames.start, frames.end);
-      else if (step === Step.part) this.#copyData(frames.buffer, frames.start, frames.end);
+      else if (step === Step.part) this.#part(frames.buffer, frames.start, frames.end);
       else if (step === Step.need || frames.buffer[frames.start] !== Front.CopyData) break;
-      else frames.pass();
+      else {
+        this.#sent = core.client === Client.copying;
+        frames.pass();
+      }
     }
     frames.release();
     if (this.ended !== undefined && core.waiting === undefined && !core.cancelling && core.client !== Client.closed)
@@ -58,13 +63,23 @@ export class ClientSide {
 
   hangUp(): void {
     // Inside a message that was half passed the end of the stream says it.
-    if (this.ended !== undefined && !this.frames.midFrame) this.#core.toTarget.add(this.ended);
+    if (this.ended !== undefined && !this.midFrame) this.#core.toTarget.add(this.ended);
     this.#core.client = Client.closed;
   }
 
-  /** Data of a COPY; outside one the server ignores it, and so do we once it ignores everything. */
+  /** The server has part of a message and waits for the rest of it: nothing else may be sent. */
+  get midFrame(): boolean {
+    return this.#sent && this.frames.midFrame;
+  }
+
+  /** INVARIANT: the server gets the whole of a message or nothing of it, whatever it says meanwhile. */
+  #part(buffer: Buffer, start: number, end: number): void {
+    if (this.#sent) this.#core.toTarget.slice(buffer, start, end);
+  }
+
+  /** Data of a COPY. */
   #copyData(buffer: Buffer, start: number, end: number): void {
-    if (this.#core.client !== Client.skipping) this.#core.toTarget.slice(buffer, start, end);
+    if (this.#core.client === Client.copying) this.#core.toTarget.slice(buffer, start, end);
   }
 
   #frame(buffer: Buffer, start: number, end: number): void {
@@ -73,11 +88,17 @@ export class ClientSide {
     const state = core.client;
     const next = afterFront(state, type);
     if (next === 0) throw peerError('not_supported', `the client sent ${frontName(type)}, which is not supported here`);
+    if ((type === Front.Flush || type === Front.Sync) && end - start !== HEADER) this.#notEmpty(type, end - start);
     if (type === Front.CopyData) this.#copyData(buffer, start, end);
     else if (type === Front.Terminate) this.#terminate(buffer, start, end);
     else if (state === Client.skipping) this.#skipped(next, buffer, start, end);
     else if (state === Client.copying) this.#copying(type, next, buffer, start, end);
     else this.#request(type, buffer, start, end);
+  }
+
+  /** The server fails a Flush with something in it, and ignores what follows up to Sync: an answer to what owes none. */
+  #notEmpty(type: number, length: number): void {
+    throw peerError('protocol_violation', `${frontName(type)} is malformed: ${length - HEADER} bytes are left over`);
   }
 
   #terminate(buffer: Buffer, start: number, end: number): void {
@@ -100,11 +121,12 @@ export class ClientSide {
     const core = this.#core;
     if (next === Client.copying) return;
     core.client = next;
+    const head = core.queue.head;
     if (type === Front.CopyDone || type === Front.CopyFail) {
       core.toTarget.slice(buffer, start, end);
+      if (mayCopyAgain(head)) core.waiting = { for: 'answers' };
       return;
     }
-    const head = core.queue.head;
     if (head !== undefined) {
       const message = `unexpected message type 0x${type.toString(16)} during COPY from stdin`;
       head.refusal = { severity: 'ERROR', code: '08P01', message };
@@ -146,9 +168,11 @@ export class ClientSide {
         this.decider.functionCall(oid, format, bound, buffer, start, end);
         return;
       }
-      default:
-        // Flush, and the end of a COPY that is no more: nothing is owed for them.
+      case Front.Flush:
         this.#core.toTarget.slice(buffer, start, end);
+        return;
+      default:
+      // The end of a COPY that is no more: the server would ignore it.
     }
   }
 
@@ -252,4 +276,11 @@ export class ClientSide {
     core.push(entry);
     core.toTarget.slice(buffer, start, end);
   }
+}
+
+/** What is left of a text may read a COPY too, and would take the requests behind this one for a part of it. */
+function mayCopyAgain(head: Expected | undefined): boolean {
+  const running = head?.running;
+  if (running === undefined || running.portal !== undefined) return false;
+  return running.unread !== undefined || running.part + 1 < running.analysis.statements.length;
 }

@@ -13,7 +13,7 @@ import { type Bound, Expected, type Portal, Running, type Statement } from './ex
 import { stopClock } from './held.ts';
 import { AMBIGUOUS } from './names.ts';
 import { operationOf, shownText } from './operation.ts';
-import type { Pending } from './pending.ts';
+import { mayCopyIn, type Pending } from './pending.ts';
 import { cursorOf, type Plan, planBefore } from './plans.ts';
 import { reachBefore } from './reaching.ts';
 import { changes, hasPlace, type Reading, type Resolved, readingOf, resolve, type Scope } from './reading.ts';
@@ -75,7 +75,9 @@ export class Decider {
     const analysis = core.options.analyser.analyse(text);
     const reading = readingOf(analysis);
     const unsettled = this.unsettled(text);
-    if (this.#mustWait(reading) || this.#counted() || (unsettled && core.queue.length > 0)) return false;
+    // What is sent instead of a text that cannot be read has a Sync in it: the server must not be ignoring what comes.
+    const alone = unsettled || (core.guarded && analysis.error !== undefined);
+    if (this.#mustWait(analysis, reading) || this.#counted() || (alone && core.queue.length > 0)) return false;
     const entry = new Expected(Target.query);
     const { text: shown, bytes } = shownText(text);
     const unreadable = this.#unreadable(analysis, reading, shown, unsettled);
@@ -156,7 +158,7 @@ export class Decider {
     const core = this.#core;
     const { analysis, text, bytes } = portal.statement;
     const reading = readingOf(analysis);
-    if (this.#mustWait(reading) || this.#counted()) return false;
+    if (this.#mustWait(analysis, reading) || this.#counted()) return false;
     const entry = new Expected(Target.execute);
     entry.portal = portal;
     if (portal.running !== undefined) {
@@ -207,9 +209,14 @@ export class Decider {
   }
 
   /** It refers to something whose definition is on its way to the server and not answered yet. */
-  #mustWait(reading: Reading): boolean {
-    const { queue } = this.#core;
-    return reading.refers && queue.statementDefinitions + queue.portalDefinitions > 0;
+  #mustWait(analysis: Analysis, reading: Reading): boolean {
+    const { queue, statements, portals } = this.#core;
+    if (!reading.refers || queue.length === 0) return false;
+    if (queue.statementDefinitions + queue.portalDefinitions > 0) return true;
+    return analysis.statements.some(({ execute, fetch, moves }) => {
+      const cursor = fetch ?? moves;
+      return (execute !== undefined && statements.awaits(execute.name)) || (cursor && portals.awaits(cursor.name));
+    });
   }
 
   /** What is counted may be cut, and then what is behind it must not have run: one after the other. */
@@ -375,10 +382,10 @@ export class Decider {
     core.push(entry);
     core.toTarget.slice(request.buffer, request.start, request.end);
     if (portal === undefined) core.wholeBatches = core.toTarget.length;
-    if (reading.copyIn) {
+    if (mayCopyIn(request)) {
       // What comes next may be data or a request: only the server's answer tells.
       core.waiting = { for: 'answers' };
-      core.toTarget.add(FLUSH);
+      if (portal !== undefined || reading.copyIn) core.toTarget.add(FLUSH);
     }
   }
 

@@ -88,7 +88,7 @@ export class Machine {
 
   /** Part of a client's message was passed and the rest was not. */
   get clientMidFrame(): boolean {
-    return this.#client.frames.midFrame;
+    return this.#client.midFrame;
   }
 
   /**

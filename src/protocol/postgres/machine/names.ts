@@ -74,6 +74,11 @@ export class Names<T> {
     for (const [key, value] of this.#known) if (isGone(value)) this.#known.delete(key);
   }
 
+  /** A definition or removal of the name was sent and is not answered yet. */
+  awaits(name: string): boolean {
+    return this.#pending.has(keyOf(name));
+  }
+
   get size(): number {
     return this.#known.size + this.#pending.size;
   }

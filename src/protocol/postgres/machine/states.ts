@@ -66,7 +66,7 @@ const REQUESTS = [
 ];
 
 const CLIENT: Table<ClientName> = {
-  // Copy messages out of place are what is left of a COPY that failed: the server ignores them.
+  // Copy messages out of place are what is left of a COPY that failed: the server ignores them, and so do we.
   ready: {
     ...all(REQUESTS, 'ready'),
     ...all([Front.CopyData, Front.CopyDone, Front.CopyFail], 'ready'),

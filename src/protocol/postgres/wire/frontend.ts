@@ -20,6 +20,14 @@ function finish(writer: Writer): Buffer {
   return writer.setInt32(1, writer.length - 1).finish();
 }
 
+/** Of a statement or portal. Decoded otherwise than as UTF-8, two that the server tells apart might be one here. */
+function nameIn(reader: Reader): string {
+  const bytes = reader.zeroTerminated();
+  if (bytes.length === 0) return '';
+  if (!isUtf8(bytes)) throw reader.wrong('a name is not UTF-8');
+  return bytes.toString();
+}
+
 // Query: Byte1('Q') Int32 String(query)
 
 /** The text of a Query without its terminator. A NUL inside, or none at the end, is a violation, as in PostgreSQL. */
@@ -45,7 +53,7 @@ export interface Parse {
 
 export function decodeParse(buffer: Buffer, start: number, end: number): Parse {
   const reader = new Reader(buffer, start + HEADER, end, 'Parse');
-  const name = reader.string();
+  const name = nameIn(reader);
   const text = reader.zeroTerminated();
   const types: number[] = [];
   for (let left = reader.uint16(); left > 0; left--) types.push(reader.uint32());
@@ -95,8 +103,8 @@ export function formatAt(codes: readonly number[], index: number): number {
 
 export function decodeBind(buffer: Buffer, start: number, end: number): Bind {
   const reader = new Reader(buffer, start + HEADER, end, 'Bind');
-  const portal = reader.string();
-  const statement = reader.string();
+  const portal = nameIn(reader);
+  const statement = nameIn(reader);
   const from = reader.at;
   const values = valuesOf(reader);
   const formats = formatCodes(reader);
@@ -145,7 +153,7 @@ const PORTAL = 0x50;
 export function decodeNamed(buffer: Buffer, start: number, end: number, what: 'Describe' | 'Close'): Named {
   const reader = new Reader(buffer, start + HEADER, end, what);
   const kind = reader.uint8();
-  const name = reader.string();
+  const name = nameIn(reader);
   if (kind !== STATEMENT && kind !== PORTAL) {
     throw reader.wrong(`subtype ${kind} is neither a statement nor a portal`);
   }
@@ -175,7 +183,7 @@ export function executeAll(portal: string): Buffer {
 
 export function executePortal(buffer: Buffer, start: number, end: number): string {
   const reader = new Reader(buffer, start + HEADER, end, 'Execute');
-  const portal = reader.string();
+  const portal = nameIn(reader);
   reader.int32();
   reader.done();
   return portal;
