@@ -20,10 +20,14 @@ export interface Limits {
   readonly targetTime: Limit;
   /** Requests sent and not yet answered; the client is not read above it. */
   readonly pipelined: Limit;
+  /** Bytes of the texts and values in those requests, which are kept until they are answered; likewise. */
+  readonly pipelinedBytes: Limit;
   /** Bytes read from a client that has to wait (for a review, an answer); it is not read above it. */
   readonly waiting: Limit;
   /** Prepared statements and portals that are remembered for one session. */
   readonly prepared: Limit;
+  /** Bytes of their texts and values. */
+  readonly preparedBytes: Limit;
   /** One row that is decoded for the recording; a longer one is recorded by its length. */
   readonly recordedRow: Limit;
   /** From the client's hang-up to the cancel of what still runs for it. */
@@ -38,8 +42,10 @@ export const DEFAULT_LIMITS: Limits = {
   startupTime: limit('startup_ms', 'ms', 60_000),
   targetTime: limit('target_login_ms', 'ms', 15_000),
   pipelined: limit('pipelined_requests', 'count', 65_536),
+  pipelinedBytes: limit('pipelined_bytes', 'bytes', 64 * MIB),
   waiting: limit('waiting_client_bytes', 'bytes', 1 * MIB),
   prepared: limit('prepared_statements', 'count', 20_000),
+  preparedBytes: limit('prepared_bytes', 'bytes', 256 * MIB),
   recordedRow: limit('recorded_row_bytes', 'bytes', 1 * MIB),
   closing: limit('closing_ms', 'ms', 5_000),
 };

@@ -43,8 +43,9 @@ export class ClientSide {
     const { frames } = this;
     const core = this.#core;
     while (core.waiting === undefined && !core.cancelling && core.client !== Client.closed) {
-      if (core.queue.length >= core.options.limits.pipelined.value) {
+      if (this.#ahead()) {
         core.waiting = { for: 'answers' };
+        core.toTarget.add(FLUSH);
         break;
       }
       const step = frames.next();
@@ -59,6 +60,13 @@ export class ClientSide {
     frames.release();
     if (this.ended !== undefined && core.waiting === undefined && !core.cancelling && core.client !== Client.closed)
       this.hangUp();
+  }
+
+  /** More was sent than is to be remembered until it is answered. */
+  #ahead(): boolean {
+    const { queue, options } = this.#core;
+    const { pipelined, pipelinedBytes } = options.limits;
+    return queue.length >= pipelined.value || (queue.length > 0 && queue.bytes >= pipelinedBytes.value);
   }
 
   hangUp(): void {
@@ -203,11 +211,13 @@ export class ClientSide {
       return;
     }
     const entry = new Expected(Target.bind);
+    entry.bytes = end - start;
     entry.ofPortal = true;
     entry.name = name;
     entry.portal = {
       statement: statement ?? unseen('a prepared statement', of),
       bound: { params, marks, exact: this.#exact(buffer, from, end) },
+      size: end - start,
       formats,
       hold: false,
       described: false,

@@ -141,9 +141,11 @@ export class Core {
 
   /** Bounded memory for names: they live as long as the client likes. */
   checkNames(): void {
-    const bound = this.options.limits.prepared;
+    const { prepared, preparedBytes } = this.options.limits;
     const count = this.statements.size + this.portals.size;
-    if (count > bound.value) throw limitExceeded(bound, count);
+    if (count > prepared.value) throw limitExceeded(prepared, count);
+    const bytes = this.statements.bytes + this.portals.bytes;
+    if (bytes > preparedBytes.value) throw limitExceeded(preparedBytes, bytes);
   }
 
   /** The portals of a transaction are gone, but for held ones that it committed; a suspended one has its outcome now. */

@@ -101,7 +101,7 @@ export class Decider {
     const analysis = core.options.analyser.analyse(text);
     const reading = readingOf(analysis);
     const { text: shown, bytes } = shownText(text);
-    const statement = { analysis, text: shown, bytes, types };
+    const statement = { analysis, text: shown, bytes, types, size: end - start };
     const unreadable = core.guarded ? this.#unreadable(analysis, reading, shown, unsettled) : undefined;
     if (!core.guarded || unreadable !== undefined) this.#parsed(name, statement, unreadable, buffer, start, end);
     else {
@@ -127,6 +127,7 @@ export class Decider {
     const core = this.#core;
     const { analysis, text: shown } = statement;
     const entry = new Expected(Target.parse);
+    entry.bytes = end - start;
     entry.name = name;
     entry.statement = statement;
     core.statements.send(name, entry.statement, core.batch, entry);

@@ -129,6 +129,8 @@ export interface Statement {
   readonly bytes?: string | undefined;
   /** Declared types of its parameters, as in Parse. */
   readonly types: readonly number[];
+  /** Bytes of the message that it came in. */
+  readonly size?: number;
   /** RowDescription as it came, where the client asked for it: who describes statements need not describe portals. */
   description?: Buffer;
 }
@@ -136,6 +138,8 @@ export interface Statement {
 export interface Portal {
   readonly statement: Statement;
   readonly bound: Bound;
+  /** Bytes of the message that it came in. */
+  readonly size?: number;
   readonly formats: readonly number[];
   /** Survives the transaction (WITH HOLD), if that is committed. */
   readonly hold: boolean;
@@ -163,6 +167,8 @@ export class Expected {
   statement: Statement | undefined;
   /** Describe of a statement: which, where that is certain. */
   describes: Statement | undefined;
+  /** Parse, Bind: of the message, as much as is kept of it. */
+  bytes = 0;
   /** Close: of a portal. */
   ofPortal = false;
   /** Sent by us, or behind an error that was told: its answer is not the client's. */
@@ -200,6 +206,8 @@ export class Queue {
   statementDefinitions = 0;
   portalDefinitions = 0;
   ddl = 0;
+  /** Of the texts and values in it. */
+  bytes = 0;
 
   get head(): Expected | undefined {
     return this.#entries[this.#head];
@@ -223,6 +231,7 @@ export class Queue {
     if (entry.definesStatements) this.statementDefinitions++;
     if (entry.definesPortals) this.portalDefinitions++;
     if (entry.ddl) this.ddl++;
+    this.bytes += entry.bytes;
     this.#entries.push(entry);
   }
 
@@ -232,6 +241,7 @@ export class Queue {
     if (entry.definesStatements) this.statementDefinitions--;
     if (entry.definesPortals) this.portalDefinitions--;
     if (entry.ddl) this.ddl--;
+    this.bytes -= entry.bytes;
     this.#head++;
     if (this.#head === this.#entries.length) {
       // The usual case is one request at a time: popping keeps the array's storage.

@@ -20,9 +20,11 @@ interface Pending<T> {
   readonly token: object;
 }
 
-export class Names<T> {
+export class Names<T extends { readonly size?: number }> {
   readonly #known = new Map<string, T>();
   readonly #pending = new Map<string, Pending<T>>();
+  /** Of all that is known. What is pending is the queue's as well. */
+  bytes = 0;
 
   /**
    * A definition (or removal: undefined) was sent. `batch` counts Syncs; `token` is its request.
@@ -59,19 +61,27 @@ export class Names<T> {
 
   /** Undefined: it has nothing of that name any more. */
   set(name: string, value: T | undefined): void {
-    if (value === undefined) this.#known.delete(keyOf(name));
-    else this.#known.set(keyOf(name), value);
+    const key = keyOf(name);
+    this.bytes += (value?.size ?? 0) - (this.#known.get(key)?.size ?? 0);
+    if (value === undefined) this.#known.delete(key);
+    else this.#known.set(key, value);
   }
 
   /** Undefined: all of them. */
   forget(name: string | undefined): void {
-    if (name === undefined) this.#known.clear();
-    else this.set(name, undefined);
+    if (name === undefined) {
+      this.#known.clear();
+      this.bytes = 0;
+    } else this.set(name, undefined);
   }
 
   /** Takes out what is gone. */
   remove(isGone: (value: T) => boolean): void {
-    for (const [key, value] of this.#known) if (isGone(value)) this.#known.delete(key);
+    for (const [key, value] of this.#known) {
+      if (!isGone(value)) continue;
+      this.#known.delete(key);
+      this.bytes -= value.size ?? 0;
+    }
   }
 
   /** A definition or removal of the name was sent and is not answered yet. */

@@ -233,6 +233,7 @@ export class TargetSide {
       if (core.portals.get(head.name) !== head.portal) core.finishPortal(core.portals.get(head.name));
       core.portals.confirm(head.name, head.portal, head);
     } else core.statements.confirm(head.name, head.statement, head);
+    core.checkNames();
   }
 
   /** What the client's side waits for is here: all is answered, or a COPY is open for its data. */
@@ -268,7 +269,8 @@ export class TargetSide {
       if (changes(info, running.sources?.[running.part]).ddl) core.options.planner?.invalidate();
       if (info.prepare !== undefined) {
         const { name, analysis, text } = info.prepare;
-        core.statements.set(name, { analysis, text, types: [] });
+        core.statements.set(name, { analysis, text, types: [], size: text.length });
+        core.checkNames();
       }
       if (info.deallocate !== undefined) core.statements.forget(info.deallocate.name);
       if (info.endsCursors) core.closePortals(tag === 'COMMIT');

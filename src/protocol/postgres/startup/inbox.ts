@@ -6,6 +6,9 @@ import { type Limit, limitExceeded } from '../../../core/limits.ts';
 import type { ByteStream } from '../../../core/stream.ts';
 import { HEADER } from '../wire/types.ts';
 
+/** Bytes that may lie here while nobody asks for them; the stream is not read above it. */
+const HELD = 1024 * 1024;
+
 export class Inbox {
   readonly stream: ByteStream;
   /** Told when the stream ends while nobody waits for its bytes. */
@@ -23,6 +26,7 @@ export class Inbox {
     stream.onData = (chunk) => {
       this.#bytes = this.#bytes.length === 0 ? chunk : Buffer.concat([this.#bytes, chunk]);
       this.#settle();
+      if (this.#waiter === undefined && this.#bytes.length > HELD) stream.pause();
     };
     stream.onEnd = () => this.#close();
     stream.onClose = (error) => {
@@ -93,6 +97,7 @@ export class Inbox {
     if (this.#bytes.length >= want) return undefined;
     return new Promise((resolve, reject) => {
       this.#waiter = { want, resolve, reject };
+      this.stream.resume();
       this.#settle();
     });
   }

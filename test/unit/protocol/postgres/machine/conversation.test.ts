@@ -389,7 +389,7 @@ describe('what is not legal', () => {
 
   it('reads no further than the limit on unanswered requests', () => {
     const talk = new Talk({ limits: { pipelined: limit('pipelined_requests', 'count', 3) } });
-    expect(talk.client(...Array.from({ length: 5 }, () => front.sync()))).toEqual(['Sync', 'Sync', 'Sync']);
+    expect(talk.client(...Array.from({ length: 5 }, () => front.sync()))).toEqual(['Sync', 'Sync', 'Sync', 'Flush']);
     talk.target(back.ready(), back.ready(), back.ready());
     expect(talk.toTarget()).toEqual(['Sync', 'Sync']);
   });
