@@ -116,8 +116,14 @@ export interface Outcome {
   readonly rows?: number;
   /** Bytes of result sent to the client. */
   readonly bytes?: number;
-  /** The target's error, code and message, after masking. */
-  readonly error?: { readonly code: string; readonly message: string };
+  /** The target's error as the client got it, after masking; `where`: in what of the target's own code. */
+  readonly error?: {
+    readonly code: string;
+    readonly message: string;
+    readonly detail?: string;
+    readonly hint?: string;
+    readonly where?: string;
+  };
 }
 
 // ---------------------------------------------------------------------------------------------------------------------

@@ -18,6 +18,7 @@ import {
   connectionAndDatabase,
   guardProblem,
   namesPinned,
+  optionsProblem,
   rolesAsked,
   upstreamParameters,
   wantsReplication,
@@ -106,7 +107,8 @@ function prepare(
       fix: masked ? 'its rows cannot be masked' : 'have options.allow: [replication] set for the connection',
     });
   }
-  const problem = session.ruled || masked ? guardProblem(parameters) : undefined;
+  const guarded = session.ruled || masked;
+  const problem = guarded ? guardProblem(parameters) : optionsProblem(parameters);
   if (problem !== undefined) throw problem;
   for (const text of rolesAsked(parameters)) decideRole(session, text);
   return { target, database, replication };

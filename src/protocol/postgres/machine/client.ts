@@ -24,6 +24,9 @@ import { afterFront, Client, Target } from './states.ts';
 import type { TargetSide } from './target.ts';
 import { unseen } from './unseen.ts';
 
+/** Portals that are bound before they are executed; they are on record as such at once, where there are more. */
+const MAX_BOUND = 100;
+
 export class ClientSide {
   readonly frames: FrameReader;
   readonly decider: Decider;
@@ -70,6 +73,7 @@ export class ClientSide {
   }
 
   hangUp(): void {
+    this.#core.noteBound();
     // Inside a message that was half passed the end of the stream says it.
     if (this.ended !== undefined && !this.midFrame) this.#core.toTarget.add(this.ended);
     this.#core.client = Client.closed;
@@ -110,6 +114,7 @@ export class ClientSide {
   }
 
   #terminate(buffer: Buffer, start: number, end: number): void {
+    this.#core.noteBound();
     this.#core.client = Client.closed;
     this.#core.toTarget.slice(buffer, start, end);
   }
@@ -146,6 +151,7 @@ export class ClientSide {
   }
 
   #request(type: number, buffer: Buffer, start: number, end: number): void {
+    if (type === Front.Query || type === Front.FunctionCall) this.#core.noteBound();
     switch (type) {
       case Front.Query: {
         const text = queryText(buffer, start, end);
@@ -173,7 +179,7 @@ export class ClientSide {
       case Front.FunctionCall: {
         const { oid, params, marks, from, format } = decodeFunctionCall(buffer, start, end);
         const bound = { params, marks, exact: this.#exact(buffer, from, end) };
-        this.decider.functionCall(oid, format, bound, buffer, start, end);
+        if (!this.decider.functionCall(oid, format, bound, buffer, start, end)) this.#answersFirst();
         return;
       }
       case Front.Flush:
@@ -193,6 +199,7 @@ export class ClientSide {
 
   #sync(buffer: Buffer, start: number, end: number): void {
     const core = this.#core;
+    core.noteBound();
     core.batch++;
     const entry = new Expected(Target.sync);
     entry.unfailed = core.unfailed;
@@ -226,6 +233,8 @@ export class ClientSide {
       running: undefined,
     };
     core.portals.send(name, entry.portal, core.batch, entry);
+    core.bound.add(entry.portal);
+    if (core.bound.size > MAX_BOUND) core.noteBound();
     core.checkNames();
     core.push(entry);
     core.toTarget.slice(buffer, start, end);

@@ -3,9 +3,9 @@
 
 import type { HoopctlError } from '../../../core/errors.ts';
 import { limitExceeded } from '../../../core/limits.ts';
-import type { Hold, OperationId, Refusal, Session, SessionEnd } from '../../contract.ts';
+import type { Hold, OperationId, Outcome, Refusal, Session, SessionEnd } from '../../contract.ts';
 import { Output } from '../../wire/output.ts';
-import type { Analyser, ColumnPlanner, ValueMasker } from '../analysis.ts';
+import type { Analyser, Analysis, ColumnPlanner, ValueMasker } from '../analysis.ts';
 import type { Limits } from '../limits.ts';
 import type { Notice } from '../wire/notice.ts';
 import { type Expected, type Portal, Queue, type Running, type Statement } from './expected.ts';
@@ -46,7 +46,7 @@ const EXTENDED: ReadonlySet<Target> = new Set([
 export type Waiting =
   | { readonly for: 'review'; readonly hold: Hold }
   /** The catalogue is being read. */
-  | { readonly for: 'plan' }
+  | { readonly for: 'plan'; readonly running: Running | undefined }
   /** What was sent has to be answered first. */
   | { readonly for: 'answers' };
 
@@ -66,6 +66,8 @@ export class Core {
   unsynced = false;
   /** Some of that is at the server: its clock of statement_timeout may run. */
   exposed = false;
+  /** Bound and not executed yet. */
+  readonly bound = new Set<Portal>();
   /** Counts the Syncs sent. */
   batch = 0;
   client: Client = Client.ready;
@@ -139,6 +141,29 @@ export class Core {
     this.options.wake();
   }
 
+  /**
+   * Bind plans, and planning runs functions that are IMMUTABLE: what was bound and never executed is on record before
+   * anything of it can be committed.
+   */
+  noteBound(): void {
+    if (this.bound.size === 0) return;
+    for (const { statement, bound } of this.bound) {
+      this.session.note('bound', { text: statement.text, params: JSON.stringify(bound.params) });
+    }
+    this.bound.clear();
+    this.decided = true;
+  }
+
+  /** Whether a text refers to something whose definition is on its way to the server and not answered yet. */
+  awaits({ statements }: Analysis): boolean {
+    if (this.queue.length === 0) return false;
+    if (this.queue.statementDefinitions + this.queue.portalDefinitions > 0) return true;
+    return statements.some(({ execute, fetch, moves }) => {
+      const cursor = fetch ?? moves;
+      return (execute && this.statements.awaits(execute.name)) || (cursor && this.portals.awaits(cursor.name));
+    });
+  }
+
   /** Bounded memory for names: they live as long as the client likes. */
   checkNames(): void {
     const { prepared, preparedBytes } = this.options.limits;
@@ -191,7 +216,7 @@ export class Core {
     status: 'ok' | 'error' | 'cancelled' | 'unknown',
     tag?: string,
     rows: number = running.rows,
-    error?: { code: string; message: string },
+    error?: Outcome['error'],
   ): void {
     this.session.result(running.id, { part: running.part, status, tag, rows, bytes: running.bytes, error });
     if (running.part + 1 < running.analysis.statements.length) return;

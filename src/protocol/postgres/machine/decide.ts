@@ -77,7 +77,7 @@ export class Decider {
     const unsettled = this.unsettled(text);
     // What is sent instead of a text that cannot be read has a Sync in it: the server must not be ignoring what comes.
     const alone = unsettled || (core.guarded && analysis.error !== undefined);
-    if (this.#mustWait(analysis, reading) || this.#counted() || (alone && core.queue.length > 0)) return false;
+    if ((reading.refers && core.awaits(analysis)) || this.#counted() || (alone && core.queue.length > 0)) return false;
     const entry = new Expected(Target.query);
     const { text: shown, bytes } = shownText(text);
     const unreadable = this.#unreadable(analysis, reading, shown, unsettled);
@@ -159,7 +159,7 @@ export class Decider {
     const core = this.#core;
     const { analysis, text, bytes } = portal.statement;
     const reading = readingOf(analysis);
-    if (this.#mustWait(analysis, reading) || this.#counted()) return false;
+    if ((reading.refers && core.awaits(analysis)) || this.#counted()) return false;
     const entry = new Expected(Target.execute);
     entry.portal = portal;
     if (portal.running !== undefined) {
@@ -178,8 +178,10 @@ export class Decider {
     return true;
   }
 
-  functionCall(oid: number, format: number, bound: Bound, buffer: Buffer, start: number, end: number): void {
+  /** False: look at it again once all is answered. */
+  functionCall(oid: number, format: number, bound: Bound, buffer: Buffer, start: number, end: number): boolean {
     const core = this.#core;
+    if (this.#counted()) return false;
     const analysis = opaqueAnalysis({ ...FUNCTION_CALL, functions: [String(oid)] });
     const entry = new Expected(Target.functionCall);
     const request: Pending = {
@@ -193,6 +195,7 @@ export class Decider {
       entry.state = Target.query;
       this.#refuse(request, notice);
     } else this.#decide(request, 'function-call', `function ${oid}`, bound, analysis.facts);
+    return true;
   }
 
   /** Decides on the parts with what they reach. */
@@ -205,19 +208,8 @@ export class Decider {
 
   /** The client waits while the catalogue is read. */
   #later<Found>(found: Promise<Found>, then: (found: Found) => void, running?: Running): void {
-    this.#core.waiting = { for: 'plan' };
+    this.#core.waiting = { for: 'plan', running };
     void found.then((all) => this.#goOn(running, () => then(all)));
-  }
-
-  /** It refers to something whose definition is on its way to the server and not answered yet. */
-  #mustWait(analysis: Analysis, reading: Reading): boolean {
-    const { queue, statements, portals } = this.#core;
-    if (!reading.refers || queue.length === 0) return false;
-    if (queue.statementDefinitions + queue.portalDefinitions > 0) return true;
-    return analysis.statements.some(({ execute, fetch, moves }) => {
-      const cursor = fetch ?? moves;
-      return (execute !== undefined && statements.awaits(execute.name)) || (cursor && portals.awaits(cursor.name));
-    });
   }
 
   /** What is counted may be cut, and then what is behind it must not have run: one after the other. */
@@ -254,6 +246,7 @@ export class Decider {
     const operation = operationOf(core, request, kind, text, bound, parts);
     const { id, decision } = core.session.decide(operation);
     core.decided = true;
+    if (request.portal !== undefined) core.bound.delete(request.portal);
     // Its time begins when the server works on it.
     if (core.session.metering === true) core.session.runs?.(id, false);
     const running = new Running(id, request.analysis, request.sources, request.portal);
@@ -357,7 +350,7 @@ export class Decider {
       done(planned);
       return;
     }
-    core.waiting = { for: 'plan' };
+    core.waiting = { for: 'plan', running };
     planned.then(
       (plan) => this.#goOn(running, () => done(plan)),
       (thrown) => this.#goOn(running, () => failed(thrown)),

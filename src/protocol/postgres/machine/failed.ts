@@ -7,11 +7,11 @@ import { Client, Target } from './states.ts';
 
 /** It is the outcome of what ran, or was to run, and where it is no operation's, a note. `head`: undefined for one unasked. */
 export function recordError(core: Core, head: Expected | undefined, fields: ReadonlyMap<string, string>): void {
-  const code = fields.get('C') ?? 'XX000';
-  const message = fields.get('M') ?? '';
+  const error = asTold(fields);
+  const { code } = error;
   const running = head === undefined ? undefined : (head.running ?? executionOf(core, head));
   if (running !== undefined && !running.over) {
-    core.outcome(running, code === '57014' ? 'cancelled' : 'error', undefined, running.rows, { code, message });
+    core.outcome(running, code === '57014' ? 'cancelled' : 'error', undefined, running.rows, error);
     running.nextPart();
     core.abandon(running, 'cancelled');
     return;
@@ -20,11 +20,22 @@ export function recordError(core: Core, head: Expected | undefined, fields: Read
   // A commit at Sync takes back what has had its outcome; a Parse may have been all that was sent.
   const text = head?.statement?.text ?? head?.describes?.text ?? head?.portal?.statement.text;
   core.session.note('error', {
-    ...{ code, message },
+    ...error,
     ...(head?.state === Target.sync ? { at: 'sync' } : {}),
     ...(running === undefined ? {} : { operation: running.id }),
     ...(running !== undefined || text === undefined ? {} : { text }),
   });
+}
+
+/** All of it that may say something of what is stored. */
+function asTold(fields: ReadonlyMap<string, string>) {
+  const [detail, hint, where] = [fields.get('D'), fields.get('H'), fields.get('W')];
+  return {
+    ...{ code: fields.get('C') ?? 'XX000', message: fields.get('M') ?? '' },
+    ...(detail === undefined ? {} : { detail }),
+    ...(hint === undefined ? {} : { hint }),
+    ...(where === undefined ? {} : { where }),
+  };
 }
 
 /** The Execute, sent already, of what could not be prepared, bound or described. */

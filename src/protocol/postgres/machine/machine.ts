@@ -169,6 +169,8 @@ export class Machine {
     core.toTarget.clear();
     try {
       if (core.waiting?.for === 'review') core.waiting.hold.cancel(reason.message);
+      // It was decided and never sent.
+      if (core.waiting?.for === 'plan') core.abandon(core.waiting.running, 'cancelled');
       for (let entry = core.queue.shift(); entry !== undefined; entry = core.queue.shift()) {
         core.abandon(entry.running, 'unknown');
       }

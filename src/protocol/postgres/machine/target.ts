@@ -192,6 +192,10 @@ export class TargetSide {
         running!.suspended = true;
         break;
       case Back.FunctionCallResponse:
+        if (core.session.metering === true && !core.spend(running!, 1, end - start)) {
+          endCut(core, head, running!.cut!, Back.CommandComplete, () => undefined);
+          return;
+        }
         this.#rows.functionResult(running!, buffer, start, end);
         core.outcome(running!, 'ok');
         break;

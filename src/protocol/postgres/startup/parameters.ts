@@ -60,28 +60,26 @@ export function namesPinned(parameters: ReadonlyMap<string, string>): boolean {
   return settings !== undefined && !settings.some(({ name }) => NAMING.has(name));
 }
 
-/**
- * Whose rights the parameters ask for, as the statements that would: to be decided like these. Undefined options are
- * refused elsewhere.
- */
+/** Whose rights the parameters ask for, as the statements that would: to be decided like these. */
 export function rolesAsked(parameters: ReadonlyMap<string, string>): string[] {
   return (settingsOf(parameters) ?? [])
     .filter(({ name }) => ROLE_PARAMETERS.has(name))
     .map(({ name, value }) => `set ${name} = ${value}`);
 }
 
+/** Options that are no settings: among what cannot be read there may be a role. */
+export function optionsProblem(parameters: ReadonlyMap<string, string>): HoopctlError | undefined {
+  if (settingsOf(parameters) !== undefined) return undefined;
+  const options = parameters.get('options');
+  return userError('denied', `startup options "${options}" are refused: only settings are let through`, {
+    fix: 'give settings as -c name=value',
+  });
+}
+
 /** A guarded session: the reason why these parameters would make the gateway misread statements. */
 export function guardProblem(parameters: ReadonlyMap<string, string>): HoopctlError | undefined {
   const settings = settingsOf(parameters);
-  if (settings === undefined) {
-    return userError(
-      'denied',
-      `startup options "${parameters.get('options')}" are refused here: only settings are let through`,
-      {
-        fix: 'give settings as -c name=value',
-      },
-    );
-  }
+  if (settings === undefined) return optionsProblem(parameters);
   for (const setting of settings) {
     if (setting.name === 'client_encoding' && unsetEncoding(setting.value)) continue;
     const parameter = misread(setting);
