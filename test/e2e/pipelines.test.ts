@@ -212,6 +212,31 @@ describe('on record', () => {
     expect(errors).toMatchObject([{ detail: 'Key (name)=(ann) already exists.' }, { detail: 'd', hint: 'h' }]);
   });
 
+  it.each([
+    [
+      'app',
+      `do $$begin raise notice 'of ann' using detail = 'd', hint = 'h';
+        for i in 2..120 loop raise warning 'no %', i; end loop; end$$`,
+    ],
+    ['masked', 'drop table if exists nosuch'],
+  ])(
+    'stand the notices that came with a statement, as the client got them, up to a hundred: %s',
+    async (connection, text) => {
+      const client = await open(connection);
+      client.send(query(text));
+      const got = (await client.until('Z')).filter(({ type }) => type === 'N').map(({ body }) => fields(body));
+      client.close();
+      expect(got).toHaveLength(connection === 'app' ? 120 : 1);
+      const lines = await sealedWith(text);
+      const notes = lines.filter(({ kind, note }) => kind === 'note' && note === 'notice').map((line) => line.fields);
+      const told = got.slice(0, 100).map(({ V, C, M, D, H, W }, at) => ({
+        ...{ operation: 1, severity: V, code: C, message: M, detail: D, hint: H, where: W },
+        ...(at === 99 ? { last: true } : {}),
+      }));
+      expect(notes).toEqual(JSON.parse(JSON.stringify(told)));
+    },
+  );
+
   it("a function's result by number counts against a budget, and fails the transaction that it is over it in", async () => {
     const client = await open('calls');
     const [found] = await stage.server.query("select 'pad'::regproc::oid::int as oid", 'app');

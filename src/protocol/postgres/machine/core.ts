@@ -66,6 +66,8 @@ export class Core {
   unsynced = false;
   /** Some of that is at the server: its clock of statement_timeout may run. */
   exposed = false;
+  /** Those on record that came while nothing ran. */
+  notices = 0;
   /** Bound and not executed yet. */
   readonly bound = new Set<Portal>();
   /** Counts the Syncs sent. */

@@ -84,6 +84,8 @@ export class Running {
   copy: CopyMasker | undefined;
   /** The recording has no room for the row of a COPY that was last looked at. */
   unkept = false;
+  /** Notices on record that came with it. */
+  notices = 0;
   /** A budget ends its result here: nothing more of it is sent, and this is said for it. */
   cut: Notice | undefined;
   /** Something of it was not sent because of that. */

@@ -1,9 +1,26 @@
-// What an error of the server ends: the operation that it is about and, in an extended query, everything up to Sync.
+// What an error of the server ends: the operation that it is about and, in an extended query, everything up to Sync; and what
+// is on record of what the server says.
 // Refuses to know: what the client is told of it.
 
 import type { Core } from './core.ts';
 import type { Expected, Running } from './expected.ts';
 import { Client, Target } from './states.ts';
+
+/** Notices of one statement, or of a session's own beside those, that are on record. */
+const NOTICES = 100;
+
+/** A notice may be of what is stored, as rows are. Not put on record again and again: a loop has as many as it likes. */
+export function recordNotice(core: Core, fields: ReadonlyMap<string, string>): void {
+  const running = core.queue.head?.running;
+  const counted = running ?? core;
+  if (counted.notices >= NOTICES) return;
+  counted.notices++;
+  core.session.note('notice', {
+    ...(running === undefined ? {} : { operation: running.id }),
+    ...{ severity: fields.get('V') ?? fields.get('S') ?? '', ...asTold(fields) },
+    ...(counted.notices === NOTICES ? { last: true } : {}),
+  });
+}
 
 /** It is the outcome of what ran, or was to run, and where it is no operation's, a note. `head`: undefined for one unasked. */
 export function recordError(core: Core, head: Expected | undefined, fields: ReadonlyMap<string, string>): void {

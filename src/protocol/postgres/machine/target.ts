@@ -15,12 +15,12 @@ import {
   transactionStatus,
   withoutPayload,
 } from '../wire/backend.ts';
-import { decodeFields, errorResponse } from '../wire/notice.ts';
+import { decodeFields, encodeFields, errorResponse } from '../wire/notice.ts';
 import { Back, backName, messageFormat } from '../wire/types.ts';
 import type { Core } from './core.ts';
 import { endCut, failTransaction } from './cuts.ts';
 import { type Expected, NOTHING_BOUND, type Running } from './expected.ts';
-import { recordError, skip } from './failed.ts';
+import { recordError, recordNotice, skip } from './failed.ts';
 import { NEVER } from './plans.ts';
 import { changes, isUtf8 } from './reading.ts';
 import { Rows } from './rows.ts';
@@ -337,20 +337,21 @@ export class TargetSide {
     const core = this.#core;
     if (type === Back.ParameterStatus) this.#parameter(buffer, start, end);
     const scrubs = this.#scrubs(core.queue.head);
-    if (type === Back.ErrorResponse) {
-      this.fatal = true;
+    if (type === Back.NoticeResponse || type === Back.ErrorResponse) {
       const fields = decodeFields(buffer, start, end);
-      recordError(core, undefined, scrubs ? scrub(fields) : fields);
+      const told = scrubs ? scrub(fields) : fields;
+      if (type === Back.NoticeResponse) recordNotice(core, told);
+      else {
+        this.fatal = true;
+        recordError(core, undefined, told);
+      }
+      if (scrubs) {
+        core.toClient.add(encodeFields(type, told));
+        return;
+      }
     }
-    if (scrubs && type === Back.NotificationResponse) {
-      core.toClient.add(withoutPayload(buffer, start, end));
-      return;
-    }
-    if (scrubs && (type === Back.NoticeResponse || type === Back.ErrorResponse)) {
-      core.toClient.add(scrubbed(type, decodeFields(buffer, start, end)));
-      return;
-    }
-    core.toClient.slice(buffer, start, end);
+    if (scrubs && type === Back.NotificationResponse) core.toClient.add(withoutPayload(buffer, start, end));
+    else core.toClient.slice(buffer, start, end);
   }
 
   /** Whether what the server says now may be of masked values. */
