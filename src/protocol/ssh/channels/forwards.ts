@@ -3,7 +3,6 @@
 // Where the gateway has a connection of its own for the place, the bytes become a session of that connection.
 // Refuses to know: what the bytes are, who decides.
 
-import { isUtf8 } from 'node:buffer';
 import { asHoopctlError, type HoopctlError } from '../../../core/errors.ts';
 import { canonicalHost } from '../../../core/hosts.ts';
 import {
@@ -15,11 +14,11 @@ import {
   type PlaceUse,
   type Session,
 } from '../../contract.ts';
-import { OpenFailure, SshReader } from '../wire/message.ts';
-import type { Channel, Kind, OpenRequest, Side } from './channel.ts';
+import { Message, OpenFailure, SshReader } from '../wire/message.ts';
+import type { Channel, Course, Kind, OpenRequest, Side } from './channel.ts';
 import { decided, factsOf, refusalText } from './decided.ts';
 import type { Endpoint } from './endpoint.ts';
-import { destination, type Listeners } from './listeners.ts';
+import { destination, isName, type Listeners, socketPlace } from './listeners.ts';
 
 export const UNSEEN = 'the bytes of a forwarding are not inspected';
 
@@ -78,11 +77,13 @@ export class Forwards {
     if (type === 'direct-tcpip') return 'tcp';
     if (type !== 'direct-streamlocal@openssh.com') return undefined;
     const path = SshReader.of(rest, type, 0).text();
+    const place = socketPlace(path);
+    if (place === undefined) return undefined;
     return {
       kind: 'forward',
       text: path,
       exact: digestOf(path),
-      facts: factsOf('forward-unix', [{ place: path, read: true, written: true }], UNSEEN),
+      facts: factsOf('forward-unix', [{ place, read: true, written: true }], UNSEEN),
     };
   }
 
@@ -120,6 +121,7 @@ export class Forwards {
     const reader = SshReader.of(rest, 'direct-tcpip', 0);
     const host = reader.text();
     const port = reader.uint32();
+    if (port > HIGHEST_PORT) return void forwarding.refuse(`hoopctl: ${port} is no port`);
     const ask = (neighbour: Neighbour | undefined) => {
       const facts = factsOf('forward', [placeOf(host, port)], neighbour === undefined ? UNSEEN : undefined);
       const exact = digestOf(host, String(port));
@@ -205,14 +207,26 @@ class Forwarding implements Kind {
     });
   }
 
-  fromClient(payload: Buffer): 'across' {
-    if (payload[0] === DATA) this.#up += payload.length - HEAD;
-    return 'across';
+  fromClient(payload: Buffer): Course {
+    // A client has nothing to say there.
+    if (payload[0] === Message.CHANNEL_EXTENDED_DATA) return 'done';
+    this.#up += carried(payload);
+    return this.#course('client', payload);
   }
 
-  fromTarget(payload: Buffer): 'across' {
-    if (payload[0] === DATA) this.#down += payload.length - HEAD;
-    return 'across';
+  fromTarget(payload: Buffer): Course {
+    this.#down += carried(payload);
+    return this.#course('target', payload);
+  }
+
+  /** These channels have no requests: none is passed on, so that none has an answer. */
+  #course(side: Side, payload: Buffer): Course {
+    if (payload[0] === Message.CHANNEL_SUCCESS || payload[0] === Message.CHANNEL_FAILURE) return 'done';
+    if (payload[0] !== Message.CHANNEL_REQUEST) return 'across';
+    const reader = SshReader.of(payload, 'CHANNEL_REQUEST', 5);
+    reader.text();
+    if (reader.boolean()) this.channel.legs[side]?.tell(Message.CHANNEL_FAILURE);
+    return 'done';
   }
 
   failed(text: string): void {
@@ -246,14 +260,22 @@ class Forwarding implements Kind {
   }
 }
 
-/** Whether the address or path that it begins with is text; one that has none is. */
+/** Whether the address or path that it begins with is a name; one that has none is. */
 function isNamed({ type, rest }: OpenRequest): boolean {
-  return rest.length === 0 || isUtf8(SshReader.of(rest, type, 0).blob());
+  return rest.length === 0 || isName(SshReader.of(rest, type, 0).blob());
 }
 
-/** CHANNEL_DATA: its number, the channel's, the length. */
-const DATA = 94;
+const HIGHEST_PORT = 65_535;
+
+/** CHANNEL_DATA: its number, the channel's, the length; CHANNEL_EXTENDED_DATA has its kind too. */
 const HEAD = 9;
+const EXTENDED_HEAD = 13;
+
+/** Bytes that a message carries. */
+function carried(payload: Buffer): number {
+  if (payload[0] === Message.CHANNEL_DATA) return payload.length - HEAD;
+  return payload[0] === Message.CHANNEL_EXTENDED_DATA ? payload.length - EXTENDED_HEAD : 0;
+}
 
 /** The address that it stands for, and how it was written: another spelling is no way around a rule. */
 export function placeOf(host: string, port: number): PlaceUse {

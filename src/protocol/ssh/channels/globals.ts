@@ -2,7 +2,6 @@
 // on or kept from the other side; everything else is refused by name. Answers go out in the order of the questions.
 // Refuses to know: channels, how a decision is made.
 
-import { isUtf8 } from 'node:buffer';
 import { limitExceeded } from '../../../core/limits.ts';
 import { digestOf, type Hold, type OperationId, type Session } from '../../contract.ts';
 import type { Limits } from '../limits.ts';
@@ -11,7 +10,7 @@ import { Message, message, SshReader } from '../wire/message.ts';
 import type { Side } from './channel.ts';
 import { decided, factsOf } from './decided.ts';
 import { UNSEEN } from './forwards.ts';
-import { type Listener, type Listeners, listening } from './listeners.ts';
+import { isName, type Listener, type Listeners, listening, socketPlace } from './listeners.ts';
 
 export interface GlobalsOptions {
   readonly session: Session;
@@ -89,7 +88,7 @@ export class Globals {
   #ofClient(name: string, rest: Buffer, answer: Answer): void {
     const { listeners, noMoreSessions } = this.#options;
     // What a place is called has to be text: rules are about its name.
-    if (PLACED.has(name) && !isUtf8(SshReader.of(rest, name, 0).blob())) {
+    if (PLACED.has(name) && !isPlaced(name, rest)) {
       this.#refused(name);
       answer(false);
       return;
@@ -152,7 +151,8 @@ export class Globals {
   #remote(asked: RemoteForward, answer: Answer, granted: (listener: Listener, told: Buffer) => string): void {
     const { session, guard } = this.#options;
     const { name, does, text } = asked;
-    const facts = factsOf(does, [{ place: text, read: true, written: true }], UNSEEN);
+    const place = does === 'forward-remote-unix' ? (socketPlace(text) ?? text) : text;
+    const facts = factsOf(does, [{ place, read: true, written: true }], UNSEEN);
     // The buffer is not ours to keep.
     const payload = requestOf(name, true, asked.rest);
     const hold = decided(session, guard, {
@@ -212,6 +212,12 @@ export class Globals {
       }
     };
   }
+}
+
+/** Whether rules can tell which place it is about. */
+function isPlaced(name: string, rest: Buffer): boolean {
+  const place = SshReader.of(rest, name, 0).blob();
+  return isName(place) && (!name.includes('streamlocal') || socketPlace(place.toString()) !== undefined);
 }
 
 function requestOf(name: string, wanted: boolean, rest: Buffer): Buffer {

@@ -1,6 +1,8 @@
 // What the host listens on for the client (`ssh -R`; RFC 4254 §7.1, OpenSSH's streamlocal-forward): only what was allowed
 // and granted is here, and only for that may the host open channels. Refuses to know: how it is asked for.
 
+import { isUtf8 } from 'node:buffer';
+import { posix } from 'node:path';
 import { canonicalHost, isWildcard } from '../../../core/hosts.ts';
 import type { Facts } from '../../contract.ts';
 
@@ -51,6 +53,17 @@ export class Listeners {
 /** `host:port`, an IPv6 address in brackets; every address is `*`. */
 export function destination(host: string, port: number): string {
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
+/** Whether it can be the name of a place, as rules know it: text, without the NUL at which a host would take it to end. */
+export function isName(bytes: Buffer): boolean {
+  return isUtf8(bytes) && !bytes.includes(0);
+}
+
+/** A socket's path in its usual spelling; undefined where `..` leads to what only the host knows. */
+export function socketPlace(path: string): string | undefined {
+  if (path.split('/').includes('..')) return undefined;
+  return path === '' ? '' : posix.normalize(path);
 }
 
 export function listening(address: string, port: number): string {

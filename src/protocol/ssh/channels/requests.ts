@@ -32,6 +32,11 @@ export function starting(how: Starting['how'], command: Buffer, limits: Limits, 
     const refused = `hoopctl: the command has ${command.length} bytes, over the limit of ${value} (${name})`;
     return { how, text: '', subsystem, parts: [], refused };
   }
+  if (command.includes(0)) {
+    // A host takes the text to end there, or drops it: it would run another one than was decided.
+    const refused = 'hoopctl: the command has a NUL byte in it, and is refused for that';
+    return { how, ...shownBytes(command), subsystem, parts: [], refused };
+  }
   const shown = how === 'shell' ? { text: 'shell' } : shownBytes(command);
   return { how, ...shown, subsystem, parts: [facts(how, shown.bytes === undefined ? shown.text : command, asks)] };
 }
