@@ -27,6 +27,8 @@ export interface Limits {
   readonly requests: Limit;
   /** Messages of one channel that wait while it is held: each key that is typed is one. */
   readonly heldMessages: Limit;
+  /** Bytes of its requests that do, which no window bounds. */
+  readonly heldBytes: Limit;
   /** From the start of a shell that asks before its commands to its first word. */
   readonly shellStart: Limit;
   /** A command's text. */
@@ -59,6 +61,7 @@ export const DEFAULT_LIMITS: Limits = {
   windows: limit('ssh_windows_bytes', 'bytes', 64 * MIB),
   requests: limit('ssh_waiting_requests', 'count', 100),
   heldMessages: limit('ssh_held_messages', 'count', 4096),
+  heldBytes: limit('ssh_held_request_bytes', 'bytes', 128 * 1024),
   shellStart: limit('ssh_shell_start_ms', 'ms', 30_000),
   command: limit('ssh_command_bytes', 'bytes', 1 * MIB),
   environment: limit('ssh_environment_bytes', 'bytes', 64 * 1024),

@@ -173,6 +173,16 @@ export class Channel implements Member {
     this.#leave();
   }
 
+  /** It ends from here, for the client with this exit status. */
+  cut(status: number): void {
+    const { client, target } = this.legs;
+    client?.tell(Message.CHANNEL_REQUEST, (out) => out.text('exit-status').boolean(false).uint32(status));
+    client?.eof();
+    client?.close();
+    target?.deafen();
+    target?.close();
+  }
+
   /** What its sides may send is for others to have. */
   giveBack(): void {
     for (const granted of Object.values(this.#granted)) this.#windows.give(granted);

@@ -1,23 +1,28 @@
 // Replies have to come in the order of their requests (RFC 4254 §4, §5.4): some are ours, some come from the other side.
 
+import { type Limit, limitExceeded } from '../../../core/limits.ts';
+
 export class Replies {
+  readonly #most: Limit;
   readonly #send: (success: boolean, payload: Buffer | undefined) => void;
   /** A verdict of ours, or undefined: the other side's. */
   readonly #due: (boolean | undefined)[] = [];
 
-  constructor(send: (success: boolean, payload: Buffer | undefined) => void) {
+  /** `most`: of those that are due. */
+  constructor(most: Limit, send: (success: boolean, payload: Buffer | undefined) => void) {
+    this.#most = most;
     this.#send = send;
   }
 
-  /** We answer this one. */
+  /** We answer this one. Throws limit_exceeded. */
   own(success: boolean): void {
-    this.#due.push(success);
+    this.#add(success);
     this.#flush();
   }
 
-  /** The other side will. */
+  /** The other side will. Throws limit_exceeded. */
   awaited(): void {
-    this.#due.push(undefined);
+    this.#add(undefined);
   }
 
   /** The other side did; false when nothing was asked of it. */
@@ -27,6 +32,11 @@ export class Replies {
     this.#send(success, payload);
     this.#flush();
     return true;
+  }
+
+  #add(verdict: boolean | undefined): void {
+    if (this.#due.length >= this.#most.value) throw limitExceeded(this.#most, this.#due.length + 1);
+    this.#due.push(verdict);
   }
 
   #flush(): void {

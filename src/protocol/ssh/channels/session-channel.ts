@@ -59,8 +59,8 @@ export class SessionChannel implements Kind {
     this.#config = config;
     this.#limits = limits;
     this.#around = new Surroundings(limits);
-    this.#early = new Early(limits.heldMessages);
-    this.#replies = new Replies((success) => {
+    this.#early = new Early(limits.heldMessages, limits.heldBytes);
+    this.#replies = new Replies(limits.heldMessages, (success) => {
       this.#channel.legs.client?.tell(success ? Message.CHANNEL_SUCCESS : Message.CHANNEL_FAILURE);
     });
   }
@@ -238,21 +238,23 @@ export class SessionChannel implements Kind {
       this.#around.give(name);
       this.onGiven?.(name);
       this.#forward(asked, wanted);
+      this.#replay(this.#early.goOn());
     };
-    if (!giveFeature(name, this.#session, this.#config, given)) this.#answer(wanted, false);
+    // What follows starts with it, and is answered after it.
+    this.#early.hold();
+    if (giveFeature(name, this.#session, this.#config, given)) return;
+    this.#answer(wanted, false);
+    this.#replay(this.#early.goOn());
   }
 
   #start(how: Starting['how'], command: Buffer, payload: Buffer, wanted: boolean): void {
     const begun = starting(how, command, this.#limits, this.#config.options.shell === 'commands');
     const objection = objectionTo(begun, this.#config, this.#terminal !== undefined);
-    if (objection !== undefined) {
-      this.#refuse(objection, wanted);
-      return;
-    }
     const kind = kindOf(begun, this.#config);
-    const way = passage(this.#session, this.#config, begun);
+    const way = objection === undefined ? passage(this.#session, this.#config, begun) : { refused: objection };
     if ('refused' in way) {
-      this.#session.note('refused', { request: begun.text.slice(0, 200), why: 'it cannot be masked' });
+      const why = objection?.[0] ?? 'it cannot be masked';
+      this.#session.note('refused', { request: begun.text.slice(0, 200), why });
       this.#refuse(way.refused, wanted);
       return;
     }
@@ -270,10 +272,11 @@ export class SessionChannel implements Kind {
     this.#hold = decision;
     this.say(decision.notice);
     decision.onNotice?.((lines) => this.say(lines));
-    void decision.settled.then((verdict) => {
+    const settled = (verdict: Verdict) => {
       this.#hold = undefined;
       if (this.#channel.legs.client?.closed !== true) this.#settled(verdict, kept, wanted, began);
-    });
+    };
+    void decision.settled.then((verdict) => this.guard(() => settled(verdict)));
   }
 
   /** Set by the relay: the client gives this to the host. */
@@ -355,7 +358,11 @@ export class SessionChannel implements Kind {
 
   /** The host has what was asked for: what came behind it may follow. */
   #begun(): void {
-    for (const message of this.#early.end()) this.onReplay?.(message);
+    this.#replay(this.#early.end());
+  }
+
+  #replay(waited: readonly Buffer[]): void {
+    for (const message of waited) this.onReplay?.(message);
   }
 
   /** A command that could not be run: its reason on stderr, exit status 126; the connection lives on. */
@@ -371,12 +378,7 @@ export class SessionChannel implements Kind {
     // Whatever the host says of it: that is not what the client got.
     this.#outcome = cutBy(refusal);
     this.say(lines);
-    const { client, target } = this.#channel.legs;
-    client?.tell(Message.CHANNEL_REQUEST, (out) => out.text('exit-status').boolean(false).uint32(REFUSED_EXIT));
-    client?.eof();
-    client?.close();
-    target?.deafen();
-    target?.close();
+    this.#channel.cut(REFUSED_EXIT);
   }
 
   /** What the host says of the command; true: not for the client. */
