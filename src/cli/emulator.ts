@@ -7,6 +7,8 @@ import type { TerminalSize } from '../session/output/terminal-size.ts';
 
 /** Whatever size a client said that it had. */
 const LARGEST = 500;
+/** What does something over and over (REP, IL, DL, SU, SD, CHT, CBT): the library does it so often, also two milliards of times. */
+const REPEATING = 'bLMSTIZ';
 /** Lines above the screen that are kept, for finding what a piece scrolled by. */
 const SCROLLBACK = 2000;
 
@@ -30,6 +32,10 @@ export class Emulator {
     };
     terminal.parser.registerCsiHandler({ prefix: '?', final: 'h' }, shows(true));
     terminal.parser.registerCsiHandler({ prefix: '?', final: 'l' }, shows(false));
+    // No program asks for more than a screen has; what does so asks the reader's machine to stand still.
+    for (const final of REPEATING) {
+      terminal.parser.registerCsiHandler({ final }, ([count]) => Number(count) > LARGEST);
+    }
     terminal.onLineFeed(() => {
       this.#fed += 1;
     });

@@ -52,6 +52,16 @@ it('takes no size that is too large, and begins anew with another operation', as
   expect(screen.texts()[0]).toBe('new');
 });
 
+it('does nothing over and over for longer than a screen is large', async () => {
+  const screen = await shown('a\u001b[3b\r\nb\u001b[2;1H\u001b[2L');
+  expect(screen.texts()).toEqual(['aaaa', '', '', 'b']);
+  for (const final of 'bLMSTIZ') await screen.show([{ at: 0, text: `\u001b[1;1Hc\u001b[501${final}` }]);
+  expect([screen.texts(), screen.cursor]).toEqual([['caaa', '', '', 'b'], { x: 1, y: 0 }]);
+  // Were it done, this would not end.
+  for (const final of 'bLMSTIZ') await screen.show([{ at: 0, text: `\u001b[2147483647${final}` }]);
+  expect(screen.texts()).toEqual(['caaa', '', '', 'b']);
+});
+
 it('gives wrapped lines as one, and those above the screen where asked', async () => {
   const screen = await shown(`first\r\n${'x'.repeat(25)}\r\n3\r\n4\r\n5`);
   expect(screen.texts()).toEqual(['xxxxx', '3', '4', '5']);
