@@ -5,7 +5,7 @@ import type { ReplayedOperation } from './replay.ts';
 
 /** What is different about an operation that both have; times are no difference. */
 export interface Difference {
-  readonly what: 'text' | 'verdict' | 'rule' | 'status' | 'error' | 'rows' | 'masked';
+  readonly what: 'text' | 'verdict' | 'rule' | 'status' | 'end' | 'error' | 'rows' | 'masked';
   readonly before: string;
   readonly after: string;
 }
@@ -68,6 +68,7 @@ function differencesOf(before: ReplayedOperation, after: ReplayedOperation): Dif
       verdict,
       rule: rule ?? 'none',
       status: each((part) => part.status),
+      end: each((part) => endOf(part.tag)),
       error: each((part) => part.error?.code),
       rows: each((part) => part.rows),
       masked: each((part) => part.masked.map(({ column }) => column).join(' ') || undefined),
@@ -77,6 +78,11 @@ function differencesOf(before: ReplayedOperation, after: ReplayedOperation): Dif
   return (Object.keys(was) as Difference['what'][])
     .filter((what) => was[what] !== is[what])
     .map((what) => ({ what, before: was[what], after: is[what] }));
+}
+
+/** How a command or a file ended; what else a tag says (sessions, bytes, rows) is different each time, or compared elsewhere. */
+function endOf(tag: string | undefined): string | undefined {
+  return /^(?:(?:exit|signal|status|sha256) \S+|refused|cut)$/.exec(tag ?? '')?.[0];
 }
 
 /**

@@ -16,7 +16,7 @@ export const command = define({
     { name: 'after', help: 'the session to compare with it', complete: 'sessions' },
   ],
   notes: `Operations are the same when their texts are, but for quoted strings, numbers and blanks. Of those that both have, the text,
-verdict, rule, outcome, number of rows and masked columns are compared; times are not.
+verdict, rule, outcome, exit code or signal, what a file held, number of rows and masked columns are compared; times are not.
 Exit codes: 0 no difference, 1 differences.`,
   run: async ({ before, after, all, identity, reason }, asked) => {
     const context = reasoned(asked, reason);

@@ -54,6 +54,21 @@ describe('two runs', () => {
     ]);
   });
 
+  it('show another exit code, signal or digest, and nothing of what a tag says besides', () => {
+    const part = { part: 0, columns: undefined, values: [], masked: [], status: 'ok', rows: 1, bytes: 1 };
+    const ended = (...tags: string[]) => {
+      const parts = tags.map((tag) => ({ ...part, tag, microseconds: 1, error: undefined }));
+      return operation('a', 1, { parts });
+    };
+    const differences = (before: string, after: string) =>
+      compareRuns([ended(before)], [ended(after)]).flatMap((step) => (step.in === 'both' ? step.differences : []));
+    expect(differences('exit 1', 'exit 2')).toEqual([{ what: 'end', before: 'exit 1', after: 'exit 2' }]);
+    expect(differences('exit 1', 'signal TERM')).toEqual([{ what: 'end', before: 'exit 1', after: 'signal TERM' }]);
+    expect(differences('sha256 aa', 'sha256 bb')).toHaveLength(1);
+    expect(differences('SELECT 1', 'SELECT 2')).toEqual([]);
+    expect(differences('session s-1 of db, 1 bytes up, 2 down', 'session s-2 of db, 3 bytes up, 4 down')).toEqual([]);
+  });
+
   it('keep every operation of both, in order, and as many pairs as there can be', () => {
     const texts = fc.array(fc.constantFrom('a', 'b', 'c', 'd'), { maxLength: 12 });
     fc.assert(
