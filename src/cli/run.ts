@@ -11,6 +11,7 @@ import { GLOBAL_OPTIONS } from './globals.ts';
 import type { Io } from './io.ts';
 import { renderError } from './render.ts';
 import type { Resolved } from './settings.ts';
+import { jsonLine } from './text.ts';
 
 const NOTES = `
 Every option can also be set in the environment (--ca-file as HOOPCTL_CA_FILE), in .hoopctl.yaml of the project
@@ -82,7 +83,7 @@ function makeContext(io: Io, globals: GlobalValues, paths: Context['paths'], giv
       api ??= context.access().then(async (opened) => (await import('./api.ts')).createApi(opened));
       return api;
     },
-    print: (value, text) => io.write(globals.json ? `${JSON.stringify(value)}\n` : text()),
+    print: (value, text) => io.write(globals.json ? jsonLine(value, io.terminal.stdout) : text()),
   };
   return context;
 }

@@ -10,6 +10,13 @@ export function printable(text: string): string {
   });
 }
 
+/** A value as a line of JSON; on a terminal with what would steer it escaped, which JSON itself does of ASCII alone. */
+export function jsonLine(value: unknown, terminal: boolean): string {
+  const json = JSON.stringify(value);
+  const escaped = (character: string) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
+  return `${terminal ? json.replace(UNRULY, escaped) : json}\n`;
+}
+
 /** Control characters, line separators and what turns the direction of writing. */
 const UNRULY = /[[\p{Cc}\p{Zl}\p{Zp}\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]--[\n\t]]/gv;
 

@@ -37,7 +37,8 @@ export class Timeline {
   }
 
   /** The text of one line, empty where it only adds to a later one. Ends with a newline. */
-  text(line: Line): string {
+  text(written: Line): string {
+    const line = tamed(written);
     switch (line.kind) {
       case 'open':
         return this.#open(line);
@@ -235,6 +236,15 @@ function unmasking({ state, masks, grant, until, why }: Line): string {
   return `${names} applies again: ${printable(String(why))}`;
 }
 
+/** Whoever changed a recording may have put anything anywhere. Its text is tamed where it is shown. */
+function tamed(line: Line): Line {
+  const unruly: [string, string][] = [];
+  for (const [key, value] of Object.entries(line)) {
+    if (key !== 'text' && typeof value === 'string' && printable(value) !== value) unruly.push([key, printable(value)]);
+  }
+  return unruly.length === 0 ? line : { ...line, ...Object.fromEntries(unruly) };
+}
+
 /** Operations that are named at the end. */
 const NAMED = 20;
 
@@ -261,6 +271,6 @@ function by(line: Line): string {
 
 function pairs(fields: unknown): string {
   return Object.entries((fields ?? {}) as Fields)
-    .map(([key, value]) => `${key}=${printable(String(value))}`)
+    .map(([key, value]) => printable(`${key}=${value}`))
     .join(' ');
 }

@@ -10,6 +10,7 @@ import { type Client, type Gateway, startGateway } from '../support/gateway.ts';
 import { describeWith } from '../support/needs.ts';
 import { eventually } from '../support/process.ts';
 import { sshConnectionTo } from '../support/ssh.ts';
+import { bytes, data, exec, RawSsh, request, string, uint32 } from '../support/ssh-raw.ts';
 import { type Sshd, startSshd } from '../support/sshd.ts';
 import { CTRL_C, onTerminal, rowsOf, type Terminal } from '../support/terminal.ts';
 
@@ -213,6 +214,29 @@ describeWith(['sshd', 'less', 'vim'], 'ssh: watching a live shell', () => {
     expect((await text.process.exited).code).toBe(0);
     expect(text.screen).toMatch(/ {4}\| last\r\n/);
     expect((await iris.runOk(['sessions', 'replay', id])).stdout).toContain('    | last\n');
+  });
+
+  it('is told which operations were not in what was played', async () => {
+    const connected = await alice.connect('host');
+    const client = await RawSsh.connect(connected.port);
+    const terminal = bytes(string('xterm'), ...[80, 24, 0, 0].map(uint32), string(''));
+    const first = (await client.open(1))!;
+    client.send(request(first, 'pty-req', terminal), request(first, 'exec', string('echo first-shown; read line')));
+    await client.next(94);
+    const second = await exec(client, 2, 'echo meanwhile');
+    expect(second.told).toBe('meanwhile\n');
+    client.send(data(first, '\n'));
+    await client.next(97);
+    client.destroy();
+    await connected.stop();
+    const { sessions } = await iris.json<{ sessions: { id: string }[] }>(['sessions', 'ls', '--connection', 'host']);
+    const player = sized(iris, WATCHER, ['sessions', 'replay', sessions[0]!.id, '--speed', '64']);
+    await player.waitFor(/ end /);
+    player.type('q');
+    expect((await player.process.exited).code).toBe(0);
+    expect(player.screen).toMatch(/not in what was played: #2; hoopctl sessions replay \S+ --text/);
+    expect(player.screen).toContain('first-shown');
+    expect(player.screen).not.toContain('meanwhile');
   });
 
   it('tells when the session ends, and of one that is over', async () => {

@@ -27,6 +27,9 @@ export class Scenes {
   readonly #terminals = new Map<unknown, TerminalSize>();
   readonly #decoders = new Map<unknown, StringDecoder>();
   #current: unknown;
+  /** Operations that were told of, and those of which something was not, as another was on the screen. */
+  readonly told = new Set<unknown>();
+  readonly missed = new Set<unknown>();
   /** Something had a terminal. */
   terminal = false;
 
@@ -64,9 +67,13 @@ export class Scenes {
     const begins = this.#current === undefined;
     if (begins) {
       this.#current = op;
+      this.told.add(op);
       this.#decoders.clear();
     }
-    if (op !== this.#current) return undefined;
+    if (op !== this.#current) {
+      this.missed.add(op);
+      return undefined;
+    }
     const decoder = this.#decoders.get(stream) ?? new StringDecoder('utf8');
     this.#decoders.set(stream, decoder);
     const text = decoder.write(decodeBytes(line));

@@ -1,11 +1,18 @@
 // Tables, times and sizes for people.
 
 import { describe, expect, it } from 'vitest';
-import { byteSize, facts, oneLine, plural, printable, relativeTime, table } from '../../../src/cli/text.ts';
+import { byteSize, facts, jsonLine, oneLine, plural, printable, relativeTime, table } from '../../../src/cli/text.ts';
 
 describe('text', () => {
   it('makes control characters visible and keeps what is text', () => {
     expect(printable('a\tb\nc\u001b[1mü\u0000\u2028')).toBe('a\tb\nc\\x1b[1mü\\x00\\u2028');
+  });
+
+  it('writes JSON for a terminal with what would steer it escaped, and the same value', () => {
+    const value = { text: 'a\u001b]52;c;eA==\u0007\u009d0;t\u009c\u007f\u202e\n\tü' };
+    expect(jsonLine(value, true)).toBe('{"text":"a\\u001b]52;c;eA==\\u0007\\u009d0;t\\u009c\\u007f\\u202e\\n\\tü"}\n');
+    expect(JSON.parse(jsonLine(value, true))).toEqual(value);
+    expect(jsonLine(value, false)).toBe(`${JSON.stringify(value)}\n`);
   });
 
   it('puts on one line and cuts', () => {

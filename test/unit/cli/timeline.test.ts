@@ -173,4 +173,15 @@ TIME #1 → no outcome, 2 rows kept
     expect(text).not.toMatch(/[^\P{Cc}\n]|\u202e/u);
     expect(text).toContain('x\\x1b]0;title\\x07\\u202ey');
   });
+
+  it('lets nothing of a line steer a terminal, whichever member it is in', () => {
+    const steering = '\u001b]52;c;eA==\u0007';
+    const lines = ['open', 'intent', 'review', 'unmask', 'result', 'note', 'policy', 'end', 'seal'].map((kind) => ({
+      ...{ kind, op: steering, at: `${at}${steering}`, state: steering, review: steering, verdict: steering },
+      ...{ code: steering, grant: steering, masks: [steering], until: steering, version: steering, text: steering },
+      ...{ principal: { subject: steering }, status: steering, interrupted: steering, rule: steering, by: steering },
+      ...{ note: steering, fields: { [steering]: steering }, why: steering, message: steering },
+    }));
+    expect(shown(lines)).not.toMatch(/(?!\n)\p{Cc}/u);
+  });
 });

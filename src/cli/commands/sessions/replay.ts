@@ -13,7 +13,7 @@ import { type Paint, painter } from '../../paint.ts';
 import type { Frame } from '../../player.ts';
 import { READING_OPTION, reasoned } from '../../reading.ts';
 import { canDraw } from '../../stage.ts';
-import { plural } from '../../text.ts';
+import { jsonLine, plural } from '../../text.ts';
 import { Timeline } from '../../timeline.ts';
 
 export const command = define({
@@ -63,6 +63,9 @@ written.`,
 /** Kinds of lines that something is shown by, or by which it is known that nothing will be. */
 const SHOWING = new Set(['data', 'rows', 'result', 'end']);
 
+/** Operations that are named at most. */
+const NAMED = 10;
+
 /** What becomes of the lines: printed as they come, or kept to be played. */
 class Output {
   readonly #context: Context;
@@ -70,6 +73,9 @@ class Output {
   readonly #scenes: Scenes;
   readonly #played: Scene[] = [];
   readonly #frames: Frame[] = [];
+  /** Operations that a client asked for. */
+  readonly #asked = new Set<number>();
+  readonly #only: number | undefined;
   /** Until the way is known. */
   #waiting: Line[] = [];
   #way: 'text' | 'play' | undefined;
@@ -82,6 +88,7 @@ class Output {
     this.#context = context;
     this.#rows = options.rows;
     this.#way = options.way;
+    this.#only = options.only;
     this.#scenes = new Scenes(options.only);
   }
 
@@ -113,7 +120,21 @@ class Output {
     }
     const { playScreen } = await import('../../screen-player.ts');
     const how = await playScreen(context.io, { scenes: this.#played, title: id, speed, signal: context.signal });
+    const rest = this.#unplayed();
+    if (rest !== '') context.io.say(`not in what was played: ${rest}; hoopctl sessions replay ${id} --text`);
     return how === 'quit' ? 0 : exitCodeOfSignal('SIGINT');
+  }
+
+  /** What a screen does not show: files, forwardings, and what went on beside it. */
+  #unplayed(): string {
+    const { told, missed } = this.#scenes;
+    if (this.#only !== undefined) return '';
+    const rest = [...this.#asked].filter((op) => !told.has(op) || missed.has(op));
+    const more = rest.length > NAMED ? ` and ${rest.length - NAMED} more` : '';
+    return `${rest
+      .slice(0, NAMED)
+      .map((op) => `#${op}`)
+      .join(', ')}${more}`;
   }
 
   async #take(lines: readonly Line[], way: 'text' | 'play'): Promise<void> {
@@ -123,10 +144,11 @@ class Output {
     this.#timeline ??= new Timeline({ paint, width, rows: this.#rows });
     const timeline = this.#timeline;
     if (way === 'text') {
-      await io.write(lines.map((line) => (json ? `${JSON.stringify(line)}\n` : timeline.text(line))).join(''));
+      await io.write(lines.map((line) => (json ? jsonLine(line, io.terminal.stdout) : timeline.text(line))).join(''));
       return;
     }
     for (const line of lines) {
+      if (line.kind === 'intent' && line.how !== 'command') this.#asked.add(Number(line.op));
       const scene = this.#scenes.line(line);
       if (scene !== undefined) this.#played.push(scene);
       this.#frames.push({ at: Date.parse(line.at), text: timeline.text(line), operation: line.kind === 'intent' });

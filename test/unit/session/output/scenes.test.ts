@@ -49,3 +49,9 @@ it('is what one terminal was told after the other, with its sizes', () => {
   ]);
   expect(played(lines, 2).map(({ text }) => text)).toEqual(['of another, meanwhile', '', 'x\r\ny\r\n']);
 });
+
+it('knows which operations it told of, and of which something came while another was on the screen', () => {
+  const scenes = new Scenes();
+  for (const one of [out(1, 'a'), out(2, 'b'), line('result', { op: 1 }), out(3, 'c'), out(2, 'd')]) scenes.line(one);
+  expect([[...scenes.told], [...scenes.missed]]).toEqual([[1, 3], [2]]);
+});
