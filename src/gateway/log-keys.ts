@@ -31,6 +31,8 @@ interface Stored {
   /** vkeys of those that signed before it. */
   readonly before: readonly string[];
   readonly endorsement?: string;
+  /** What each of them said of the one after it, oldest first; of those that versions before this made, not. */
+  readonly vouched?: readonly string[];
 }
 
 interface Signed {
@@ -81,6 +83,10 @@ export class LogKeyFile implements LogKeys {
     return this.#stored.endorsement;
   }
 
+  get vouched(): readonly string[] {
+    return this.#stored.vouched ?? [];
+  }
+
   async signing(head: TreeHead): Promise<void> {
     const signed: Signed = { origin: this.origin, size: head.size, root: head.root.toString('base64') };
     await putFile(this.#signedPath, Buffer.from(json(signed)));
@@ -90,9 +96,11 @@ export class LogKeyFile implements LogKeys {
   async rotate(): Promise<void> {
     const { origin, before } = this.#stored;
     const seed = newSeed();
+    const { vouched } = this;
     const next = formatVkey(signerFor({ origin, seed }).verifier);
     const endorsement = signNote(endorsementText(origin, next), [this.#signer]);
-    await this.#keep({ origin, seed, before: [...before, formatVkey(this.#signer.verifier)], endorsement });
+    const signed = [...before, formatVkey(this.#signer.verifier)];
+    await this.#keep({ origin, seed, before: signed, endorsement, vouched: [...vouched, endorsement] });
   }
 
   async endorsed(): Promise<void> {

@@ -121,6 +121,21 @@ export class SessionOpener {
     return { session, target, neighbour };
   }
 
+  /** What cannot be begun is on record as let in: why there is no recording has to be as well. */
+  #begun(session: string, connection: string, options: Parameters<typeof createSession>[0]): GatewaySession {
+    try {
+      return createSession(options);
+    } catch (thrown) {
+      const { message } = asHoopctlError(thrown);
+      try {
+        this.#parts.audit.append('failure', { what: 'recording not begun', session, connection, message });
+      } catch {
+        // The log's disk may be the same; it has told so itself.
+      }
+      throw thrown;
+    }
+  }
+
   /** Live and on record; only the list does not know it yet. Nothing is awaited here, so that no revocation can pass by. */
   #create(
     request: SessionRequest,
@@ -134,7 +149,7 @@ export class SessionOpener {
     const id = newSessionId(parts.clock.now());
     const fields = { connection: name, principal, client, via, reason, run, through };
     parts.audit.append('access', { verdict: 'allow', session: id, grant: grant?.id, ...fields });
-    const session = createSession({
+    const session = this.#begun(id, name, {
       id,
       principal,
       connection: { name, protocol: protocol.name, labels },

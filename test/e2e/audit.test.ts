@@ -94,6 +94,9 @@ it('a witness cosigns what only grew, over kills and changed keys; a log that wa
   const next = (await admin.runOk(['admin', 'log', 'rotate'])).stdout.trim();
   expect(next).not.toBe(vkey);
   await stage.alice.runOk(['exec', ...psql('select 2')]);
+  // A receipt stands for itself, by the key that was pinned before there was another one.
+  const later = readdirSync(join(stage.alice.home, 'receipts')).sort().at(-1)!;
+  await verify([join(stage.alice.home, 'receipts', later), '--key', vkey]);
   await auditor.runOk([...witness, '--submit']);
   const found = await verify([stage.gateway.data, '--key', vkey, '--since', kept, '--witness', own]);
   expect(found.problems).toEqual([]);

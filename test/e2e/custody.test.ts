@@ -2,15 +2,15 @@
 // a copy is proven again before the last other one goes, and one that is damaged holds up no other.
 
 import { randomBytes } from 'node:crypto';
-import { rmSync, writeFileSync } from 'node:fs';
+import { renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { newIdentity } from '../../src/session/recorder/age/keys.ts';
-import type { Client } from '../support/gateway.ts';
+import { type Client, hoopctl } from '../support/gateway.ts';
 import { logEntries } from '../support/log.ts';
 import { BUCKET, ObjectServer } from '../support/object-server.ts';
-import { contentsUnder, eventually, filesUnder } from '../support/process.ts';
+import { contentsUnder, copyUnder, eventually, filesUnder, temporaryDirectory } from '../support/process.ts';
 import { connectionTo, type Stage, startStage } from '../support/stage.ts';
 
 const SLOW = { timeout: 120_000 };
@@ -162,6 +162,36 @@ describe('recordings', () => {
       ]);
       expect(await whereIs(id)).toBe('both');
     }
+  });
+
+  it('that are removed before they are sealed, or could not be begun, are missed by who checks', SLOW, async () => {
+    await restart();
+    await using connected = await stage.alice.connect('app');
+    const client = new pg.Client({ host: '127.0.0.1', port: connected.port, user: 'any', database: 'app' });
+    client.on('error', () => {});
+    await client.connect();
+    await client.query('select 1');
+    const { sessions } = await admin.json<{ sessions: (Item & { state: string })[] }>(['sessions', 'ls']);
+    const { id } = sessions.find(({ state }) => state === 'open')!;
+    await stage.gateway.stop('SIGKILL');
+    const copy = temporaryDirectory('killed');
+    copyUnder(stage.gateway.data, copy);
+    for (const name of localOf(id)) rmSync(join(copy, 'recordings', name), { force: true });
+    const { stdout } = await hoopctl(['audit', 'verify', copy]);
+    expect(stdout).toMatch(
+      new RegExp(`session ${id} was let in \\(entry \\d+\\) and has neither a seal nor a recording`),
+    );
+
+    await stage.gateway.start();
+    const year = join(stage.gateway.recordings, String(new Date().getUTCFullYear()));
+    renameSync(year, `${year}.away`);
+    writeFileSync(year, '');
+    expect((await stage.alice.exec('app', ['psql', '-c', 'select 1'])).code).not.toBe(0);
+    rmSync(year);
+    renameSync(`${year}.away`, year);
+    await eventually('it is on record', async () =>
+      (await logEntries(stage.gateway.data)).some(({ fields }) => fields.what === 'recording not begun'),
+    );
   });
 
   it('go from what sessions committed together, while another of them goes on', SLOW, async () => {

@@ -64,6 +64,9 @@ describeWith(['psql'], 'sessions search', () => {
     expect(shown.stdout).toMatch(/#1 +alice@example.com +app +deny .*truncate customers/);
     expect((await eve.runOk(['sessions', 'search', 'nothing-like-it'])).stdout).toBe('nothing found\n');
     expect((await eve.run(['sessions', 'search', '--rows', 'many'])).stderr).toContain('expected such as >10');
+    expect(await eve.run(['sessions', 'search', '--', '--', '= *'])).toMatchObject({
+      ...{ code: 2, stdout: '', stderr: expect.stringContaining("'-- = *' has no word to search for") },
+    });
   });
 
   it('says so where the index is behind the record, and finds everything as soon as it is not', {

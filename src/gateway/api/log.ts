@@ -120,6 +120,10 @@ function receipt(parts: Parts): Route {
       lines: z.int(),
       origin: z.string(),
       vkey: z.string(),
+      vouched: z
+        .array(z.string())
+        .optional()
+        .describe('How keys before it vouched for it: signed notes, oldest first.'),
       index: z.int(),
       proof: z.string().describe('C2SP tlog-proof.'),
     }),
@@ -139,7 +143,7 @@ function receipt(parts: Parts): Route {
         await Promise.race([log.covered(entry.index + 1), late]);
       }
       const { proof } = await proveEntry(log.files, entry.index);
-      return receiptOf(entry, proof, log.origin, signerOf(log.vkeys, proof));
+      return receiptOf(entry, proof, log.origin, signerOf(log.vkeys, proof), log.vouched);
     },
   });
 }

@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { parseDuration } from '../../core/clock.ts';
 import { userError } from '../../core/errors.ts';
 import type { NumberRange, SearchQuery } from '../../session/search/operation.ts';
+import { wordsOf } from '../../session/search/tokens.ts';
 import type { Parts } from '../parts.ts';
 import { recordReading } from './reading.ts';
 import { type Route, route } from './route.ts';
@@ -99,6 +100,10 @@ function fieldsOf({ words, since, until, rows, duration, before, ...rest }: z.ou
   }
   if (since !== undefined && until !== undefined && Date.parse(since) >= Date.parse(until)) {
     throw userError('usage', 'since is not before until: there is nothing between them');
+  }
+  // As no word it would find everything.
+  if (words.trim() !== '' && wordsOf(words).length === 0) {
+    throw userError('usage', `'${words}' has no word to search for: words are of letters, digits and "_"`);
   }
   return given({
     ...rest,

@@ -236,8 +236,9 @@ export class Shipper {
     const object = addressOf(there, lost);
     log.error({ session: id, object }, `the recording of ${id} is gone from object storage, and goes there again`);
     if (!this.#append('failure', { what: 'recording is gone from object storage', session: id, object })) return;
-    shelf.again(id);
+    // In this order: a kill between the two is found out once more.
     await store.setStored(id, undefined);
+    shelf.again(id);
   }
 
   /** Until the next start: it must not hold up the others. */

@@ -86,6 +86,9 @@ const DOES: Readonly<Record<string, readonly [number, string]>> = {
   delete: [7, 'Delete'],
   truncate: [7, 'Delete'],
   drop: [7, 'Delete'],
+  alter: [2, 'Update'],
+  merge: [2, 'Update'],
+  ...Object.fromEntries(['grant', 'revoke', 'set-role', 'call', 'do-block', 'load'].map((word) => [word, other(word)])),
 };
 
 function datastoreActivity({ kind, fields }: ExportEvent): readonly [number, string] {
@@ -119,7 +122,9 @@ function api(event: ExportEvent, gist: Gist): Class {
   return { category: [6, 'Application Activity'], class: [6003, 'API Activity'], activity, more };
 }
 
-const other = (word: string) => [99, word] as const;
+function other(word: string): readonly [99, string] {
+  return [99, word];
+}
 
 /** The same for a statement and its result. */
 function correlation({ session, operation }: Gist): string {

@@ -6,7 +6,7 @@ import { type ExportEvent, gistOf } from './event.ts';
 export interface Selection {
   /** `*`, `log.*`, `session.intent`, …; empty: all. */
   readonly kinds: readonly string[];
-  /** All of them, of a session's connection. The log's entries pass. */
+  /** All of them, of a session's connection. The log's entries pass, and that a recording is missing of which they are not known. */
   readonly labels: Readonly<Record<string, string>>;
   /** Names one of them, whatever it is from; left out or empty: all. */
   readonly connections?: readonly string[];
@@ -24,9 +24,10 @@ export function selects(selection: Selection, event: ExportEvent): boolean {
   return labelled(labels, event) && names(selection, event);
 }
 
-function labelled(labels: Selection['labels'], { from, opening }: ExportEvent): boolean {
+function labelled(labels: Selection['labels'], { from, kind, opening }: ExportEvent): boolean {
   const wanted = Object.entries(labels);
-  if (wanted.length === 0 || from === 'log') return true;
+  // That a recording is not there must not go unsaid because it is not there to say what its labels were.
+  if (wanted.length === 0 || from === 'log' || (kind === 'missing' && opening === undefined)) return true;
   const has = opening?.labels as Readonly<Record<string, string>> | undefined;
   return wanted.every(([key, value]) => has?.[key] === value);
 }

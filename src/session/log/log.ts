@@ -77,6 +77,11 @@ export class MerkleLog implements AuditLog, LogReader {
     return this.#options.keys.verifiers.map(formatVkey);
   }
 
+  /** By which each of them vouched for the next: notes. */
+  get vouched(): readonly string[] {
+    return this.#options.keys.vouched;
+  }
+
   get origin(): string {
     return this.#options.keys.origin;
   }

@@ -58,6 +58,8 @@ export interface Receipt {
   /** Of the log. */
   readonly origin: string;
   readonly vkey: string;
+  /** Where the log's key was another one before: how those before it vouched for it, notes, oldest first. */
+  readonly vouched?: string[];
   readonly index: number;
   /** A tlog-proof of the entry that says it. */
   readonly proof: string;
@@ -71,9 +73,10 @@ export function parseReceipt(text: string): Receipt | undefined {
   } catch {
     return undefined;
   }
-  const { receipt, session, digest, lines, origin, vkey, index, proof } = value;
+  const { receipt, session, digest, lines, origin, vkey, vouched = [], index, proof } = value;
   const texts = [session, digest, origin, vkey, proof].every((one) => typeof one === 'string');
-  return receipt === 1 && texts && Number.isSafeInteger(lines) && Number.isSafeInteger(index)
+  const notes = Array.isArray(vouched) && vouched.every((one) => typeof one === 'string');
+  return receipt === 1 && texts && notes && Number.isSafeInteger(lines) && Number.isSafeInteger(index)
     ? (value as Receipt)
     : undefined;
 }

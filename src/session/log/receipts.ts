@@ -71,10 +71,17 @@ export async function proveEntry(source: LogSource, index: number): Promise<{ en
   return { entry, proof: formatProof(entry, index, await inclusionPath(source, index, size), text) };
 }
 
-/** What a user keeps of a session. `vkey`: of the key that signed the checkpoint of the proof. */
-export function receiptOf(entry: LogEntry, proof: string, origin: string, vkey: string): Receipt {
+/** What a user keeps of a session. `vkey`: of the key that signed the checkpoint of the proof; `vouched`: as in the receipt. */
+export function receiptOf(
+  entry: LogEntry,
+  proof: string,
+  origin: string,
+  vkey: string,
+  vouched: readonly string[] = [],
+): Receipt {
   const { session, digest, lines } = entry.fields as { session: string; digest: string; lines: number };
-  return { receipt: 1, session, digest, lines, origin, vkey, index: entry.index, proof };
+  const before = vouched.length === 0 ? {} : { vouched: [...vouched] };
+  return { receipt: 1, session, digest, lines, origin, vkey, ...before, index: entry.index, proof };
 }
 
 /** Whether the note is a checkpoint by one of the log's keys, cosigned by one of the witnesses. */

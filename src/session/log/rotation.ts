@@ -15,6 +15,15 @@ export interface KeyChange {
   readonly key: VerifierKey;
 }
 
+/** The key that a note vouches for by the word of that one; undefined: it does not. */
+export function vouchedFor(text: string, origin: string, by: VerifierKey): VerifierKey | undefined {
+  const note = parseNote(text);
+  const vkey = note?.text.split('\n')[2] ?? '';
+  const key = parseVkey(vkey);
+  if (note === undefined || key === undefined || key.name !== origin || by.name !== origin) return undefined;
+  return note.text === endorsementText(origin, vkey) && signatureBy(note, by) === 'valid' ? key : undefined;
+}
+
 /** The key that an entry brings in: the first one, or one that the key before vouches for. `wrong`: it claims to, and does not. */
 export function keyOf(
   entry: LogEntry,
@@ -30,9 +39,7 @@ export function keyOf(
       : 'wrong';
   }
   if (fields.what !== 'key') return undefined;
-  const note = typeof fields.endorsement === 'string' ? parseNote(fields.endorsement) : undefined;
-  const key = parseVkey(note?.text.split('\n')[2] ?? '');
-  if (note === undefined || key === undefined || before === undefined || key.name !== origin) return 'wrong';
-  const said = note.text === endorsementText(origin, note.text.split('\n')[2]!);
-  return said && signatureBy(note, before) === 'valid' ? { index, key } : 'wrong';
+  if (typeof fields.endorsement !== 'string' || before === undefined) return 'wrong';
+  const key = vouchedFor(fields.endorsement, origin, before);
+  return key === undefined ? 'wrong' : { index, key };
 }

@@ -49,6 +49,8 @@ export interface LogKeys {
   readonly signed: TreeHead | undefined;
   /** By a key that signs no more, for the one that does: an entry of the log has to say so. Undefined once one does. */
   readonly endorsement: string | undefined;
+  /** Notes by which each key under this origin, as far as they were kept, vouched for the next one; oldest first. */
+  readonly vouched: readonly string[];
   /** Durable when it resolves: called before a checkpoint is signed, so that no second tree of that size ever is. */
   signing(head: TreeHead): Promise<void>;
   /** A new key under the same origin, with its endorsement. */

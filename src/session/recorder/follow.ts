@@ -172,10 +172,12 @@ export function begins({ kind, fields }: LogEntry): boolean {
   return kind === 'access' && fields.verdict === 'allow';
 }
 
+const NO_RECORDING: ReadonlySet<unknown> = new Set(['recording missing at start', 'recording not begun']);
+
 /** Sealed, by the session or by the salvage, or out of the way for good. */
 export function ends({ kind, fields }: Pick<RecordEvent, 'kind' | 'fields'>): boolean {
   return (
     (kind === 'recording' && (fields.what === undefined || fields.salvaged !== undefined)) ||
-    (kind === 'failure' && (fields.salvaged === 'quarantined' || fields.what === 'recording missing at start'))
+    (kind === 'failure' && (fields.salvaged === 'quarantined' || NO_RECORDING.has(fields.what)))
   );
 }

@@ -35,7 +35,13 @@ export class Journal {
     this.#fd ??= this.#open();
     const bytes = Buffer.concat(records.flatMap(({ file, at, bytes }) => [head(file, at, bytes), bytes]));
     appendWhole(this.#files, this.#fd, bytes, this.#length);
-    this.#files.datasync(this.#fd);
+    try {
+      this.#files.datasync(this.#fd);
+    } catch (thrown) {
+      // Otherwise a start would put into files what nobody was told is there.
+      this.#files.truncate(this.#fd, this.#length);
+      throw thrown;
+    }
     this.#length += bytes.length;
   }
 

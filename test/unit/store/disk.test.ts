@@ -1,7 +1,7 @@
 // The disk under the recordings: what survives a loss of power, marks, a directory that goes away, compression.
 
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, rmSync, statSync, truncateSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, truncateSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -14,6 +14,7 @@ import { DEFAULT_RECORDING, Recorder, type RecordingPolicy } from '../../../src/
 import { salvage } from '../../../src/session/recorder/salvage.ts';
 import { readRecording } from '../../../src/session/recorder/stored.ts';
 import { verify } from '../../../src/session/recorder/verify.ts';
+import { Journal, readJournal } from '../../../src/store/disk/journal.ts';
 import type { DirectoryTarget } from '../../../src/store/disk/target.ts';
 import { nodeFiles } from '../../../src/store/node-files.ts';
 import { RecordingDirectory, type RecordingDirectoryOptions } from '../../../src/store/recordings.ts';
@@ -183,6 +184,26 @@ describe('synced', () => {
     }
     expect(await sink.unfinished()).toEqual([]);
   });
+});
+
+it('what could not be committed together is not in the journal', () => {
+  mkdirSync(root, { recursive: true });
+  const path = join(root, 'journal');
+  let fails = false;
+  const datasync = (fd: number) => {
+    if (fails) throw Object.assign(new Error('EIO: no'), { code: 'EIO' });
+    nodeFiles.datasync(fd);
+  };
+  const journal = new Journal({ ...nodeFiles, datasync }, path);
+  const record = (file: string) => ({ file, at: 0, bytes: Buffer.from(`{"of":"${file}"}\n`) });
+  const files = () => [...readJournal(path)].map(({ file }) => file);
+  journal.commit([record('a')]);
+  fails = true;
+  expect(() => journal.commit([record('b')])).toThrow('EIO');
+  expect(files()).toEqual(['a']);
+  fails = false;
+  journal.commit([record('c')]);
+  expect([files(), journal.length]).toEqual([['a', 'c'], statSync(path).size]);
 });
 
 describe('a disk that gets full', () => {

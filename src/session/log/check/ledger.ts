@@ -45,6 +45,8 @@ export interface RecordingsHere {
 
 /** How long after it was taken an entry that excuses something may be under no checkpoint: that comes within a second. */
 const MOMENT_MS = 60_000;
+/** A disk that was full for a night lets in many that cannot be recorded. */
+const MOST_TOLD = 50;
 
 export class Ledger {
   readonly #sealed = new Map<string, Sealed[]>();
@@ -56,6 +58,10 @@ export class Ledger {
   readonly #erased = new Map<string, Purged>();
   /** Moved out of the way as damaged, and told so. */
   readonly #quarantined = new Map<string, string>();
+  /** Sessions that were let in, and where. */
+  readonly #letIn = new Map<string, string>();
+  /** What a failure says of a recording that there may not be. */
+  readonly #failed = new Map<string, string>();
   /** Gone by the word of an entry that nobody signed. */
   readonly #unsigned = new Map<string, string>();
 
@@ -90,6 +96,9 @@ export class Ledger {
       this.#going.delete(session);
       this.#keysGoing.delete(session);
     } else if (kind === 'failure' && fields.salvaged === 'quarantined') this.#quarantined.set(session, where);
+    else if (kind === 'failure' && typeof fields.what === 'string')
+      this.#failed.set(session, `${where}: ${fields.what}`);
+    else if (kind === 'access' && fields.verdict === 'allow') this.#letIn.set(session, where);
   }
 
   /**
@@ -145,6 +154,21 @@ export class Ledger {
         findings.problem('recording_missing', session, message + instead + this.#byNobody(session));
       }
     }
+    this.#tellUnsealed(seen, here, findings);
+  }
+
+  /** A recording that goes before it is sealed is in no seal: that its session was let in is all that is left of it. */
+  #tellUnsealed(seen: ReadonlyMap<string, string>, here: RecordingsHere, findings: Findings): void {
+    let more = 0;
+    for (const [session, where] of this.#letIn) {
+      if (this.#sealed.has(session) || this.#purged.has(session) || seen.has(session)) continue;
+      if (this.#quarantined.has(session) || here.has(session) === true) continue;
+      more += 1;
+      if (more > MOST_TOLD) continue;
+      const why = this.#failed.get(session) ?? 'nothing says why: it ended before it was recorded, or that was removed';
+      findings.note(`session ${session} was let in (${where}) and has neither a seal nor a recording here (${why})`);
+    }
+    if (more > MOST_TOLD) findings.note(`and so it is with ${more - MOST_TOLD} more sessions`);
   }
 
   #compareOne(one: CheckedRecording, here: RecordingsHere, seen: Map<string, string>, findings: Findings): void {

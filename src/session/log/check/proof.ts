@@ -7,6 +7,7 @@ import { parseEntry } from '../entry.ts';
 import { leafHash, rootOfInclusion } from '../merkle.ts';
 import { formatVkey, parseVkey, signatureBy, type VerifierKey } from '../note.ts';
 import { type Proof, parseProof, type Receipt } from '../proof.ts';
+import { vouchedFor } from '../rotation.ts';
 import type { Findings } from './findings.ts';
 import { checkWitnesses, namesOf, type Trust } from './trust.ts';
 
@@ -57,6 +58,17 @@ function checkSignedBy({ checkpoint }: Proof, name: string, keys: readonly Verif
   return false;
 }
 
+/** Keys that came after those, each by the word of one before it. */
+function vouchedBy(keys: readonly VerifierKey[], { origin, vouched = [] }: Receipt): VerifierKey[] {
+  const found: VerifierKey[] = [];
+  for (const note of vouched) {
+    const by = [...keys, ...found];
+    const next = by.map((key) => vouchedFor(note, origin, key)).find((key) => key !== undefined);
+    if (next !== undefined) found.push(next);
+  }
+  return found;
+}
+
 /** `recording`: what its own chain and seal say, where it is at hand. Without keys the receipt's own word is taken for the log's. */
 export function checkReceipt(
   receipt: Receipt,
@@ -72,7 +84,8 @@ export function checkReceipt(
     return;
   }
   if (!pinned) findings.note(`no --key was given: the receipt's own word is taken for the log's key ${receipt.vkey}`);
-  const entry = checkProof(receipt.proof, name, pinned ? trust : { ...trust, keys: [own!] }, findings);
+  const keys = pinned ? [...trust.keys, ...vouchedBy(trust.keys, receipt)] : [own!];
+  const entry = checkProof(receipt.proof, name, { ...trust, keys }, findings);
   if (entry === undefined) return;
   const { session, digest, lines } = entry.fields;
   const fits =

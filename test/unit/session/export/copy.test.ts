@@ -1,5 +1,9 @@
+import { rmSync } from 'node:fs';
 import { afterEach, beforeEach, expect, it } from 'vitest';
+import { Openings } from '../../../../src/session/export/openings.ts';
+import { selects } from '../../../../src/session/export/select.ts';
 import { type CopyFormat, copyOf } from '../../../../src/session/export/stream.ts';
+import { Follower } from '../../../../src/session/recorder/follow.ts';
 import { RECORD_TIME, type Written, writeRecord } from '../../../support/record.ts';
 
 let record: Written;
@@ -67,6 +71,25 @@ it('has each line once, also of a session that only a later start seals', async 
   expect(new Set(ids).size).toBe(ids.length);
   // Two entries of its own, the start and the log's first; open, two statements, end and seal.
   expect(ids).toHaveLength(9);
+});
+
+it('says that a recording is missing also to who wants sessions of some labels', async () => {
+  const one = record.session();
+  const other = record.session();
+  for (const session of [one, other]) {
+    session.say('select 1');
+    await session.end();
+  }
+  for (const path of record.sink.localFiles(one.id)) rmSync(path);
+  const openings = new Openings(record.source());
+  const selected: string[] = [];
+  for await (const followed of new Follower(record.source(), { index: 0, open: {} }).events()) {
+    const event = await openings.event(followed, false);
+    if (event?.from === 'session' && selects({ kinds: [], labels: { env: 'nobody has it' } }, event)) {
+      selected.push(`${event.session} ${event.name}`);
+    }
+  }
+  expect(selected).toEqual([`${one.id} session.missing`]);
 });
 
 it('takes only what names a connection, a session, somebody', async () => {

@@ -240,6 +240,22 @@ describe('OCSF', () => {
     expect(classes(({ from, kind }) => from === 'log' && !['login', 'token'].includes(kind))).toEqual(new Set([6003]));
   });
 
+  it('says of a statement what it does', () => {
+    const activity = (...does: string[]) => {
+      const { activity_id, activity_name } = ocsfOf({
+        ...intents[0]!,
+        fields: { ...intents[0]!.fields, parts: [{ does }] },
+      });
+      return [activity_id, activity_name];
+    };
+    expect([activity('select'), activity('alter'), activity('merge', 'insert')]).toEqual([
+      [4, 'Query'],
+      [2, 'Update'],
+      [2, 'Update'],
+    ]);
+    for (const word of ['grant', 'revoke', 'set-role', 'do-block']) expect(activity(word)).toEqual([99, word]);
+  });
+
   it('has the statement, who and where', () => {
     const event = intents.find(({ fields }) => fields.text === 'plain')!;
     expect(ocsfOf(event)).toMatchObject({

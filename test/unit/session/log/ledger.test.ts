@@ -90,3 +90,26 @@ it('a recording whose purge was taken back is checked as any other', async () =>
     expect.arrayContaining(['recording_changed', 'key_missing']),
   );
 });
+
+it('a session that was let in and left neither a seal nor a recording is told of, with what the log says of it', () => {
+  const notes = (
+    more: readonly (readonly [string, object])[],
+    has: boolean | 'no file' = false,
+    named: 'all' | 'some' = 'all',
+  ) => {
+    const [ledger, findings] = [new Ledger(), new Findings()];
+    const all = [['access', { verdict: 'allow' }], ...more] as const;
+    for (const [at, [kind, fields]] of all.entries())
+      ledger.entry({ at: AT, kind: kind as 'access', fields: { session, ...fields } }, `entry ${at}`);
+    ledger.compare([], { open: new Set(), has: () => has, named }, findings);
+    return findings.notes;
+  };
+  const told = `session ${session} was let in (entry 0) and has neither a seal nor a recording here`;
+  expect(notes([])).toEqual([`${told} (nothing says why: it ended before it was recorded, or that was removed)`]);
+  expect(notes([], 'no file')).toHaveLength(1);
+  const missing = { what: 'recording missing at start' };
+  expect(notes([['failure', missing]])).toEqual([`${told} (entry 1: recording missing at start)`]);
+  expect([notes([], true), notes([], false, 'some')]).toEqual([[], []]);
+  expect(notes([['access', { verdict: 'deny' }]])).toHaveLength(1);
+  expect(notes([['failure', { salvaged: 'quarantined' }]])).toEqual([]);
+});

@@ -98,3 +98,29 @@ it('of another gateway is none of this one, whatever its checkpoint calls itself
   expect(codes(forged(log.origin), [])).toEqual(['checkpoint_unsigned']);
   expect(codes(receipt, [formatVkey(theirs.verifier)])).toEqual(['checkpoint_unsigned']);
 });
+
+it('holds by a key that was pinned before it was changed, and by none that was not vouched for', async () => {
+  const data = temporaryDirectory('rotated');
+  const { log: one } = await openTestLog(data);
+  await one.rotateKey();
+  await one.rotateKey();
+  one.append('recording', { session: 's-1', digest: DIGEST, lines: 7 });
+  await one.checkpoint();
+  const entry = (await findSealed(one, 's-1', Date.UTC(2026, 10, 20)))!;
+  const { proof } = await proveEntry(one.files, entry.index);
+  const [first, second, third] = one.vkeys;
+  const made = receiptOf(entry, proof, one.origin, third!, one.vouched);
+  for (const key of [first!, second!, third!]) expect(codes(made, [key])).toEqual([]);
+  const [early, late] = made.vouched!;
+  expect(codes({ ...made, vouched: [late!] }, [first!])).toEqual(['checkpoint_unsigned']);
+  expect(codes({ ...made, vouched: [early!, early!] }, [first!])).toEqual(['checkpoint_unsigned']);
+  expect(codes({ ...made, vouched: [early!.replace('next', 'last'), late!] }, [first!])).toEqual([
+    'checkpoint_unsigned',
+  ]);
+  expect(codes(made, [log.vkeys[0]!])).toEqual(['checkpoint_unsigned']);
+  await one.close();
+  // Another process knows them too; a log that is begun anew has none of them.
+  const again = (await openTestLog(data)).log;
+  expect(again.vouched).toEqual(made.vouched);
+  await again.close();
+});
