@@ -1,5 +1,5 @@
 // Bytes for a terminal → the lines that a person would have read, as plain text: colours and titles gone, what was overwritten or
-// erased within a line gone too. Nothing of it can steer whoever's terminal shows it.
+// erased within a line gone too, and what is put where titles are told as what it is. Nothing of it can steer whoever's terminal shows it.
 // Refuses to know: rows. What a full-screen program draws comes in the order in which it drew it.
 
 import { Line } from './line.ts';
@@ -7,6 +7,9 @@ import { Reader, type Sink } from './reader.ts';
 
 /** A line is told in parts of this length at the latest. */
 const LONGEST = 8192;
+
+/** A title, or where a link leads, has at most so many characters. */
+const TITLE = 256;
 
 /** Controls of eight bits, line separators, and what turns the direction of writing: the line would read as another. */
 const STEERING = /[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/;
@@ -16,6 +19,10 @@ export class Transcript implements Sink {
   readonly #reader = new Reader(this);
   #rest: Buffer = Buffer.alloc(0);
   #hidden = false;
+  /** What is in a string that a terminal does not show. */
+  #unseen = '';
+  /** It is no title. */
+  #telling = false;
   #text = '';
   readonly stop = false;
 
@@ -29,14 +36,21 @@ export class Transcript implements Sink {
   /** Nothing more comes: what is left. */
   end(): string {
     this.#flush();
+    this.hidden(false);
     return this.#take();
   }
 
   print(unit: number): void {
-    if (this.#hidden) return;
-    if (this.#line.length >= LONGEST) this.#flush();
     // Of the control characters, a tab alone is text.
-    if (unit >= 32 || unit === 9) this.#line.print(STEERING.test(String.fromCharCode(unit)) ? 0xfffd : unit, 0, 1);
+    if (unit < 32 && unit !== 9) return;
+    const tamed = STEERING.test(String.fromCharCode(unit)) ? 0xfffd : unit;
+    if (this.#hidden) {
+      this.#unseen += String.fromCharCode(tamed);
+      if (this.#unseen.length >= LONGEST) this.#tell();
+      return;
+    }
+    if (this.#line.length >= LONGEST) this.#flush();
+    this.#line.print(tamed, 0, 1);
   }
 
   back(count: number): void {
@@ -78,7 +92,8 @@ export class Transcript implements Sink {
   }
 
   newline(): void {
-    if (!this.#hidden) this.#end();
+    if (this.#hidden) this.#tell();
+    else this.#end();
   }
 
   away(): void {
@@ -86,7 +101,11 @@ export class Transcript implements Sink {
   }
 
   hidden(on: boolean): void {
+    // A last line of what was told in lines, however long it is.
+    if (!on && (this.#unseen.length > TITLE || this.#telling)) this.#tell();
     this.#hidden = on;
+    this.#telling = false;
+    this.#unseen = '';
   }
 
   binary(): void {}
@@ -97,6 +116,14 @@ export class Transcript implements Sink {
   #flush(): void {
     if (this.#line.text().trim() === '') this.#line.clear(0);
     else this.#end();
+  }
+
+  /** Whoever looks has to know what was put out so that nobody would see it. */
+  #tell(): void {
+    this.#flush();
+    if (this.#unseen !== '') this.#text += `(not shown) ${this.#unseen}\n`;
+    this.#telling = true;
+    this.#unseen = '';
   }
 
   #end(): void {

@@ -49,6 +49,15 @@ describe('a transcript', () => {
     expect(text).toMatch(/^before/);
   });
 
+  it.each([
+    ['lines in a string that never ends', '\u001b]first\nsecond\n', '(not shown) first\n(not shown) second\n'],
+    ['lines in one that does', '\u001bPfirst\nsecond\u001b\\', '(not shown) first\n(not shown) second\n'],
+    ['a title that is none', `\u001b]0;${'x'.repeat(300)}\u0007`, `(not shown) 0;${'x'.repeat(300)}\n`],
+  ])('tells of %s, which a terminal does not show', (_, hidden, text) => {
+    expect(lines(`before${hidden}`)).toBe(`before\n${text}`);
+    expect(lines(`before${hidden}\u0007after\n`)).toBe(`before\n${text}after\n`);
+  });
+
   it('is the same however the bytes are cut', () => {
     fc.assert(
       fc.property(
