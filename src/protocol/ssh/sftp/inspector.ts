@@ -161,6 +161,9 @@ export class SftpInspector {
       if (shown !== undefined && transfer !== undefined) {
         return void this.#serve(type, id, transfer, shown, offset, type === Fxp.READ ? reader.uint32() : 0, raw.length);
       }
+      if (type === Fxp.READ && this.#options.masked() !== undefined) {
+        return void this.#unsent(raw, Status.PERMISSION_DENIED, 'hoopctl: masks apply to it now: open it again');
+      }
       if (transfer !== undefined) {
         const cut = type === Fxp.WRITE ? transfer.pass(offset, reader.blob(), 'in') : transfer.cut;
         if (cut !== undefined) return void this.#cut(transfer, id, cut, raw.length);

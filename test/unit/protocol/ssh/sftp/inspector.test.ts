@@ -15,6 +15,10 @@ class Host {
   readonly outcomes: Record<string, Partial<Outcome>> = {};
   readonly #texts: string[] = [];
   readonly inspector: SftpInspector;
+  /** What the host got, and the client. */
+  readonly asked: Buffer[] = [];
+  readonly told: Buffer[] = [];
+  masks: 'refused' | undefined;
 
   constructor() {
     const session = {
@@ -29,10 +33,11 @@ class Host {
       ...{
         session: session as unknown as Session,
         keep: 0,
-        masked: () => undefined,
+        masked: () => this.masks,
         maskedFiles: DEFAULT_LIMITS.window,
       },
-      ...{ packetBytes: DEFAULT_LIMITS.sftpPacket, toTarget: () => {}, toClient: () => {}, full: () => false },
+      ...{ packetBytes: DEFAULT_LIMITS.sftpPacket, full: () => false },
+      ...{ toTarget: (sent) => this.asked.push(Buffer.from(sent)), toClient: (sent) => this.told.push(sent) },
       ...{ later: (action) => action(), say: () => {} },
     });
   }
@@ -134,4 +139,16 @@ describe('the outcome of a file', () => {
     host.says(5, Status.OK);
     expect(host.outcomes['write /to']).toMatchObject({ status: 'ok', bytes: 5, tag: 'ok' });
   });
+});
+
+it('a file that is open when masks come to apply is read no further', () => {
+  const host = new Host();
+  const file = host.open(1, '/a', READING);
+  host.asks(Fxp.READ, 2, file, 0, 5);
+  host.says(2, Buffer.from('hello'));
+  host.masks = 'refused';
+  const before = host.asked.length;
+  host.asks(Fxp.READ, 3, file, 5, 5);
+  expect(host.asked.slice(before).every(({ length }) => length === 0)).toBe(true);
+  expect(host.told.at(-1)!.toString('latin1')).toContain('masks apply to it now');
 });
