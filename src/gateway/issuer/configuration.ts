@@ -33,7 +33,8 @@ export function providerConfiguration(context: IssuerContext): Configuration {
     ],
     enabledJWA: { idTokenSigningAlgValues: ['ES256'] },
     scopes: SCOPES,
-    claims: { openid: ['sub', 'preferred_username'], email: ['email', 'email_verified'], groups: ['groups'] },
+    // What a client asks for is its user's choice: none may leave out who the user is, or a group that rules are about.
+    claims: { openid: ['sub', 'preferred_username', 'email', 'email_verified', 'groups'] },
     // The gateway reads the id_token: its claims have to be in it.
     conformIdTokenClaims: false,
     rotateRefreshToken: true,

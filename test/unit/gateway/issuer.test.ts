@@ -80,7 +80,7 @@ function browse(): Browser {
   return browser;
 }
 
-const begin = () => client.initiateDeviceAuthorization(config, { scope: 'openid offline_access email groups' });
+const begin = (scope = 'openid offline_access email groups') => client.initiateDeviceAuthorization(config, { scope });
 
 async function logIn(code: { verification_uri: string; user_code: string }, password = 'correct horse battery') {
   const browser = browse();
@@ -120,6 +120,17 @@ describe('the embedded issuer', () => {
     await expect(client.refreshTokenGrant(config, renewed.refresh_token!)).rejects.toMatchObject({
       error: 'invalid_grant',
     });
+  });
+
+  it.each([
+    ['at the login', 'openid', undefined],
+    ['when it is renewed', 'openid offline_access email groups', 'openid'],
+  ])('names e-mail and groups to a client that leaves them out %s: rules may be about them', async (_, scope, later) => {
+    const device = await begin(scope);
+    const [, login] = await Promise.all([logIn(device), client.pollDeviceAuthorizationGrant(config, device)]);
+    const tokens =
+      later === undefined ? login : await client.refreshTokenGrant(config, login.refresh_token!, { scope: later });
+    expect(tokens.claims()).toMatchObject({ email: 'alice@example.com', groups: ['dev', 'admins'] });
   });
 
   it('goes on with a login while another key takes over, signs with that one, and publishes both', async () => {
