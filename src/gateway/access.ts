@@ -1,11 +1,12 @@
 // Which connections a principal may know of, and whether it may open a session now. The policy decides; grants are looked up.
 
-import { userError } from '../core/errors.ts';
+import { formatDuration } from '../core/clock.ts';
+import { asHoopctlError, userError } from '../core/errors.ts';
 import { nearest } from '../core/nearest.ts';
-import type { Grant } from '../session/approvals/types.ts';
+import type { Grant, Review } from '../session/approvals/types.ts';
 import type { Principal } from '../session/identity/principal.ts';
 import type { Reviewers } from '../session/policy/types.ts';
-import type { Connection } from './configuration.ts';
+import type { Configuration, Connection } from './configuration.ts';
 import type { Parts } from './parts.ts';
 
 /** A connection that a principal may know of. */
@@ -59,6 +60,45 @@ export async function requireReach(
   throw userError('grant_needed', `connection "${name}" needs a grant, and you have none now`, {
     fix: `ask for one: hoopctl request ${name} ${how} --reason "…"`,
   });
+}
+
+/**
+ * Why a request for access, or for masks to be lifted, may not be approved as it was made by another version of the policy:
+ * the one in force gives less, or asks more of it. Undefined: it may.
+ */
+export function requestObjection({ policy, connections }: Configuration, review: Review): string | undefined {
+  if (review.policy === policy.version) return undefined;
+  const connection = connections.get(review.connection);
+  if (connection === undefined) return `and there is no connection "${review.connection}" any more`;
+  const terms = termsOf(policy, connection, review);
+  if (typeof terms === 'string') return terms;
+  const { maxMs, reviewers, reason } = terms;
+  if (reviewers.groups.length === 0) return 'and lets nobody approve it';
+  if (review.grantMs! > maxMs) return `and gives it for ${formatDuration(maxMs)} at most`;
+  const others = review.reviewers.groups.some((group) => !reviewers.groups.includes(group));
+  if (others || review.reviewers.count < reviewers.count) {
+    return `and wants ${reviewers.count} of ${reviewers.groups.join(', ')} to approve it`;
+  }
+  if (reason !== undefined && review.reason === undefined) return 'and wants a reason for asking';
+  const silent = reviewers.reason !== undefined && review.reviewers.reason === undefined;
+  return silent ? 'and wants a reason for the approval' : undefined;
+}
+
+function termsOf(policy: Configuration['policy'], connection: Connection, { kind, principal, masks = [] }: Review) {
+  if (kind === 'grant') {
+    const access = policy.access(principal, connection);
+    return access.access === 'grant' ? access : `and gives ${access.access === 'open' ? 'it without' : 'no'} grant`;
+  }
+  try {
+    const terms = policy.unmasking(
+      principal,
+      connection,
+      masks.map(({ mask }) => mask),
+    );
+    return JSON.stringify(terms.masks) === JSON.stringify(masks) ? terms : 'and the masks are others';
+  } catch (thrown) {
+    return `and says: ${asHoopctlError(thrown).message}`;
+  }
 }
 
 async function reach(parts: Parts, principal: Principal, connection: Connection): Promise<Reach | undefined> {

@@ -26,6 +26,7 @@ import { EventRelay } from '../session/relay.ts';
 import { Revocations } from '../session/revocations.ts';
 import { lockDirectory, type Store } from '../store/index.ts';
 import { CredentialResolver, credentialsExecLimit } from '../target/credentials.ts';
+import { requestObjection } from './access.ts';
 import { openCustody } from './custody/compose.ts';
 import { openExports } from './exports/compose.ts';
 import { privateDirectory } from './files.ts';
@@ -218,7 +219,10 @@ export async function openState(options: GatewayOptions, ground: Ground, undo: A
   const grants = new Grants({ grants: store.grants, ...told, revoked, unmasks, inUse, shared });
   await grants.restore();
   const granted = () => void grants.poll();
-  const approvals = new Approvals({ reviews: store.reviews, ...told, granted, gateway: id, shared });
+  const approvals = new Approvals({
+    ...{ reviews: store.reviews, ...told, granted, gateway: id, shared },
+    outdated: (review) => requestObjection(inForce.current, review),
+  });
   undo.defer(() => approvals.stop());
   const fleet = new Fleet({
     self: { id, instance: randomUUID(), host: hostname(), version: options.version },

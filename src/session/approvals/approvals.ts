@@ -12,7 +12,7 @@ import type { Reviewers } from '../policy/types.ts';
 import { ReviewChanges } from './changes.ts';
 import { breakGlass, type GrantRequest, grantReview, withGrant } from './grant-requests.ts';
 import { endedResult, type HoldResult, opened, resultOf } from './outcomes.ts';
-import { type Binding, bindingDigest, decideReview, endReview, takeReview } from './rules.ts';
+import { type Binding, bindingDigest, decideReview, endReview, otherPolicy, takeReview } from './rules.ts';
 import { StandingApprovals, type Stands, type Wanted } from './standing.ts';
 import type { Grant, Review, ReviewFilter, ReviewStore, Touches, Variant } from './types.ts';
 
@@ -32,6 +32,8 @@ export interface ApprovalsOptions {
   readonly alerts?: Alerts;
   /** A grant was made here just now. */
   readonly granted?: () => void;
+  /** Why the policy in force would not have a request for a grant as it was made; undefined where it would. */
+  readonly outdated?: (review: Review) => string | undefined;
   readonly pollMs?: number;
   /** This gateway among those of its store. */
   readonly gateway?: string;
@@ -172,9 +174,11 @@ export class Approvals {
     id: string,
     wish: { verdict: 'approve' | 'deny'; reviewer: Principal; reason?: string; variant?: Variant },
   ): Promise<Review> {
-    const { reviews, clock, audit } = this.#options;
+    const { reviews, clock, audit, outdated } = this.#options;
     const now = clock.now();
     const review = await reviews.change(id, (current) => {
+      const why = wish.verdict === 'approve' && current.kind !== 'operation' ? outdated?.(current) : undefined;
+      if (why !== undefined) throw otherPolicy(id, why);
       const change = withGrant(current, decideReview(current, { ...wish, now }), now);
       audit.append('review', {
         review: id,

@@ -168,6 +168,13 @@ function alreadyOver(review: Review, verdict: string): Error {
   });
 }
 
+/** A request for a grant waits for a day: what it asks for may be given no more, or by others. */
+export function otherPolicy(id: string, why: string): Error {
+  return userError('conflict', `cannot approve review "${id}": the policy has changed since it was asked, ${why}`, {
+    fix: 'deny it, and have it asked for again',
+  });
+}
+
 /**
  * Takes an approved review for the one operation that it is for. Errors: `review_cancelled` (the policy or anything else
  * that it is bound to is not the same), `review_expired`, `review_denied`, `conflict` (not approved, or used already).

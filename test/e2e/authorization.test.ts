@@ -1,0 +1,140 @@
+// Who may do what, when what was true is so no more: a policy that changed while somebody waited for an approval, somebody
+// who was shut out and is let in again, a token that ended while its tunnel lay in reserve. By the API and the command line.
+
+import { readFileSync } from 'node:fs';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type DialledTunnel, TunnelDialer } from '../../src/tunnel/dial.ts';
+import { type Client, type Gateway, startGateway } from '../support/gateway.ts';
+import { eventually } from '../support/process.ts';
+import { startupMessage } from '../support/wire.ts';
+
+/** Nothing answers there: what is asked here is answered before. */
+const connection = {
+  protocol: 'postgres',
+  target: { host: '127.0.0.1', port: 1, database: 'app', tls: 'disable' },
+  credentials: { user: 'app', password: 'env:TARGET_PASSWORD' },
+};
+
+const access = {
+  open: { who: { groups: ['engineering', 'robots'] }, to: { names: ['app'] } },
+  glass: { who: { groups: ['engineering'] }, to: { names: ['vault'] }, breakGlass: { max: '1h' } },
+  others: { who: { groups: ['others'] }, to: { names: ['vault'] } },
+  vault: (max: string, reviewers: object) => ({
+    who: { groups: ['engineering'] },
+    to: { names: ['vault'] },
+    grant: { max, reviewers },
+  }),
+};
+
+function configuration(grant: object, mask: object = {}): Record<string, unknown> {
+  return {
+    roles: { admin: { groups: ['admins'] }, auditor: [{ who: { groups: ['auditors'] }, reason: 'required' }] },
+    connections: { app: connection, vault: connection },
+    access: [access.open, grant],
+    masks: [
+      {
+        name: 'pii',
+        to: { names: ['app'] },
+        columns: ['people.ssn'],
+        unmask: { max: '1h', reviewers: { groups: ['dba'] }, ...mask },
+      },
+    ],
+  };
+}
+
+const before = configuration(access.vault('8h', { groups: ['dba'], count: 1 }));
+
+let gateway: Gateway;
+let alice: Client;
+let bob: Client;
+/** Of a service account that administers. */
+let readerSecret: string;
+
+beforeAll(async () => {
+  gateway = await startGateway({ config: before, env: { TARGET_PASSWORD: 'none' } });
+
+  alice = await gateway.user('alice', { groups: ['engineering'] });
+  bob = await gateway.user('bob', { groups: ['dba'] });
+  readerSecret = await addRobot('reader', 'admins');
+});
+afterAll(async () => {
+  await gateway[Symbol.asyncDispose]();
+});
+
+/** In force when it returns. */
+async function reload(config: Record<string, unknown>): Promise<void> {
+  const loaded = () => gateway.log.split('configuration loaded').length;
+  const so = loaded();
+  gateway.writeConfig(config, undefined);
+  gateway.process.kill('SIGHUP');
+  await eventually('the new configuration', async () => loaded() > so);
+}
+
+/** What a service account of that name gets for its secret. */
+async function tokenOf(name: string, secret: string): Promise<string> {
+  const form = { grant_type: 'client_credentials', client_id: name, client_secret: secret };
+  const type = 'application/x-www-form-urlencoded';
+  const answer = await gateway.call('POST', '/api/v1/token', { body: new URLSearchParams(form).toString(), type });
+  return (JSON.parse(answer.body) as { access_token: string }).access_token;
+}
+
+/** Adds one, by the command line on the machine itself. */
+async function addRobot(name: string, group = 'robots'): Promise<string> {
+  return (await gateway.admin(['service-accounts', 'add', name, '--group', group])).stdout.trim();
+}
+
+const statusOf = async (token: string) => (await gateway.call('GET', '/api/v1/me', { token })).status;
+
+/** What the log has of these kinds. */
+async function entries(kinds: string): Promise<Record<string, unknown>[]> {
+  const token = await tokenOf('reader', readerSecret);
+  const path = `/api/v1/audit/export?since=2020-01-01T00:00:00Z&kinds=${kinds}`;
+  const { body } = await gateway.call('GET', path, { token });
+  return body
+    .trim()
+    .split('\n')
+    .map((line) => (JSON.parse(line) as { data: Record<string, unknown> }).data);
+}
+
+describe('a request for a grant that waited while the policy changed', () => {
+  it.each([
+    ['gives less', configuration(access.vault('10m', { groups: ['dba'], count: 1 })), /for 10m at most/],
+    ['asks others', configuration(access.vault('8h', { groups: ['security'], count: 1 })), /wants 1 of security/],
+    ['asks more people', configuration(access.vault('8h', { groups: ['dba'], count: 2 })), /wants 2 of dba/],
+    ['wants a reason', configuration(access.vault('8h', { groups: ['dba'], reason: 'required' })), /wants a reason/],
+    ['leaves it to the glass', configuration(access.glass), /lets nobody approve it/],
+    ['gives nothing', configuration(access.others), /gives no grant/],
+  ])('is not approved where the policy in force %s', async (_, after, why) => {
+    const { id } = await alice.json<{ id: string }>(['request', 'vault', '--for', '8h']);
+    try {
+      await reload(after);
+      const refused = await bob.run(['reviews', 'approve', id]);
+      expect([refused.code, refused.stderr]).toEqual([expect.any(Number), expect.stringMatching(why)]);
+      expect(refused.code).not.toBe(0);
+      expect((await alice.json<{ grants: unknown[] }>(['grants', 'ls'])).grants).toEqual([]);
+    } finally {
+      await reload(before);
+    }
+    await bob.runOk(['reviews', 'deny', id]);
+  });
+
+  it('is not approved where a mask is to be lifted that has become another', async () => {
+    const { id } = await alice.json<{ id: string }>(['request', 'app', '--unmask', 'pii', '--for', '1h']);
+    try {
+      await reload(configuration(access.vault('8h', { groups: ['dba'] }), { max: '10m' }));
+      const refused = await bob.run(['reviews', 'approve', id]);
+      expect([refused.code === 0, refused.stderr]).toEqual([false, expect.stringMatching(/policy has changed/)]);
+    } finally {
+      await reload(before);
+    }
+  });
+
+  it('is approved where the change has nothing to do with it', async () => {
+    const { id } = await alice.json<{ id: string }>(['request', 'vault', '--for', '20m']);
+    await reload({ ...before, limits: { logins_per_minute: 100 } });
+    await bob.runOk(['reviews', 'approve', id]);
+    const { grants } = await alice.json<{ grants: { id: string; connection: string }[] }>(['grants', 'ls']);
+    expect(grants).toMatchObject([{ connection: 'vault', state: 'active' }]);
+    await alice.runOk(['grants', 'revoke', grants[0]!.id]);
+  });
+});
