@@ -168,7 +168,7 @@ async function breakGlass(
 }
 
 async function mayRevoke(parts: Parts, id: string, principal: Principal, roles: readonly Role[]): Promise<void> {
-  const grant = (await parts.grants.list()).find((one) => one.id === id);
+  const grant = await parts.grants.get(id);
   const own = grant !== undefined && `${grant.issuer}|${grant.subject}` === principalKey(principal);
   if (grant !== undefined && (own || roles.includes('admin'))) return;
   const review = grant === undefined ? undefined : await parts.approvals.get(grant.review).catch(() => undefined);

@@ -180,7 +180,7 @@ export function isPlain(text: string): boolean {
   return !/[[\p{Cc}\p{Cs}]--[\t\n\r]]/v.test(text);
 }
 
-/** A header's percent-encoded UTF-8 (RFC 8187 §3.2.1 without its prefix). Errors: usage. */
+/** A header's percent-encoded UTF-8 (RFC 8187 §3.2.1 without its prefix); undefined where it says nothing. Errors: usage. */
 export function decodeHeader(value: string | undefined, name: string): string | undefined {
   if (value === undefined || value === '') return undefined;
   let text: string;
@@ -190,7 +190,7 @@ export function decodeHeader(value: string | undefined, name: string): string | 
     throw userError('usage', `header ${name} is no percent-encoded UTF-8`);
   }
   if (!isPlain(text.toWellFormed())) throw userError('usage', `header ${name} has control characters in it`);
-  return text.toWellFormed();
+  return text.trim() === '' ? undefined : text.toWellFormed();
 }
 
 function toStream(lines: AsyncIterable<string | Uint8Array>): ReadableStream<Uint8Array> {

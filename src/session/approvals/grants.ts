@@ -76,6 +76,10 @@ export class Grants {
       );
   }
 
+  get(id: string): Promise<Grant | undefined> {
+    return this.#options.grants.get(id);
+  }
+
   list(filter?: GrantFilter): Promise<readonly Grant[]> {
     return this.#options.grants.list(filter);
   }

@@ -55,6 +55,17 @@ afterAll(() => {
   server.close();
 });
 
+describe('a reason', () => {
+  it.each(['', ' ', '%20%09'])('that says nothing (%j) is none', async (reason) => {
+    const answer = await fetch(`${url}/items/1`, {
+      method: 'POST',
+      headers: { 'hoopctl-reason': reason },
+      body: '{"name":"a"}',
+    });
+    expect(await answer.json()).toEqual({ id: 1, name: 'a' });
+  });
+});
+
 /** One line, then nothing until somebody ends it: what a quiet session looks like to whoever watches. */
 async function* endless(signal: AbortSignal): AsyncGenerator<string> {
   open += 1;
