@@ -80,12 +80,13 @@ export async function localAdmin(directory: string, by: string, env: Environment
     async revoke(issuer, subject, reason) {
       const warning = await unseen({ issuer, subject }, await keptIssuers(store.keyValues), store);
       await note('revoke', { issuer, subject, reason });
+      if (issuer === LOCAL) await store.oidc.revokeByAccountId(subject);
       await store.revocations.add({ issuer, subject, by, at: Date.now(), ...(reason === undefined ? {} : { reason }) });
       return warning === undefined ? {} : { warning };
     },
     revocations: () => store.revocations.list(),
     async unrevoke(issuer, subject) {
-      if (!(await store.revocations.remove(issuer, subject))) throw missing('revocation of', subject);
+      if ((await store.revocations.remove(issuer, subject)) === undefined) throw missing('revocation of', subject);
       await note('unrevoke', { issuer, subject });
     },
     [Symbol.asyncDispose]: () => store.close(),

@@ -3,11 +3,11 @@
 
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { asHoopctlError, userError } from '../core/errors.ts';
+import { asHoopctlError, type HoopctlError, userError } from '../core/errors.ts';
 import { limitExceeded } from '../core/limits.ts';
 import type { Visitor } from '../protocol/contract.ts';
 import type { SessionEvent } from '../session/events.ts';
-import type { Authenticated } from '../session/identity/authenticator.ts';
+import { type Authenticated, goodUntil } from '../session/identity/authenticator.ts';
 import { principalKey } from '../session/identity/principal.ts';
 import { type AcceptedTunnel, acceptTunnel, checkUpgrade, refuse } from '../tunnel/accept.ts';
 import type { TunnelEvent } from '../tunnel/events.ts';
@@ -18,6 +18,7 @@ import { decodeHeader } from './api/route.ts';
 import { converse } from './conversation.ts';
 import { UNUSED_TUNNELS } from './limits.ts';
 import type { Parts } from './parts.ts';
+import { withoutPort } from './refusals.ts';
 import { gatewayStopping, type SessionOpener } from './sessions.ts';
 
 const PATH = /^\/api\/v1\/connections\/([^/?]+)\/tunnel(?:\?|$)/;
@@ -67,7 +68,7 @@ export class Tunnels {
     const name = safeDecode(matched[1]!);
     const problem = checkUpgrade(request);
     if (problem !== undefined) throw problem;
-    const caller = await authenticate(parts, request);
+    const caller = await authenticate(parts, request, 'tunnel');
     const reason = decodeHeader(one(request.headers['hoopctl-reason']), 'Hoopctl-Reason');
     const { connection } = await this.#reach(caller, name, `${request.socket.remoteAddress}`, reason);
     // Gone while it was asked who it is: nothing would ever tell of its end.
@@ -76,8 +77,11 @@ export class Tunnels {
     const bound = parts.configuration().limit(UNUSED_TUNNELS);
     const reserve = (this.#reserves.get(owner) ?? 0) + 1;
     if (reserve > bound.value) throw limitExceeded(bound, reserve);
+    // No longer than what let it in: the client opens another with its next token.
+    const longest = parts.configuration().limit(TUNNEL_UNSTARTED_MS);
+    const left = Math.max(0, goodUntil(caller) - parts.clock.now());
     const tunnel = acceptTunnel(request, socket, head, {
-      unstarted: parts.configuration().limit(TUNNEL_UNSTARTED_MS),
+      unstarted: { ...longest, value: Math.min(longest.value, left) },
     });
     this.#open.add(tunnel);
     this.#unused.set(tunnel, owner);
@@ -97,6 +101,16 @@ export class Tunnels {
       protocol,
       this.#visitor(tunnel, caller, { connection: name, protocol: protocol.name, reason, run, watch }),
     );
+  }
+
+  /** What let a tunnel in may have ended while it lay in reserve. Errors: token_expired, token_invalid, principal_revoked. */
+  #still(caller: Authenticated, client: string): void {
+    try {
+      this.#parts.authenticator.still(caller);
+    } catch (thrown) {
+      noteRefused(this.#parts, client, 'tunnel', asHoopctlError(thrown));
+      throw thrown;
+    }
   }
 
   #used(tunnel: AcceptedTunnel): void {
@@ -137,6 +151,7 @@ export class Tunnels {
       via: 'tunnel',
       connection,
       open: async () => {
+        this.#still(caller, tunnel.stream.remote);
         const opened = await this.#opener.open({
           principal: caller.principal,
           connection,
@@ -199,18 +214,31 @@ function one(header: string | string[] | undefined): string | undefined {
   return Array.isArray(header) ? header[0] : header;
 }
 
-/** The bearer of a request. Errors: login_needed, and what the authenticator says. */
-export async function authenticate(
-  parts: Parts,
-  request: Pick<IncomingMessage, 'headers' | 'socket'>,
-): Promise<Authenticated> {
+type Asking = Pick<IncomingMessage, 'headers' | 'socket'>;
+
+/**
+ * The bearer of a request. `via`: what it asks for, where a refusal goes on record. Errors: login_needed, and what the
+ * authenticator says.
+ */
+export async function authenticate(parts: Parts, request: Asking, via?: 'api' | 'tunnel'): Promise<Authenticated> {
   const { authorization } = request.headers;
   const token = authorization?.startsWith('Bearer ') ? authorization.slice(7).trim() : undefined;
   if (!token) {
     throw userError('login_needed', 'no token was given', { fix: 'log in with "hoopctl login"' });
   }
   const agent = decodeHeader(one(request.headers['hoopctl-agent']), 'Hoopctl-Agent');
-  const caller = await parts.authenticator.bearer(token, agent);
+  const caller = await parts.authenticator.bearer(token, agent).catch((thrown: unknown) => {
+    const { remoteAddress = 'unknown', remotePort = 0 } = request.socket;
+    if (via !== undefined) noteRefused(parts, `${remoteAddress}:${remotePort}`, via, asHoopctlError(thrown));
+    throw thrown;
+  });
   parts.newcomers.known(request);
   return caller;
+}
+
+/** That a token is over is no news: the client renews it. */
+function noteRefused({ refusals }: Parts, address: string, via: string, { code, details }: HoopctlError): void {
+  if (code !== 'token_invalid' && code !== 'principal_revoked') return;
+  const who = details?.subject === undefined ? {} : { user: details.subject, issuer: details.issuer };
+  refusals.note('login', withoutPort(address), { ok: false, address, ...who, code, via });
 }

@@ -7,6 +7,7 @@ import { getRequestListener, type HttpBindings } from '@hono/node-server';
 import { type Context, Hono } from 'hono';
 import { userError } from '../core/errors.ts';
 import type { Authenticated } from '../session/identity/authenticator.ts';
+import { principalKey } from '../session/identity/principal.ts';
 import { errorBody, publicError, statusOf } from './api/errors.ts';
 import { watchCaller } from './api/live.ts';
 import { openApi } from './api/openapi.ts';
@@ -155,13 +156,24 @@ async function admit(
   auth: Auth,
 ): Promise<{ caller: Authenticated | undefined; roles: readonly Role[] }> {
   if (auth === 'none') return { caller: undefined, roles: [] };
-  const caller = await authenticate(parts, (context.env as HttpBindings).incoming);
+  const caller = await authenticate(parts, (context.env as HttpBindings).incoming, 'api');
   const roles = parts.roles(caller.principal);
   const allowed = auth === 'token' || roles.includes('admin') || (auth === 'auditor' && roles.includes('auditor'));
   if (!allowed) {
+    noteForbidden(parts, context, caller);
     throw userError('forbidden', `this needs the role ${auth}, which you do not have`, {
       fix: "ask an administrator, or see roles in the gateway's configuration",
     });
   }
   return { caller, roles };
+}
+
+/** What somebody tried to change without the role for it; what was only looked for is no act. */
+function noteForbidden(parts: Parts, { req, env }: Context, { principal }: Authenticated): void {
+  if (req.method === 'GET' || req.method === 'HEAD') return;
+  const { remoteAddress, remotePort } = (env as HttpBindings).incoming.socket;
+  const client = `${remoteAddress ?? 'unknown'}:${remotePort ?? 0}`;
+  const what = `${req.method} ${req.path.slice(0, 200)}`;
+  const fields = { verdict: 'deny', code: 'forbidden', what, principal, client, via: 'api' };
+  parts.refusals.note('access', principalKey(principal), fields);
 }

@@ -4,7 +4,7 @@
 import type { Clock } from '../core/clock.ts';
 import type { Log } from '../core/log.ts';
 import { displayName, type Principal } from './identity/principal.ts';
-import type { Revocation, RevocationStore } from './identity/stores.ts';
+import type { Lifted, Revocation, RevocationStore } from './identity/stores.ts';
 import type { AuditLog } from './log/audit.ts';
 import { Outage } from './outage.ts';
 
@@ -25,6 +25,8 @@ export class Revocations {
   readonly #outage: Outage;
   #principals = new Map<string, Revocation>();
   #tokens = new Set<string>();
+  /** When somebody was revoked who is so no more. */
+  #lifted = new Map<string, number>();
   #timer: NodeJS.Timeout | undefined;
   /** How often something was changed here. */
   #words = 0;
@@ -51,6 +53,15 @@ export class Revocations {
     return this.#tokens.has(jti);
   }
 
+  /**
+   * Whether it was issued before its principal was revoked, which was taken back: whom the token was taken from is not
+   * whom the new word is for.
+   */
+  outdated(issuer: string, subject: string, issuedAt: number): boolean {
+    const at = this.#lifted.get(keyOf(issuer, subject));
+    return at !== undefined && issuedAt < at;
+  }
+
   list(): readonly Revocation[] {
     return [...this.#principals.values()];
   }
@@ -70,10 +81,11 @@ export class Revocations {
   /** False when there was none. */
   async remove(issuer: string, subject: string, by: Principal): Promise<boolean> {
     this.#options.audit.append('admin', { action: 'unrevoke', issuer, subject, by: displayName(by), reviewer: by });
-    const removed = await this.#options.store.remove(issuer, subject);
+    const at = await this.#options.store.remove(issuer, subject);
     this.#words += 1;
+    if (at !== undefined) this.#lifted.set(keyOf(issuer, subject), at);
     this.#principals.delete(keyOf(issuer, subject));
-    return removed;
+    return at !== undefined;
   }
 
   /** One of the gateway's own tokens (a logout). Live sessions go on: they were let in when it was good. */
@@ -81,6 +93,8 @@ export class Revocations {
     this.#tokens.add(jti);
     await this.#options.store.revokeToken(jti, expiresAt);
     this.#words += 1;
+    // A look that began before it was stored may have forgotten it.
+    this.#tokens.add(jti);
   }
 
   /** One look. Never rejects. */
@@ -98,14 +112,22 @@ export class Revocations {
     let words: number;
     let principals: readonly Revocation[];
     let tokens: readonly string[];
+    let lifted: readonly Lifted[];
     do {
       words = this.#words;
       [principals, tokens] = [await store.list(), await store.revokedTokens(clock.now())];
+      // Last: one that is taken back meanwhile is in one of the lists.
+      lifted = await store.lifted(clock.now());
       // What was said here meanwhile may not be in it.
     } while (words !== this.#words);
     const before = this.#principals;
     this.#principals = new Map(principals.map((one) => [keyOf(one.issuer, one.subject), one]));
     this.#tokens = new Set(tokens);
+    this.#lifted = new Map();
+    for (const { issuer, subject, at } of lifted) {
+      const key = keyOf(issuer, subject);
+      this.#lifted.set(key, Math.max(at, this.#lifted.get(key) ?? 0));
+    }
     for (const [key, revocation] of this.#principals)
       if (before.get(key)?.at !== revocation.at) this.#adopt(revocation);
   }

@@ -1,8 +1,13 @@
 // Revoked principals and tokens. Refuses to know: what a token looks like.
 
-import type { Revocation, RevocationStore } from '../session/identity/stores.ts';
+import type { Lifted, Revocation, RevocationStore } from '../session/identity/stores.ts';
 import type { Announcements } from './announcements.ts';
 import { asking, type Database, optional, orNull } from './database.ts';
+
+/** Longer than any token lasts. */
+const REMEMBER_MS = 30 * 86_400_000;
+/** What is kept of one that was taken back, among the ids of tokens, which are UUIDs and never begin so. */
+const LIFTED = '[';
 
 export class RevocationTable implements RevocationStore {
   readonly #db: Database;
@@ -26,15 +31,25 @@ export class RevocationTable implements RevocationStore {
     this.#tell('revocations');
   }
 
-  remove(issuer: string, subject: string): Promise<boolean> {
+  remove(issuer: string, subject: string): Promise<number | undefined> {
     return asking(`take back the revocation of "${subject}"`, async () => {
-      const { numDeletedRows } = await this.#db
-        .deleteFrom('revocations')
-        .where('issuer', '=', issuer)
-        .where('subject', '=', subject)
-        .executeTakeFirst();
+      const removed = await this.#db.transaction().execute(async (transaction) => {
+        const gone = await transaction
+          .deleteFrom('revocations')
+          .where('issuer', '=', issuer)
+          .where('subject', '=', subject)
+          .returning('at')
+          .executeTakeFirst();
+        if (gone === undefined) return undefined;
+        await transaction
+          .insertInto('revoked_tokens')
+          .values({ jti: JSON.stringify([issuer, subject, gone.at]), expires_at: gone.at + REMEMBER_MS })
+          .onConflict((conflict) => conflict.column('jti').doNothing())
+          .execute();
+        return gone.at;
+      });
       this.#tell('revocations');
-      return numDeletedRows > 0n;
+      return removed;
     });
   }
 
@@ -65,7 +80,17 @@ export class RevocationTable implements RevocationStore {
   revokedTokens(now: number): Promise<readonly string[]> {
     return asking('list the revoked tokens', async () => {
       const rows = await this.#db.selectFrom('revoked_tokens').select('jti').where('expires_at', '>', now).execute();
-      return rows.map((row) => row.jti);
+      return rows.map((row) => row.jti).filter((jti) => !jti.startsWith(LIFTED));
+    });
+  }
+
+  lifted(now: number): Promise<readonly Lifted[]> {
+    return asking('list the revocations that were taken back', async () => {
+      const rows = await this.#db.selectFrom('revoked_tokens').select('jti').where('expires_at', '>', now).execute();
+      return rows
+        .filter(({ jti }) => jti.startsWith(LIFTED))
+        .map(({ jti }) => JSON.parse(jti) as [string, string, number])
+        .map(([issuer, subject, at]) => ({ issuer, subject, at }));
     });
   }
 

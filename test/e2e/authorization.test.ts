@@ -138,3 +138,114 @@ describe('a request for a grant that waited while the policy changed', () => {
     await alice.runOk(['grants', 'revoke', grants[0]!.id]);
   });
 });
+
+describe('a name that is given again', () => {
+  it('to a service account takes no token of the one before', async () => {
+    const token = await tokenOf('nightly', await addRobot('nightly'));
+    expect(await statusOf(token)).toBe(200);
+    await gateway.admin(['service-accounts', 'rm', 'nightly']);
+    await eventually('the token is refused', async () => (await statusOf(token)) === 401);
+    const secret = await addRobot('nightly');
+    await eventually('the new one is let in', async () => (await statusOf(await tokenOf('nightly', secret))) === 200);
+    expect(await statusOf(token)).toBe(401);
+    // Whatever is remembered is in the store.
+    await gateway.stop();
+    await gateway.start();
+    expect(await statusOf(token)).toBe(401);
+  });
+
+  it('to a user takes neither token nor login of the one before', async () => {
+    const before = await gateway.user('sam', { groups: ['engineering'] });
+    const admin = await tokenOf('reader', readerSecret);
+    const call = (method: string, path: string, body?: object) =>
+      gateway.call(method, path, { token: admin, ...(body === undefined ? {} : { body: JSON.stringify(body) }) });
+    expect((await call('DELETE', '/api/v1/admin/users/sam')).status).toBe(200);
+    const another = { name: 'sam', groups: [], password: 'password-of-another-sam' };
+    expect((await call('POST', '/api/v1/admin/users', another)).status).toBe(200);
+    expect((await before.run(['whoami'])).code).toBe(4);
+  });
+
+  it('to somebody let in again needs a login: that of a lost laptop is none', async () => {
+    const lost = await gateway.user('tom', { groups: ['engineering'] });
+    await gateway.admin(['revocations', 'add', 'local', 'tom', '--reason', 'laptop lost']);
+    await eventually('it is refused', async () => (await lost.run(['whoami'])).code === 4);
+    await gateway.admin(['revocations', 'rm', 'local', 'tom']);
+    const found = await gateway.login('tom');
+    await eventually('tom is let in', async () => (await found.run(['whoami'])).code === 0);
+    expect((await lost.run(['whoami'])).code).toBe(4);
+  });
+});
+
+describe('a tunnel in reserve', () => {
+  const dial = (token: string) =>
+    new TunnelDialer({
+      url: gateway.url,
+      ca: readFileSync(gateway.caFile, 'utf8'),
+      headers: async () => ({ Authorization: `Bearer ${token}` }),
+    }).dial('app');
+
+  /** What its client is told until it is closed. */
+  async function taken(tunnel: DialledTunnel): Promise<string> {
+    let told = '';
+    tunnel.stream.onData = (bytes) => {
+      told += bytes.toString();
+    };
+    tunnel.start();
+    tunnel.stream.write(startupMessage({ user: 'any', database: 'app' }));
+    await tunnel.closed;
+    return told;
+  }
+
+  const sessions = async (token: string) =>
+    (JSON.parse((await gateway.call('GET', '/api/v1/sessions', { token })).body) as { sessions: unknown[] }).sessions;
+
+  it('begins no session with a token that was revoked since', async () => {
+    const secret = await addRobot('leaver');
+    const token = await tokenOf('leaver', secret);
+    const tunnel = await dial(token);
+    expect((await gateway.call('POST', '/api/v1/token/revoke', { token })).status).toBe(200);
+    expect(await taken(tunnel)).toMatch(/token refused: it was revoked/);
+    expect(await sessions(await tokenOf('leaver', secret))).toEqual([]);
+  });
+
+  it('begins no session with a token that has expired since', async () => {
+    const secret = await addRobot('late');
+    await reload({ ...before, limits: { access_token_ms: 3000 } });
+    try {
+      const token = await tokenOf('late', secret);
+      const tunnel = await dial(token);
+      await eventually('the token has expired', async () => (await statusOf(token)) === 401);
+      await taken(tunnel);
+    } finally {
+      await reload(before);
+    }
+    expect(await sessions(await tokenOf('late', secret))).toEqual([]);
+  });
+});
+
+describe('who is refused', () => {
+  it('is on record: who was revoked, at the API and at a tunnel, and who has not the role for a change', async () => {
+    const token = await tokenOf('gone', await addRobot('gone'));
+    const body = JSON.stringify({ name: 'me-too', groups: ['admins'], password: 'password-of-me-too' });
+    expect((await gateway.call('POST', '/api/v1/admin/users', { token, body })).status).toBe(403);
+    await gateway.admin(['revocations', 'add', 'service-accounts', 'gone']);
+    await eventually('it is refused', async () => (await statusOf(token)) === 401);
+    const headers = {
+      connection: 'upgrade',
+      upgrade: 'websocket',
+      'sec-websocket-version': '13',
+      'sec-websocket-key': 'AAAAAAAAAAAAAAAAAAAAAA==',
+      'sec-websocket-protocol': 'hoopctl.tunnel.v1',
+    };
+    expect((await gateway.call('GET', '/api/v1/connections/app/tunnel', { token, headers })).status).toBe(401);
+    const found = await entries('log.login,log.access');
+    const refused = { ok: false, code: 'principal_revoked', user: 'gone', issuer: 'service-accounts' };
+    for (const via of ['api', 'tunnel']) expect(found).toContainEqual(expect.objectContaining({ ...refused, via }));
+    expect(found).toContainEqual(
+      expect.objectContaining({
+        ...{ verdict: 'deny', code: 'forbidden', what: 'POST /api/v1/admin/users', via: 'api' },
+        principal: expect.objectContaining({ subject: 'gone' }),
+      }),
+    );
+  });
+});

@@ -53,12 +53,19 @@ export function memoryServiceAccounts(secrets: Readonly<Record<string, string>>)
 export function memoryRevocations(): RevocationStore {
   const kept = new Map<string, Revocation>();
   const tokens = new Map<string, number>();
+  const lifted: Revocation[] = [];
   return {
     async add(revocation) {
       kept.set(`${revocation.issuer}|${revocation.subject}`, revocation);
     },
-    remove: async (issuer, subject) => kept.delete(`${issuer}|${subject}`),
+    async remove(issuer, subject) {
+      const gone = kept.get(`${issuer}|${subject}`);
+      kept.delete(`${issuer}|${subject}`);
+      if (gone !== undefined) lifted.push(gone);
+      return gone?.at;
+    },
     list: async () => [...kept.values()],
+    lifted: async () => lifted,
     async revokeToken(jti, expiresAt) {
       tokens.set(jti, expiresAt);
     },

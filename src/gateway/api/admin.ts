@@ -192,6 +192,8 @@ function revocationRoutes(parts: Parts): Route[] {
         const others = (await keptIssuers(parts.stores.keyValues)) ?? [];
         const issuers = [...issuerNames(parts.configuration()), ...others];
         const warning = await unseen(body, [...new Set(issuers)], parts.stores);
+        // Not only for as long as it stands: who is let in again says anew who that is.
+        if (body.issuer === LOCAL_ISSUER) await parts.stores.oidc.revokeByAccountId(body.subject);
         const ended = await revoke(parts, body.issuer, body.subject, body.reason, caller.principal);
         return { ok: true as const, sessionsEnded: ended, ...(warning === undefined ? {} : { warning }) };
       },

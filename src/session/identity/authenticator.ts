@@ -1,10 +1,11 @@
 // A token → the principal it speaks for: the gateway's own, an issuer's, a trusted workload issuer's, or a service
 // account's secret. Refuses to know: HTTP, what the principal may do.
 
+import type { JWTPayload } from 'jose';
 import type { Clock } from '../../core/clock.ts';
 import { userError } from '../../core/errors.ts';
 import { type ClaimConditions, checkActor, personFrom, unmetConditions, wireNames, workloadFrom } from './claims.ts';
-import { claimedIssuer, MAX_TOKEN_LENGTH, refused, verifyJwt } from './jwt.ts';
+import { CLOCK_SKEW, claimedIssuer, MAX_TOKEN_LENGTH, refused, verifyJwt } from './jwt.ts';
 import type { IssuerKeys } from './keys.ts';
 import type { Principal } from './principal.ts';
 import type { ServiceAccountStore } from './stores.ts';
@@ -46,6 +47,8 @@ export interface Trust {
 export interface RevocationList {
   revoked(issuer: string, subject: string): boolean;
   tokenRevoked(jti: string): boolean;
+  /** Its principal was revoked since, whatever was said later. */
+  outdated(issuer: string, subject: string, issuedAt: number): boolean;
 }
 
 export interface AuthenticatorOptions {
@@ -61,6 +64,8 @@ export interface Authenticated {
   readonly principal: Principal;
   /** The gateway's own tokens only. */
   readonly jti?: string;
+  /** When the token was made, ms since the epoch, where it says so. */
+  readonly issuedAt?: number;
   /** When the token ends, ms since the epoch. A session that is open by then goes on. */
   readonly expiresAt: number;
   /** Reason that came with a connection token. */
@@ -166,16 +171,38 @@ export class Authenticator {
     if (agent !== undefined && principal.actor === undefined) {
       principal = { ...principal, kind: 'agent', actor: checkActor(agent) };
     }
+    this.#notRevoked({ ...found, principal });
+    return { ...found, principal };
+  }
+
+  /**
+   * Asked again of who was let in a while ago, before something begins. Errors: token_expired, token_invalid,
+   * principal_revoked.
+   */
+  still(found: Authenticated): void {
+    this.#notRevoked(found);
+    if (this.#options.clock.now() < goodUntil(found)) return;
+    throw userError('token_expired', 'the token has expired since', { fix: 'log in again with "hoopctl login"' });
+  }
+
+  /** Errors: token_invalid, principal_revoked. */
+  #notRevoked({ jti, principal, issuedAt }: Authenticated): void {
     const { revocations } = this.#options;
-    if (found.jti !== undefined && revocations.tokenRevoked(found.jti)) {
+    const { issuer, subject } = principal;
+    if (jti !== undefined && revocations.tokenRevoked(jti)) {
       throw userError('token_invalid', 'token refused: it was revoked', { fix: 'log in again with "hoopctl login"' });
     }
-    if (revocations.revoked(principal.issuer, principal.subject)) {
-      throw userError('principal_revoked', `"${principal.subject}" of issuer "${principal.issuer}" was revoked`, {
+    if (revocations.revoked(issuer, subject)) {
+      throw userError('principal_revoked', `"${subject}" of issuer "${issuer}" was revoked`, {
         fix: "ask the gateway's administrator",
+        details: { issuer, subject },
       });
     }
-    return { ...found, principal };
+    if (issuedAt !== undefined && revocations.outdated(issuer, subject, issuedAt)) {
+      throw userError('token_invalid', `token refused: "${subject}" of issuer "${issuer}" was revoked after it`, {
+        fix: 'log in again with "hoopctl login"',
+      });
+    }
   }
 
   async #fromOutside(token: string, which: 'workloads' | 'all'): Promise<Authenticated> {
@@ -193,7 +220,7 @@ export class Authenticator {
       const claims = await verifyJwt(token, { ...one, clock }).catch((error) => note(error, problems));
       if (claims === undefined) continue;
       const unmet = unmetConditions(claims, one.when);
-      if (unmet.length === 0) return { principal: workloadFrom(claims, one), expiresAt: claims.exp! * 1000 };
+      if (unmet.length === 0) return { principal: workloadFrom(claims, one), ...timesOf(claims) };
       problems.push(refused(one, unmet).message);
     }
     for (const one of issuers.filter((person) => person.issuer === issuer)) {
@@ -202,8 +229,7 @@ export class Authenticator {
         continue;
       }
       const claims = await verifyJwt(token, { ...one, clock }).catch((error) => note(error, problems));
-      if (claims !== undefined)
-        return { principal: personFrom(claims, one.name, one.groups), expiresAt: claims.exp! * 1000 };
+      if (claims !== undefined) return { principal: personFrom(claims, one.name, one.groups), ...timesOf(claims) };
     }
     if (problems.length === 0)
       problems.push(`token refused: its issuer "${issuer.slice(0, 200)}" is not one of this gateway's`);
@@ -211,6 +237,15 @@ export class Authenticator {
       fix: 'log in with "hoopctl login", or have the issuer added to identity in the gateway\'s configuration',
     });
   }
+}
+
+/** Until when it counts, ms since the epoch: another's clock may differ from ours. */
+export function goodUntil({ expiresAt, jti }: Authenticated): number {
+  return jti === undefined ? expiresAt + CLOCK_SKEW : expiresAt;
+}
+
+function timesOf({ iat, exp }: JWTPayload): Pick<Authenticated, 'issuedAt' | 'expiresAt'> {
+  return { expiresAt: exp! * 1000, ...(iat === undefined ? {} : { issuedAt: iat * 1000 }) };
 }
 
 /** Keeps why a token did not fit one entry, so that the next can be tried. What nobody could fix by another entry is thrown. */

@@ -63,12 +63,17 @@ export interface Revocation {
   readonly at: number;
 }
 
+/** One that was taken back: what was issued before it goes on not to count. */
+export type Lifted = Pick<Revocation, 'issuer' | 'subject' | 'at'>;
+
 export interface RevocationStore {
   /** A second revocation of the same principal replaces the first. */
   add(revocation: Revocation): Promise<void>;
-  /** False when there was none. */
-  remove(issuer: string, subject: string): Promise<boolean>;
+  /** When it was made; undefined when there was none. */
+  remove(issuer: string, subject: string): Promise<number | undefined>;
   list(): Promise<readonly Revocation[]>;
+  /** Those that were taken back, for longer than a token of before lasts. */
+  lifted(now: number): Promise<readonly Lifted[]>;
   /** One of the gateway's own tokens by its `jti`; forgotten after `expiresAt`. */
   revokeToken(jti: string, expiresAt: number): Promise<void>;
   /** The `jti`s revoked and not yet expired at `now`. */

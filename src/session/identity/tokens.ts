@@ -40,6 +40,7 @@ export interface IssuedToken {
 export interface VerifiedToken {
   readonly principal: Principal;
   readonly jti: string;
+  readonly issuedAt: number;
   readonly expiresAt: number;
   /** Connection tokens only: what they are for, and the reason given when they were made. */
   readonly connection?: string;
@@ -130,7 +131,6 @@ export class GatewayTokens {
     const { keys, clock, issuer } = this.#options;
     const { kid, key } = keys.current();
     const jti = randomUUID();
-    const now = Math.floor(clock.now() / 1000);
     const exp = Math.floor((clock.now() + ttlMs) / 1000);
     const { subject, actor, ...rest } = principal;
     const token = await new SignJWT({
@@ -143,7 +143,8 @@ export class GatewayTokens {
       .setAudience(TOKEN_AUDIENCE)
       .setSubject(subject)
       .setJti(jti)
-      .setIssuedAt(now)
+      // To the millisecond, which NumericDate allows (RFC 7519 §2): it says what was first, this or a revocation.
+      .setIssuedAt(clock.now() / 1000)
       .setExpirationTime(exp)
       .sign(key);
     return { token, jti, expiresAt: exp * 1000 };
@@ -168,6 +169,7 @@ export class GatewayTokens {
     return {
       principal,
       jti: claims.jti,
+      issuedAt: (claims.iat ?? 0) * 1000,
       expiresAt: claims.exp! * 1000,
       ...(typeof claims.connection === 'string' ? { connection: claims.connection } : {}),
       ...(typeof claims.reason === 'string' ? { reason: claims.reason } : {}),

@@ -125,13 +125,16 @@ describe('the embedded issuer', () => {
   it.each([
     ['at the login', 'openid', undefined],
     ['when it is renewed', 'openid offline_access email groups', 'openid'],
-  ])('names e-mail and groups to a client that leaves them out %s: rules may be about them', async (_, scope, later) => {
-    const device = await begin(scope);
-    const [, login] = await Promise.all([logIn(device), client.pollDeviceAuthorizationGrant(config, device)]);
-    const tokens =
-      later === undefined ? login : await client.refreshTokenGrant(config, login.refresh_token!, { scope: later });
-    expect(tokens.claims()).toMatchObject({ email: 'alice@example.com', groups: ['dev', 'admins'] });
-  });
+  ])(
+    'names e-mail and groups to a client that leaves them out %s: rules may be about them',
+    async (_, scope, later) => {
+      const device = await begin(scope);
+      const [, login] = await Promise.all([logIn(device), client.pollDeviceAuthorizationGrant(config, device)]);
+      const tokens =
+        later === undefined ? login : await client.refreshTokenGrant(config, login.refresh_token!, { scope: later });
+      expect(tokens.claims()).toMatchObject({ email: 'alice@example.com', groups: ['dev', 'admins'] });
+    },
+  );
 
   it('goes on with a login while another key takes over, signs with that one, and publishes both', async () => {
     const before = keys.current().kid;

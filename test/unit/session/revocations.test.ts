@@ -58,6 +58,34 @@ describe('revoking a principal', () => {
     expect(await revocations.remove('corp', 'alice', carol)).toBe(false);
   });
 
+  it('that is taken back here or elsewhere goes on to count for what was issued before it', async () => {
+    await revocations.add({ issuer: 'corp', subject: 'alice', by: carol });
+    const at = world.clock.now();
+    await revocations.remove('corp', 'alice', carol);
+    const isSo = () => [
+      revocations.outdated('corp', 'alice', at - 1000),
+      revocations.outdated('corp', 'alice', at + 1),
+      revocations.outdated('local', 'alice', at - 1000),
+    ];
+    expect(isSo()).toEqual([true, false, false]);
+    await revocations.refresh();
+    expect(isSo()).toEqual([true, false, false]);
+    await world.store.revocations.add({ issuer: 'corp', subject: 'alice', by: 'carol', at: at + 10 });
+    await world.store.revocations.remove('corp', 'alice');
+    await expect.poll(() => revocations.outdated('corp', 'alice', at + 1)).toBe(true);
+  });
+
+  it('of a token counts from when it is said, whatever was being looked up meanwhile', async () => {
+    const { store } = world;
+    const write = store.revocations.revokeToken.bind(store.revocations);
+    store.revocations.revokeToken = async (jti, expiresAt) => {
+      await revocations.refresh();
+      await write(jti, expiresAt);
+    };
+    await revocations.revokeToken('jti-1', world.clock.now() + 1000);
+    expect(revocations.tokenRevoked('jti-1')).toBe(true);
+  });
+
   it('of a token lasts until the token would have expired', async () => {
     await revocations.revokeToken('jti-1', world.clock.now() + 1000);
     expect(revocations.tokenRevoked('jti-1')).toBe(true);

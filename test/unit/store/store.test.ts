@@ -126,8 +126,11 @@ describe.each([
       await revocations.add({ issuer: 'corp', subject: 'a', by: 'x', at: 1 });
       await revocations.add({ issuer: 'corp', subject: 'a', reason: 'left', by: 'y', at: 2 });
       expect(await revocations.list()).toEqual([{ issuer: 'corp', subject: 'a', reason: 'left', by: 'y', at: 2 }]);
-      expect(await revocations.remove('corp', 'a')).toBe(true);
-      expect(await revocations.remove('corp', 'a')).toBe(false);
+      expect(await revocations.remove('corp', 'a')).toBe(2);
+      expect(await revocations.remove('corp', 'a')).toBeUndefined();
+      // What was issued before them goes on not to count; that is no token.
+      expect(await revocations.lifted(now)).toEqual([{ issuer: 'corp', subject: 'a', at: 2 }]);
+      expect(await revocations.revokedTokens(now)).toEqual([]);
     });
 
     it('of tokens are forgotten when the token has expired', async () => {

@@ -21,6 +21,7 @@ let trust: Trust;
 let tokens: GatewayTokens;
 let authenticator: Authenticator;
 const revokedTokens = new Set<string>();
+const liftedRevocations = new Map<string, number>();
 const revokedPrincipals = new Set<string>();
 
 async function pair(kid: string): Promise<{ key: Key; keys: IssuerKeys; jwk: object }> {
@@ -67,6 +68,7 @@ beforeAll(async () => {
     revocations: {
       revoked: (issuer, subject) => revokedPrincipals.has(`${issuer}|${subject}`),
       tokenRevoked: (jti) => revokedTokens.has(jti),
+      outdated: (issuer, subject, issuedAt) => issuedAt < (liftedRevocations.get(`${issuer}|${subject}`) ?? 0),
     },
     clock,
   });
@@ -75,6 +77,7 @@ beforeAll(async () => {
 beforeEach(() => {
   now = NOW;
   revokedTokens.clear();
+  liftedRevocations.clear();
   revokedPrincipals.clear();
 });
 
@@ -286,6 +289,18 @@ describe('the gateway’s own tokens', () => {
     await expect(authenticator.bearer(issued.token, undefined)).resolves.toBeDefined();
     now = NOW + 15 * 60_000;
     expect(await refused(authenticator.bearer(issued.token, undefined))).toMatchObject({ code: 'token_expired' });
+  });
+
+  it('of before a revocation that was taken back stay refused, and so does what they would be exchanged for', async () => {
+    const outside = await person();
+    const { principal } = await authenticator.exchange(outside, undefined);
+    const before = await tokens.issue(principal);
+    liftedRevocations.set('corp|u-1', NOW + 1);
+    expect(await refused(authenticator.bearer(before.token, undefined))).toMatchObject({ code: 'token_invalid' });
+    expect(await refused(authenticator.exchange(outside, undefined))).toMatchObject({ code: 'token_invalid' });
+    now = NOW + 1;
+    const after = await tokens.issue(principal);
+    await expect(authenticator.bearer(after.token, undefined)).resolves.toMatchObject({ principal });
   });
 
   it('are refused for a principal that was revoked', async () => {
