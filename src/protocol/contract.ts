@@ -170,8 +170,9 @@ export interface Session {
    * Calls `then` once everything noted so far is written (promise 1): before it returns, or later where a write is waited for.
    * When it cannot be written the session ends (`signal`) and `then` is never called.
    * INVARIANT: bytes of an allowed operation reach the target only from inside such a callback.
+   * `together`: it may wait for other sessions' of the same turn of the event loop, by who lets nothing overtake what waits.
    */
-  recorded(then: () => void): void;
+  recorded(then: () => void, together?: boolean): void;
 
   /**
    * For each column the mask to apply to its values, or null. Recorded with the operation. Never throws: fails to masking.

@@ -140,8 +140,8 @@ export class GatewaySession extends Answers implements Session, LiveSession {
     return this.#closed.promise;
   }
 
-  recorded(then: () => void): void {
-    if (!this.#over) this.recording.recorded(then);
+  recorded(then: () => void, together?: boolean): void {
+    if (!this.#over) this.recording.recorded(then, together);
   }
 
   result(id: OperationId, outcome: Outcome): void {

@@ -132,7 +132,7 @@ export class Driver {
     const toTarget = machine.takeForTarget();
     if (decided || this.#unrecorded.length > 0) {
       this.#unrecorded.push(toTarget);
-      this.#options.session.recorded(this.#write);
+      this.#options.session.recorded(this.#write, true);
     } else if (toTarget !== undefined) this.#toTarget(toTarget);
     // A client that went away inside a message leaves nothing more to send: the end of the stream tells the server.
     else if (machine.clientDone) this.#clientDone();

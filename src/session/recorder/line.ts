@@ -101,6 +101,15 @@ export function decodeBytes(members: object): Buffer {
   return text === undefined ? Buffer.from(String(base64 ?? ''), 'base64') : Buffer.from(String(text));
 }
 
+/** One encoding area for all: lines are written before others are encoded. Three bytes of UTF-8 a UTF-16 unit at most. */
+const scratch = Buffer.allocUnsafeSlow(3 * 128 * 1024);
+
+/** Lines as bytes, valid until the next call. */
+export function utf8(lines: string): Uint8Array {
+  if (lines.length * 3 <= scratch.length) return scratch.subarray(0, scratch.write(lines, 0, 'utf8'));
+  return Buffer.from(lines, 'utf8');
+}
+
 /** SHA-256 of a line's UTF-8 bytes without the newline, lower-case hex. */
 export function lineDigest(line: string | Uint8Array): string {
   return hash('sha256', line, 'hex');

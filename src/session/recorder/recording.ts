@@ -125,8 +125,8 @@ export class Recording {
     this.#writer.fail(error);
   }
 
-  recorded(then: () => void): void {
-    this.#writer.recorded(then);
+  recorded(then: () => void, together?: boolean): void {
+    this.#writer.recorded(then, together);
   }
 
   begin(header: Header): void {

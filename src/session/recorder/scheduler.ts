@@ -1,4 +1,4 @@
-// When lines are written that nothing waits for: soon.
+// When lines are written that nothing waits for: soon; and those of several sessions in one turn of the event loop.
 // One for the process; refuses to know what is written.
 
 export interface Flushable {
@@ -9,9 +9,29 @@ export interface Flushable {
 /** How long an outcome may stay in memory when no intent follows, in ms. A kill of the process loses no more than this. */
 const LAZY_MS = 50;
 
+/** Sessions at work from which on they are worth a turn's wait for one another. */
+const MANY = 3;
+
 export class FlushScheduler {
   #lazy = new Set<Flushable>();
   #timer: NodeJS.Timeout | undefined;
+  #turn = new Set<Flushable>();
+
+  /** Whether several sessions write, as it was a moment ago. */
+  get busy(): boolean {
+    return this.#lazy.size >= MANY;
+  }
+
+  /** Flush it when everything that has come in this turn of the event loop was looked at. */
+  together(flushable: Flushable): void {
+    this.#turn.add(flushable);
+    if (this.#turn.size > 1) return;
+    setImmediate(() => {
+      const due = this.#turn;
+      this.#turn = new Set();
+      for (const one of due) one.flush();
+    });
+  }
 
   /** Flush it within 50 ms, unless it is flushed before. */
   lazy(flushable: Flushable): void {
@@ -27,6 +47,7 @@ export class FlushScheduler {
   /** It is gone. */
   forget(flushable: Flushable): void {
     this.#lazy.delete(flushable);
+    this.#turn.delete(flushable);
     if (this.#lazy.size === 0 && this.#timer !== undefined) {
       clearTimeout(this.#timer);
       this.#timer = undefined;

@@ -110,7 +110,13 @@ export interface Made {
 
 export function makeRecording(
   limits = DEFAULT_ROW_LIMITS,
-  how: { durability?: Durability; bestEffort?: boolean; maxSegment?: number; cipher?: LineCipher } = {},
+  how: {
+    durability?: Durability;
+    bestEffort?: boolean;
+    maxSegment?: number;
+    cipher?: LineCipher;
+    scheduler?: FlushScheduler;
+  } = {},
 ): Made {
   const target = new MemoryTarget();
   if (how.maxSegment !== undefined) target.maxSegment = how.maxSegment;
@@ -123,7 +129,7 @@ export function makeRecording(
     durability: how.durability ?? 'buffered',
     bestEffort: how.bestEffort ?? false,
     limit: (bound) => bound,
-    scheduler: new FlushScheduler(),
+    scheduler: how.scheduler ?? new FlushScheduler(),
     now: () => now++,
     ticks: () => now,
     limits,

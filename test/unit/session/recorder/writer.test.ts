@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { sourceOf } from '../../../../src/session/recorder/reader.ts';
+import { FlushScheduler } from '../../../../src/session/recorder/scheduler.ts';
 import { verify } from '../../../../src/session/recorder/verify.ts';
-import { failure, header, makeRecording, statement, turn } from './fixtures.ts';
+import { failure, header, type Made, makeRecording, statement, turn } from './fixtures.ts';
 
 const recordedOnce = (recording: { recorded(then: () => void): void }) =>
   new Promise<void>((resolve) => recording.recorded(resolve));
@@ -177,4 +178,86 @@ it('a file that is gone ends the recording though nothing is written', async () 
   target.onLost?.(new Error('removed'));
   expect(failures).toEqual([expect.objectContaining({ code: 'recording_failed' })]);
   expect(recording.open).toBe(false);
+});
+
+describe('statements of several sessions', () => {
+  /** So many that write at the moment. */
+  function busy(count: number): Made[] {
+    const scheduler = new FlushScheduler();
+    return Array.from({ length: count }, () => {
+      const made = makeRecording(undefined, { scheduler });
+      made.recording.begin(header);
+      return made;
+    });
+  }
+
+  const ask = ({ recording }: Made, op: number, then: () => void) => {
+    recording.intent(op, statement(`select ${op}`), { verdict: 'allow' });
+    recording.recorded(then, true);
+  };
+
+  it('are recorded together at the end of the turn, each before it is forwarded, in the order of asking', async () => {
+    const all = busy(3);
+    const seen: string[] = [];
+    for (const op of [1, 2]) {
+      for (const [who, made] of all.entries()) {
+        ask(made, op, () => {
+          const intents = made.target.lines.filter(({ kind, op: of }) => kind === 'intent' && of === op);
+          seen.push(`${who}.${op} after ${intents.length}`);
+        });
+      }
+    }
+    expect(seen).toEqual([]);
+    for (const { target } of all) expect(target.writes).toEqual([]);
+    await turn();
+    const both = (who: number) => [`${who}.1 after 1`, `${who}.2 after 1`];
+    expect(seen).toEqual([...both(0), ...both(1), ...both(2)]);
+    for (const { target } of all) expect(target.writes).toHaveLength(1);
+  });
+
+  it('are recorded at once where few write, or who asks does not want to wait', () => {
+    let done = 0;
+    const [one] = busy(1);
+    ask(one!, 1, () => done++);
+    expect(done).toBe(1);
+    const [other] = busy(5);
+    other!.recording.intent(1, statement('select 1'), { verdict: 'allow' });
+    other!.recording.recorded(() => done++);
+    expect(done).toBe(2);
+  });
+
+  it('keep the order where somebody asks for the next at once', () => {
+    const [one] = busy(5);
+    const seen: number[] = [];
+    ask(one!, 1, () => seen.push(1));
+    one!.recording.intent(2, statement('select 2'), { verdict: 'allow' });
+    one!.recording.recorded(() => seen.push(2));
+    expect(seen).toEqual([1, 2]);
+  });
+
+  it('are not forwarded when their session is halted in between, or its record cannot be written; others are', async () => {
+    const [halted, failing, fine] = busy(3);
+    const seen: string[] = [];
+    failing!.target.failure = failure('ENOSPC');
+    ask(halted!, 1, () => seen.push('halted'));
+    ask(failing!, 1, () => seen.push('failing'));
+    ask(fine!, 1, () => seen.push('fine'));
+    halted!.recording.halt();
+    await turn();
+    expect(seen).toEqual(['fine']);
+    expect(failing!.failures).toHaveLength(1);
+    const seal = await fine!.recording.end({ code: 'client_closed', message: '' });
+    expect(await verify(sourceOf(fine!.target.bytes))).toMatchObject({ ok: true, digest: seal?.digest });
+  });
+
+  it('that wait when the session ends are on record, and not forwarded', async () => {
+    const [one] = busy(3);
+    let done = 0;
+    ask(one!, 1, () => done++);
+    const seal = await one!.recording.end({ code: 'killed', message: '' });
+    await turn();
+    expect(done).toBe(0);
+    expect(one!.target.lines.map(({ kind }) => kind)).toEqual(['open', 'intent', 'end', 'seal']);
+    expect(await verify(sourceOf(one!.target.bytes))).toMatchObject({ ok: true, digest: seal?.digest });
+  });
 });
