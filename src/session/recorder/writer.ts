@@ -124,7 +124,7 @@ export class RecordingWriter implements Flushable {
   /**
    * Writes every line so far and calls `then`: at once where the disk is quick. `together`: where other sessions are busy
    * too, at the end of the turn of the event loop, one after the other. That saves no write, a recording being a file of its
-   * own; but a few of the same in a row cost a third less than each of them between other work, which fills the processor's caches.
+   * own; but between other work, of which the processor's caches are full, each takes longer (README, Recordings).
    */
   recorded(then: () => void, together = false): void {
     if (this.#state === 'unrecorded') this.#run(then);
