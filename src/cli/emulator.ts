@@ -7,7 +7,7 @@ import type { TerminalSize } from '../session/output/terminal-size.ts';
 
 /** Whatever size a client said that it had. */
 const LARGEST = 500;
-/** What does something over and over (REP, IL, DL, SU, SD, CHT, CBT): the library does it so often, also two milliards of times. */
+/** What repeats something (REP, IL, DL, SU, SD, CHT, CBT): the library does it as often as it is told, were it two billion times. */
 const REPEATING = 'bLMSTIZ';
 /** Lines above the screen that are kept, for finding what a piece scrolled by. */
 const SCROLLBACK = 2000;

@@ -93,9 +93,9 @@ export class Core {
   /** DDL was answered in a transaction that is not over. */
   ddlOpen = false;
   ended: SessionEnd | undefined;
-  /** Whose time counts now. */
   /** The next Sync is the one behind an error that the server does not know of. */
   unfailed = false;
+  /** Whose time counts now. */
   #clocked: Running | undefined;
   /** Others are told that DDL of this session is under way. */
   #unsettled = false;

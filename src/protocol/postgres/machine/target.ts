@@ -20,10 +20,11 @@ import { Back, backName, messageFormat } from '../wire/types.ts';
 import type { Core } from './core.ts';
 import { endCut, failTransaction } from './cuts.ts';
 import { type Expected, NOTHING_BOUND, type Running } from './expected.ts';
-import { recordError, recordNotice, skip } from './failed.ts';
+import { skip } from './failed.ts';
 import { NEVER } from './plans.ts';
 import { changes, isUtf8 } from './reading.ts';
 import { Rows } from './rows.ts';
+import { recordError, recordNotice } from './said.ts';
 import { isRaw, scrub, scrubbed } from './scrub.ts';
 import { afterBack, Client, Target, targetName } from './states.ts';
 
