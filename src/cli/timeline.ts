@@ -161,7 +161,7 @@ export class Timeline {
     this.#kept.delete(key);
     this.#masked.delete(key);
     this.#shown.delete(key);
-    const error = line.error as { code: string; message: string } | undefined;
+    const error = line.error as Fields | undefined;
     const facts = [
       error === undefined
         ? printable(String(line.tag ?? line.status))
@@ -172,11 +172,11 @@ export class Timeline {
       masked.length === 0 ? undefined : `masked: ${printable(masked.join(', '))}`,
       shown.length === 0 ? undefined : this.#paint('error', `shown: ${printable(shown.join(', '))}`),
     ].filter((fact) => fact !== undefined);
-    const head = `${this.#unkept(line)}${this.#stamp(line)} #${line.op} ${this.#paint('quiet', '→')} ${facts.join(', ')}\n`;
+    const head = `${this.#unkept(line)}${this.#stamp(line)} #${line.op} ${this.#paint('quiet', '→')} ${facts.join(', ')}\n${more(error)}`;
     if (kept === undefined || kept.rows.length === 0) return `${head}\n`;
     const total = Number(line.rows ?? kept.rows.length);
-    const more = total > kept.rows.length ? `    … ${total - kept.rows.length} more rows were not kept\n` : '';
-    return `${head}${this.#table(kept)}${more}\n`;
+    const unkept = total > kept.rows.length ? `    … ${total - kept.rows.length} more rows were not kept\n` : '';
+    return `${head}${this.#table(kept)}${unkept}\n`;
   }
 
   /** What it put out and got behind what is in the recording; of rows that is said with them. */
@@ -243,6 +243,14 @@ function tamed(line: Line): Line {
     if (key !== 'text' && typeof value === 'string' && printable(value) !== value) unruly.push([key, printable(value)]);
   }
   return unruly.length === 0 ? line : { ...line, ...Object.fromEntries(unruly) };
+}
+
+/** What an error said beside its message, a line each. */
+function more(error: Fields | undefined): string {
+  return ['detail', 'hint', 'where']
+    .filter((name) => error?.[name] !== undefined)
+    .map((name) => `    ${name}: ${printable(String(error![name])).replaceAll('\n', '\n      ')}\n`)
+    .join('');
 }
 
 /** Operations that are named at the end. */

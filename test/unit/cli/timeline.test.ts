@@ -33,6 +33,15 @@ describe('a recording as text', () => {
     expect(text).toContain('TIME mask pii applies again: revoked by bob\n');
   });
 
+  it('has all that an error said, and nothing of it drives the terminal', () => {
+    const error = { code: '23505', message: 'twice', detail: 'Key (id)=(1)\u001b[2J.', where: 'a\nb' };
+    const text = shown([{ kind: 'result', op: 1, part: 0, status: 'error', error, rows: 0 }]);
+    expect(text).toContain('→ error 23505: twice, 0 rows\n    detail: Key (id)=(1)');
+    expect(text).toContain('\n    where: a\n      b\n');
+    expect(text).not.toContain('\u001b');
+    expect(text).not.toContain('hint');
+  });
+
   it('says of a command what looked at both its streams, and how much of them is not in the recording', () => {
     const masks = (column: string) => ({ kind: 'masks', op: 1, part: 0, columns: [{ index: 0, column, mask: 'pii' }] });
     const text = shown([
