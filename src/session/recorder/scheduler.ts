@@ -4,6 +4,8 @@
 export interface Flushable {
   /** Writes what is buffered, then runs what waited for it. Never throws. */
   flush(): void;
+  /** The same, when `lazy` was asked for: it may be asked for again from now on. */
+  overdue(): void;
 }
 
 /** How long an outcome may stay in memory when no intent follows, in ms. A kill of the process loses no more than this. */
@@ -33,14 +35,14 @@ export class FlushScheduler {
     });
   }
 
-  /** Flush it within 50 ms, unless it is flushed before. */
+  /** `overdue` within 50 ms. */
   lazy(flushable: Flushable): void {
     this.#lazy.add(flushable);
     this.#timer ??= setTimeout(() => {
       this.#timer = undefined;
       const due = this.#lazy;
       this.#lazy = new Set();
-      for (const one of due) one.flush();
+      for (const one of due) one.overdue();
     }, LAZY_MS);
   }
 

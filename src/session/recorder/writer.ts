@@ -79,6 +79,7 @@ export class RecordingWriter implements Flushable {
   #buffer = '';
   #full: Piece[] = [];
   #waiting: (() => void)[] = [];
+  /** It is to be flushed within 50 ms, whatever is flushed before. */
   #lazy = false;
   #running = false;
   #halted = false;
@@ -137,9 +138,13 @@ export class RecordingWriter implements Flushable {
     else this.flush();
   }
 
+  overdue(): void {
+    this.#lazy = false;
+    this.flush();
+  }
+
   flush(): void {
     if (this.#running) return;
-    this.#lazy = false;
     this.#encode();
     if (this.#apart) {
       this.#append();

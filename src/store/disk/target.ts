@@ -38,6 +38,7 @@ export class DirectoryTarget implements SegmentedTarget {
   onLost: ((error: Error) => void) | undefined;
   readonly #options: TargetOptions;
   #segment = 1;
+  #maxSegment: number;
   #fd: number;
   #length = 0;
   /** Bytes of a failed write may stand behind the good ones. */
@@ -59,6 +60,7 @@ export class DirectoryTarget implements SegmentedTarget {
   constructor(options: TargetOptions) {
     this.#options = options;
     this.#fd = options.files.open(this.name, 'new');
+    this.#maxSegment = options.maxSegment();
     this.#key = options.key;
     if (this.#key !== undefined) this.#keep(this.#key);
   }
@@ -87,8 +89,9 @@ export class DirectoryTarget implements SegmentedTarget {
     return this.#segment;
   }
 
+  /** As it was when the file was begun: it is asked for with every line. */
   get maxSegment(): number {
-    return this.#options.maxSegment();
+    return this.#maxSegment;
   }
 
   write(bytes: Uint8Array): void {
@@ -143,6 +146,7 @@ export class DirectoryTarget implements SegmentedTarget {
       throw thrown;
     }
     this.#length = 0;
+    this.#maxSegment = this.#options.maxSegment();
     const closing = disk.run({ do: 'close', fd, file }).then(() => {});
     const before = this.#before;
     this.#before = before.then(() => closing);

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { quoted, quotedAll } from '../../../../src/session/recorder/line.ts';
+import { isoTime, quoted, quotedAll, utf8 } from '../../../../src/session/recorder/line.ts';
 
 const text = fc.oneof(
   fc.string({ maxLength: 300 }),
@@ -19,4 +19,18 @@ it('quotes a text as JSON does, and nothing otherwise', () => {
 it('quotes rows as JSON does', () => {
   const row = fc.array(fc.option(text), { maxLength: 10 });
   fc.assert(fc.property(row, (values) => quotedAll(values) === JSON.stringify(values)));
+});
+
+it('writes times as JavaScript does, in whatever order they come', () => {
+  const near = fc.integer({ min: 1_700_000_000_000, max: 1_700_000_003_000 });
+  const time = fc.oneof(near, fc.integer({ min: -1e14, max: 1e14 }), fc.double({ min: 0, max: 1e13, noNaN: true }));
+  fc.assert(
+    fc.property(time, (ms) => isoTime(ms) === new Date(ms).toISOString()),
+    { numRuns: 2000 },
+  );
+});
+
+it('encodes lines as UTF-8 whatever was encoded before', () => {
+  const line = fc.oneof(text, fc.string({ unit: 'binary', minLength: 2000, maxLength: 6000 }));
+  fc.assert(fc.property(line, (one) => Buffer.from(one).equals(utf8(one))));
 });
