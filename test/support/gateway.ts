@@ -25,6 +25,9 @@ import {
 /** HOOPCTL_TEST_PROGRAM: another build than the one of this checkout. */
 export const PROGRAM = process.env.HOOPCTL_TEST_PROGRAM ?? join(repository, 'bin/hoopctl.js');
 
+/** What Node has compiled, for all: everybody has a home of their own, and each would compile the program anew. */
+const COMPILED = join(repository, '.cache/compiled');
+
 /** The environment of a command: nothing of the machine's user, no keychain, the home given. */
 export function cleanEnvironment(
   home: string,
@@ -37,6 +40,7 @@ export function cleanEnvironment(
     LANG: 'C.UTF-8',
     TZ: 'UTC',
     NODE_NO_WARNINGS: '1',
+    NODE_COMPILE_CACHE: COMPILED,
     PGCONNECT_TIMEOUT: '20',
     PSQLRC: '/dev/null',
     PGSSLROOTCERT: undefined,
