@@ -93,7 +93,7 @@ function beginSession(log: MerkleLog, recorder: Recorder, labels: Record<string,
     written: () => new Promise((resolve) => recording.recorded(resolve)),
     async end() {
       const seal = await recording.end({ code: 'client_closed', message: 'bye' });
-      log.append('recording', { session: id, ...seal });
+      log.append('recording', { session: id, connection, ...seal });
     },
   };
 }

@@ -138,7 +138,7 @@ export function addressOf(text: string | undefined): Gist['client'] {
 }
 
 function outcomeOf({ name, fields }: ExportEvent): Gist['outcome'] {
-  if (fields.verdict === 'deny' || fields.ok === false || name === 'log.failure' || name === 'session.missing') {
+  if (fields.verdict === 'deny' || fields.ok === false || name === 'log.failure' || isDamage(name, fields)) {
     return 'failure';
   }
   if (name === 'session.result') return fields.status === 'ok' ? 'success' : 'failure';
@@ -153,10 +153,15 @@ function outcomeOf({ name, fields }: ExportEvent): Gist['outcome'] {
 
 function severityOf({ name, fields }: ExportEvent, outcome: Gist['outcome']): number {
   if (fields.action === 'break-glass') return 8;
-  if (name === 'log.failure' || name === 'session.missing') return 9;
+  if (name === 'log.failure' || isDamage(name, fields)) return 9;
   if (name === 'session.result') return outcome === 'failure' ? 3 : 1;
   if (outcome === 'failure') return 6;
   return fields.verdict === 'review' || name.endsWith('.review') || name.startsWith('log.') ? 3 : 1;
+}
+
+/** What was purged is not there by somebody's order. */
+function isDamage(name: string, fields: ExportEvent['fields']): boolean {
+  return name === 'session.changed' || (name === 'session.missing' && fields.purged === undefined);
 }
 
 const TITLES: Readonly<Record<string, string>> = {
@@ -188,6 +193,7 @@ const TITLES: Readonly<Record<string, string>> = {
   'session.end': 'session ended',
   'session.seal': 'recording sealed',
   'session.missing': 'lines of a recording are missing',
+  'session.changed': 'a recording was changed',
 };
 
 function titleOf({ name, kind, fields }: ExportEvent): string {

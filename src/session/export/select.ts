@@ -36,9 +36,11 @@ function names({ connections = [], session, principal }: Selection, event: Expor
   if (connections.length === 0 && session === undefined && principal === undefined) return true;
   const gist = gistOf(event);
   const { subject, email } = gist.principal;
+  const unknown = event.kind === 'missing' && event.opening === undefined;
+  const where = gist.connection ?? (unknown ? undefined : '');
   return (
-    (connections.length === 0 || connections.includes(gist.connection ?? '')) &&
+    (connections.length === 0 || where === undefined || connections.includes(where)) &&
     (session === undefined || gist.session === session) &&
-    (principal === undefined || subject === principal || email === principal)
+    (principal === undefined || unknown || subject === principal || email === principal)
   );
 }

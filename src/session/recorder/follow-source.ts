@@ -15,11 +15,19 @@ export interface Position {
   readonly byte: number;
 }
 
+export interface FollowedLine {
+  readonly line: Line;
+  /** Of the recording's bytes: where the next line begins. */
+  readonly end: number;
+  /** As it stands in the file, until the next one is asked for; left out where only what it says is known. */
+  readonly bytes?: Uint8Array;
+}
+
 export interface LogFollowing {
   /** The log's entries from that one on, up to what is written now. */
   entries(from: number): AsyncIterable<LogEntry>;
   /** The whole lines of a recording from there on, up to what is written now, each with its end. None where there is no file. */
-  lines(session: string, from: Position): AsyncIterable<{ readonly line: Line; readonly end: number }>;
+  lines(session: string, from: Position): AsyncIterable<FollowedLine>;
   /** False when there is certainly nothing behind that position yet. */
   grown?(session: string, from: Position): boolean;
 }
@@ -47,7 +55,7 @@ async function* linesFrom(
   read: (byte: number) => AsyncIterable<Uint8Array>,
   from: Position,
   opener: LineOpener | undefined,
-): AsyncGenerator<{ line: Line; end: number }> {
+): AsyncGenerator<FollowedLine> {
   try {
     let first = true;
     for await (const found of wholeLines(read(from.byte), from.byte, opener)) {
@@ -69,13 +77,13 @@ async function* wholeLines(
   source: AsyncIterable<Uint8Array>,
   offset: number,
   opener: LineOpener | undefined,
-): AsyncGenerator<{ line: Line; end: number }> {
+): AsyncGenerator<FollowedLine> {
   const splitter = new LineSplitter();
   for await (const chunk of source) {
     for (const raw of splitter.push(chunk)) {
       const line = parseLine(raw.bytes);
       const end = offset + raw.offset + raw.bytes.length + 1;
-      if (line !== undefined) yield { line: opener?.open(raw.bytes, line) ?? line, end };
+      if (line !== undefined) yield { line: opener?.open(raw.bytes, line) ?? line, end, bytes: raw.bytes };
     }
   }
 }

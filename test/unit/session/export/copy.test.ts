@@ -1,4 +1,4 @@
-import { rmSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { Openings } from '../../../../src/session/export/openings.ts';
 import { selects } from '../../../../src/session/export/select.ts';
@@ -90,6 +90,77 @@ it('says that a recording is missing also to who wants sessions of some labels',
     }
   }
   expect(selected).toEqual([`${one.id} session.missing`]);
+});
+
+const DAMAGE: readonly [string, (text: string) => string | undefined, object][] = [
+  ['is not there', () => undefined, { kind: 'session.missing', data: { lines: 5, have: 0 } }],
+  [
+    'has lost its end',
+    (text) => text.split('\n').slice(0, 2).join('\n'),
+    { kind: 'session.missing', data: { lines: 5, have: 1 } },
+  ],
+  [
+    'has lost a line',
+    (text) => text.split('\n').toSpliced(2, 1).join('\n'),
+    { kind: 'session.missing', data: { lines: 3, have: 2 } },
+  ],
+  ['has a line that is none', (text) => text.replace('{"seq":1', '{"seq";1'), { kind: 'session.missing' }],
+  ['says something else', (text) => text.replace('select 1', 'select 9'), { kind: 'session.changed' }],
+  ['was made anew', (text) => text.replace(/"digest":"..../, '"digest":"0000'), { kind: 'session.changed' }],
+];
+
+it.each(DAMAGE)('says of a recording that it %s, whoever asks for how much of the time', async (_, damaged, due) => {
+  const other = record.session();
+  const one = record.session();
+  one.say('select 1');
+  one.say('select 2');
+  await one.end();
+  const [path] = record.sink.localFiles(one.id);
+  const made = damaged(readFileSync(path!, 'utf8'));
+  if (made === undefined) rmSync(path!);
+  else writeFileSync(path!, made);
+  now += HOUR;
+  await other.end();
+  const found = async (more: object) =>
+    (await copy(0, 1, 'jsonl', more))
+      .split('\n')
+      .filter((line) => /"kind":"session.(missing|changed)"/.test(line))
+      .map((line) => JSON.parse(line));
+  for (const more of [{}, { session: one.id }, { connections: ['prod-db'] }, { principal: 'alice' }]) {
+    expect(await found(more)).toMatchObject([due]);
+  }
+  expect(await found({ connections: ['other'] })).toEqual([]);
+  expect(await copy(0, 1, 'cef')).toMatch(/session\.(missing|changed)\|.*\|9\|/);
+});
+
+it('says of a recording that went by order who ordered it', async () => {
+  const one = record.session();
+  one.say('select 1');
+  await one.end();
+  const order = { session: one.id, reason: 'retention', by: 'root' };
+  record.log.append('purging', order);
+  for (const path of record.sink.localFiles(one.id)) rmSync(path);
+  record.log.append('purge', order);
+  const events = (await copy(0, 1)).trimEnd().split('\n');
+  const missing = events.map((line) => JSON.parse(line)).filter(({ kind }) => kind === 'session.missing');
+  expect(missing).toMatchObject([{ data: { reason: 'retention', by: 'root', purged: expect.any(String) } }]);
+  expect(await copy(0, 1, 'cef')).toMatch(/session\.missing\|.*\|1\|/);
+});
+
+it('says nothing of a session that goes on, and of one that a later start sealed', async () => {
+  const on = record.session();
+  on.say('select 1');
+  await on.written();
+  const late = record.session();
+  late.say('select 1');
+  await late.end();
+  // Its entry came behind the start, its seal before it.
+  record.log.append('start', { version: '1' });
+  now += 2 * HOUR;
+  on.say('select 2');
+  await on.written();
+  expect(await copy(0, 1)).not.toMatch(/session\.(missing|changed)/);
+  expect(await copy(0, 3)).not.toMatch(/session\.(missing|changed)/);
 });
 
 it('takes only what names a connection, a session, somebody', async () => {
