@@ -10,6 +10,7 @@ export const SETTINGS: Known = {
     'agent',
     'all',
     'allow-non-loopback',
+    'allow-other-users',
     'as',
     'at',
     'before',

@@ -13,6 +13,14 @@ import { nearestConnection } from './missing.ts';
 import { Receipts } from './receipts.ts';
 import type { ConnectionDetails } from './shapes.ts';
 
+/** Of verbs that open local ports. */
+export const OTHERS_OPTION = {
+  allowOtherUsers: {
+    trusted: true,
+    help: 'let other users of this machine use the local ports: whoever does acts as you (Linux refuses them otherwise)',
+  },
+} as const;
+
 /** A connection that the user asked for. */
 export interface Wanted {
   readonly name: string;
@@ -23,6 +31,8 @@ export interface Wanted {
 export interface ReachOptions {
   readonly reason?: string | undefined;
   readonly bind?: string | undefined;
+  /** Other users of this machine may use the ports too. */
+  readonly others?: boolean;
   /** Tunnels to keep open ahead of need, per connection. */
   readonly spares?: number;
   /** What the gateway tells of sessions: every operation, or only what was refused or waits (the default). */
@@ -62,6 +72,8 @@ export async function reach(context: Context, wanted: readonly Wanted[], options
     memory: new PortMemory(join(context.paths.config, 'ports.json'), access.url),
     signal: context.signal,
     ...(options.bind === undefined ? {} : { bind: options.bind }),
+    // Only Linux tells whose a socket is.
+    owner: context.io.platform !== 'linux' || options.others === true ? undefined : context.io.uid,
     ...(options.spares === undefined ? {} : { spares: options.spares }),
     onEvent: (event) => {
       receipts?.event(event);

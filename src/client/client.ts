@@ -30,6 +30,8 @@ export interface ClientOptions {
   readonly connections: readonly Opening[];
   /** The local address; default 127.0.0.1. */
   readonly bind?: string;
+  /** The number of the only user, beside root, who may use the ports, where Linux tells of it; undefined: everybody. */
+  readonly owner?: number | undefined;
   readonly memory?: PortMemory | undefined;
   /** Tunnels kept open ahead of need, per connection. */
   readonly spares?: number;
@@ -118,8 +120,8 @@ export async function openClient(options: ClientOptions): Promise<Client> {
       ...(options.spares === undefined ? {} : { size: options.spares }),
     });
     const traffic = status.connection(opening.name);
-    const { retryMs } = options;
-    const listener = new LocalListener({ connection: opening.name, pool, traffic, retryMs, onEvent: tell });
+    const { retryMs, owner } = options;
+    const listener = new LocalListener({ connection: opening.name, pool, traffic, retryMs, owner, onEvent: tell });
     return { opening, pool, listener };
   });
   const client = new Client([], status, parts);

@@ -2,7 +2,7 @@
 // happens to that one only; the listener stays.
 
 import { createServer, type Server, type Socket } from 'node:net';
-import { asHoopctlError, type HoopctlError, peerError } from '../core/errors.ts';
+import { asHoopctlError, type HoopctlError, peerError, userError } from '../core/errors.ts';
 import { fixedLimit } from '../core/limits.ts';
 import { SocketStream } from '../core/stream.ts';
 import type { Protocol } from '../protocol/contract.ts';
@@ -12,6 +12,7 @@ import { isPassing } from '../tunnel/refusal.ts';
 import type { SparePool } from '../tunnel/spares.ts';
 import { type ClientEvent, isOrdinaryEnd } from './events.ts';
 import { join, type Traffic } from './join.ts';
+import { ownerOf } from './owner.ts';
 
 /** How long a new local socket waits for a gateway that cannot be reached at the moment. */
 export const CLIENT_RETRY_MS = fixedLimit('client_retry_ms', 'ms', 10_000);
@@ -25,6 +26,8 @@ export interface ListenerOptions {
   /** Counts the bytes of all sockets together. */
   readonly traffic: Traffic;
   readonly retryMs?: number;
+  /** The number of the only user, beside root, who may use the port; undefined: everybody on this machine. */
+  readonly owner?: number | undefined;
   onEvent(event: ClientEvent): void;
 }
 
@@ -102,8 +105,10 @@ export class LocalListener {
     onEvent({ type: 'closed', connection, socket: number, session: session.id, ...mine, error });
   }
 
-  /** A tunnel for the socket, tried again for a while when the gateway is only away. Errors: of dialling, or GONE. */
+  /** A tunnel for the socket, tried again for a while when the gateway is only away. Errors: of dialling, access_denied, or GONE. */
   async #tunnel(socket: Socket): Promise<DialledTunnel> {
+    const { owner } = this.#options;
+    if (owner !== undefined) assertOwned(socket, owner);
     const gone = new AbortController();
     const leave = () => gone.abort(GONE);
     socket.once('close', leave);
@@ -148,6 +153,16 @@ export class LocalListener {
         onEvent({ type: 'end', connection, session: event.session, code: event.code, message: event.message });
     }
   }
+}
+
+/** Whoever comes through the port acts as the user that opened it. Root could do that anyway. Errors: access_denied. */
+function assertOwned(socket: Socket, owner: number): void {
+  const user = ownerOf(socket);
+  if (user === owner || user === 0) return;
+  const who = user === undefined ? 'this machine does not say whose program this is' : `this is user ${user}'s`;
+  throw userError('access_denied', `this port is another user's (${owner}), and who uses it acts as them: ${who}`, {
+    fix: "start a 'hoopctl connect' of your own; its owner can let others in with --allow-other-users",
+  });
 }
 
 /** As the local client is told, which knows nothing of a gateway. */

@@ -10,7 +10,7 @@ import { command as define } from '../command.ts';
 import type { Context, SignalReason } from '../context.ts';
 import { exitCodeOfSignal } from '../exit.ts';
 import { clientLine } from '../lines.ts';
-import { assertDistinct, parsePort, parseWanted, reach, tunnelHeaders, type Wanted } from '../reach.ts';
+import { assertDistinct, OTHERS_OPTION, parsePort, parseWanted, reach, tunnelHeaders, type Wanted } from '../reach.ts';
 import { RECEIPTS_OPTION } from '../receipts.ts';
 
 export const command = define({
@@ -23,6 +23,7 @@ export const command = define({
       trusted: true,
       help: 'let --bind name an address that others can reach: whoever does acts as you',
     },
+    ...OTHERS_OPTION,
     healthPort: { value: 'PORT', help: 'serve /healthz and /readyz there; 0: any free one' },
     stdio: { flagOnly: true, help: 'no port: one session on stdin and stdout, e.g. as the ProxyCommand of ssh' },
     drain: { value: 'DURATION', default: '0s', help: 'when ended, let open connections end for this long' },
@@ -46,6 +47,8 @@ Exit codes: 0 ended with q, 130 and 143 ended by SIGINT and SIGTERM, others as o
     const { client, gateway, settled } = await reach(context, wanted, {
       reason: values.reason,
       bind: values.bind,
+      // Whoever lets other machines in does not mean to tell users of this one apart.
+      others: values.allowOtherUsers || !isLoopback(values.bind),
       watch: context.json || live(context) ? 'all' : 'notable',
       onEvent: show,
       receipts: values.receipts,
@@ -100,11 +103,14 @@ function withPort(wanted: readonly Wanted[], text: string | undefined): Wanted[]
 
 /** Whoever reaches the port acts as this user, so that is this machine only unless said in so many words. */
 function assertAddress(address: string, allowed: boolean): void {
-  const loopback = /^127\.\d{1,3}\.\d{1,3}\.\d{1,3}$/.test(address) || address === '::1';
-  if (loopback || allowed) return;
+  if (isLoopback(address) || allowed) return;
   throw userError('usage', `--bind ${address} would let others connect as you`, {
     fix: 'leave it out, or add --allow-non-loopback if that is what you want',
   });
+}
+
+function isLoopback(address: string): boolean {
+  return /^127\.\d{1,3}\.\d{1,3}\.\d{1,3}$/.test(address) || address === '::1';
 }
 
 /** Whether the live view is shown: both ways a terminal that can draw, and nothing asked for another form. */

@@ -6,7 +6,7 @@ import { DRAIN_MS, exitCodeOfChildError, runChild } from '../child.ts';
 import { childFiles } from '../child-files.ts';
 import { command as define } from '../command.ts';
 import { childEnvironment } from '../environment.ts';
-import { assertDistinct, parseWanted, reach } from '../reach.ts';
+import { assertDistinct, OTHERS_OPTION, parseWanted, reach } from '../reach.ts';
 import { RECEIPTS_OPTION } from '../receipts.ts';
 import { troubleTeller } from '../trouble.ts';
 
@@ -14,6 +14,7 @@ export const command = define({
   options: {
     reason: { value: 'TEXT', help: 'why, for reviewers and the record' },
     ...RECEIPTS_OPTION,
+    ...OTHERS_OPTION,
     timeout: { value: 'DURATION', help: 'end the command after this long, e.g. 10m' },
   },
   arguments: [
@@ -30,7 +31,7 @@ Exit codes: the command's own; 128 + n when signal n ended it; 124 timed out, 12
 command cannot be run, 127 it was not found. Signals are passed on.`,
   signals: 'all',
   exitCode: exitCodeOfChildError,
-  run: async ({ names, command, reason, timeout, receipts }, context) => {
+  run: async ({ names, command, reason, timeout, receipts, allowOtherUsers }, context) => {
     const wanted = names.split(',').map(parseWanted);
     assertDistinct(wanted);
     const timeoutMs = timeout === undefined ? undefined : parseDuration(timeout);
@@ -40,6 +41,7 @@ command cannot be run, 127 it was not found. Signals are passed on.`,
     const { client, run, settled } = await reach(context, wanted, {
       reason,
       spares: 1,
+      others: allowOtherUsers,
       onEvent: troubleTeller(context.io),
       receipts,
     });
