@@ -14,6 +14,7 @@ import type { ListingSource } from '../../session/log/check/tree.ts';
 import type { Trust } from '../../session/log/check/trust.ts';
 import { readEntries } from '../../session/log/reader.ts';
 import type { ObjectReader } from '../../store/elsewhere.ts';
+import { isLocked } from '../../store/lock.ts';
 import { LogFolder, SegmentDirectory } from '../../store/log-directory.ts';
 import {
   type FoundElsewhere,
@@ -168,7 +169,7 @@ async function checkData(folder: string, data: string, options: CheckOptions, fi
   const has = (session: string) => away.has(session) || isThere(root, session);
   const whole = said === undefined || !isSelection(bundle, beside.names);
   const named = log?.borne !== true ? 'none' : whole ? 'all' : 'some';
-  ledger.compare(checked, { open, sealing, has, named }, findings);
+  ledger.compare(checked, { open, sealing, has, named, atWork: isLocked(data) }, findings);
   const contents = options.reader && (await checkContents(looked, options.reader, options.objects, findings));
   const names = jobs.flatMap(({ session }) => session ?? []);
   checkBundle(bundle, beside, names, vouchers, findings);

@@ -1,11 +1,12 @@
 import { execFile } from 'node:child_process';
-import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { cpSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { lockDirectory, openStore, type Store } from '../../../src/store/index.ts';
+import { isLocked } from '../../../src/store/lock.ts';
 
 const run = promisify(execFile);
 let directory: string;
@@ -75,6 +76,10 @@ describe('the data directory', () => {
     const gone = new Promise((resolve) => child.once('exit', resolve));
     try {
       expect(() => lockDirectory(path)).toThrow(expect.objectContaining({ code: 'conflict' }));
+      expect(isLocked(path)).toBe(true);
+      const copy = join(directory, 'copy');
+      cpSync(path, copy, { recursive: true });
+      expect(isLocked(copy)).toBe(false);
     } finally {
       child.kill('SIGKILL');
     }

@@ -35,6 +35,8 @@ export interface CheckedRecording {
 export interface RecordingsHere {
   /** Sessions that are marked as being written. */
   readonly open: ReadonlySet<string>;
+  /** Whether a gateway is at work here, which writes them; undefined: that cannot be told. */
+  readonly atWork?: boolean | undefined;
   /** Those of them that were written to a moment ago: one that is sealed by now may not be in the log yet. */
   readonly sealing?: ReadonlySet<string>;
   /** Whether there is one of that session now: asked for those that were not found at first. `no file`: something by its name. */
@@ -208,7 +210,7 @@ export class Ledger {
     }
     if (one.key !== undefined && !open) this.#compareKey(session, path, one.key, here, findings);
     if (here.named === 'none') return;
-    if (open) findings.note(`${path}: still being written, ${result.lines} lines so far`);
+    if (open) findings.note(`${path}: ${unsealed(result.lines, here.atWork)}`);
     else if (unfinished) {
       const message = `the recording of ${session} has no seal, is not in the log and is not being written: its end was cut, or a start has yet to seal it`;
       findings.problem('recording_unsealed', path, message);
@@ -245,4 +247,11 @@ export class Ledger {
     const where = this.#unsigned.get(session);
     return where === undefined ? '' : `; ${where} says that it is gone, and is under no checkpoint`;
   }
+}
+
+/** What can be known of one that is marked as being written: a mark is easily copied, and stays after a kill. */
+function unsealed(lines: number, atWork: boolean | undefined): string {
+  if (atWork === true) return `still being written, ${lines} lines so far`;
+  const who = atWork === false ? 'no gateway is at work here' : 'it cannot be told whether a gateway is at work here';
+  return `not sealed, ${lines} lines: ${who}. It is a copy of while it was written, or its gateway was killed and has yet to seal it; nothing shows whether lines were cut from its end`;
 }

@@ -4,11 +4,13 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { newSessionId } from '../../../../src/core/ids.ts';
 import { Recorder } from '../../../../src/session/recorder/recorder.ts';
+import { lockDirectory } from '../../../../src/store/lock.ts';
 import { RecordingDirectory } from '../../../../src/store/recordings.ts';
 import { openTestLog } from '../../../support/log.ts';
 import { ALICE } from '../../../support/record.ts';
 
 const data = process.argv[2]!;
+lockDirectory(data);
 const { log } = await openTestLog(data, { checkpointMs: 15, now: () => Date.now() });
 await log.checkpoint();
 const recorder = new Recorder({ sink: new RecordingDirectory(join(data, 'recordings')), now: Date.now });
