@@ -8,6 +8,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Client, type Gateway, startGateway } from '../support/gateway.ts';
 import { describeWith } from '../support/needs.ts';
 import { eventually, type Finished, freePort, type RunOptions, run, start } from '../support/process.ts';
+import { readRecordings } from '../support/recordings.ts';
 import { pendingReview } from '../support/reviews.ts';
 import { endedSession } from '../support/sessions.ts';
 import { type Sshd, startSshd } from '../support/sshd.ts';
@@ -103,6 +104,22 @@ describeWith(['sshd'], 'ssh', () => {
     it('read stdin to its end', async () => {
       const done = await ssh(['host', 'wc -c'], { input: 'x'.repeat(3_000_000) });
       expect(done.stdout.trim()).toBe('3000000');
+    });
+
+    it('end when nobody reads what they write, as without a gateway', async () => {
+      const connected = await alice.connect('host');
+      const args = await plain(connected.port);
+      const done = await run('bash', ['-c', 'ssh "$@" yes | head -n 1', 'ssh', ...args], {
+        env: alice.env,
+        timeout: 30_000,
+      });
+      expect(done.stdout).toBe('y\n');
+      await connected.stop();
+      const id = await endedSession(alice, 'host');
+      const [recording] = readRecordings(gateway.recordings, (name) => name.includes(id));
+      const told = recording?.lines.map(({ kind, note, status }) => ({ kind, note, status }));
+      expect(told).toContainEqual({ kind: 'note', note: 'unread', status: undefined });
+      expect(told).toContainEqual({ kind: 'result', note: undefined, status: 'error' });
     });
 
     it('write to the last byte', async () => {

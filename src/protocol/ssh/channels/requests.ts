@@ -1,6 +1,6 @@
 // What a client asks for on a session channel, as facts that policy can see.
 
-import { type Facts, type Refusal, shownBytes } from '../../contract.ts';
+import { type Facts, type OperationId, type Refusal, type Session, shownBytes } from '../../contract.ts';
 import { commandFacts } from '../exec/facts.ts';
 import type { Limits } from '../limits.ts';
 import type { SshConfig } from '../schema.ts';
@@ -81,6 +81,15 @@ export function objectionTo(begun: Starting, { options }: SshConfig, terminal: b
 export function kindOf(begun: Starting, { options }: SshConfig): 'plain' | 'sftp' | 'commands' {
   if (begun.subsystem && begun.text === 'sftp') return 'sftp';
   return begun.how === 'shell' && options.shell === 'commands' ? 'commands' : 'plain';
+}
+
+/** What the client says to what runs, for the record. */
+export function noteOf(type: 'signal' | 'break' | 'eow@openssh.com', reader: SshReader, id: OperationId | undefined) {
+  const fields: Parameters<Session['note']>[1] = { operation: id ?? null };
+  if (type === 'signal') fields.name = reader.text();
+  // Whatever is put out from `unread` on, the client does not take.
+  const noted: Parameters<Session['note']> = [type === 'eow@openssh.com' ? 'unread' : type, fields];
+  return noted;
 }
 
 export interface Outcome {

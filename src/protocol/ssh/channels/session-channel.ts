@@ -20,6 +20,7 @@ import {
   type Began,
   cutBy,
   kindOf,
+  noteOf,
   type Outcome,
   objectionTo,
   outcomeOf,
@@ -192,10 +193,9 @@ export class SessionChannel implements Kind {
         this.#forward(payload, wanted);
         return;
       case 'signal':
-        this.#session.note('signal', { operation: this.#operation ?? null, name: reader.text() });
-        this.#forward(payload, wanted);
-        return;
       case 'break':
+      case 'eow@openssh.com':
+        this.#session.note(...noteOf(type, reader, this.#operation));
         this.#forward(payload, wanted);
         return;
       case 'auth-agent-req@openssh.com':

@@ -19,6 +19,11 @@ import { giveBack, isRoom, roomFor } from './rooms.ts';
 export type Rekey = Pick<Limits, 'rekeyBytes' | 'rekeyTime'>;
 
 const IDENT = 'hoopctl';
+/**
+ * OpenSSH's client says only to what begins like this that nobody reads what it is sent (`ssh host yes | head`), and that
+ * it opens no more sessions.
+ */
+const SERVER_IDENT = 'OpenSSH_compatible_hoopctl';
 
 export interface TransportEvents {
   /** Keys are agreed for the first time; `sessionId` is known. */
@@ -72,7 +77,7 @@ export class Transport {
     this.#events = events;
     this.#whom = role.as === 'server' ? 'client' : 'target';
     const common = {
-      ident: IDENT,
+      ident: role.as === 'server' ? SERVER_IDENT : IDENT,
       onWrite: (data: Buffer) => this.#write(data),
       onError: (error: Error) =>
         this.#fail(peerError('protocol_violation', `SSH with the ${this.#whom}: ${error.message}`, { cause: error })),
