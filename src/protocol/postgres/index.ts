@@ -14,12 +14,13 @@ function coverage(config: PostgresConfig): readonly string[] {
     'inspected: every statement of the simple and the extended protocol, with its bind values; COPY in and out',
     'inspected: what a statement does, on which relations, which functions it calls; several in one message are decided together',
     'refused where rules or masks apply: text that does not parse, client_encoding other than UTF8, standard_conforming_strings off',
+    'decided as SET: settings of the startup packet, but for how values are written (client_encoding, DateStyle, TimeZone and the like)',
     'refused: GSSAPI encryption, protocol versions before 3.0, message types that are not of protocol 3',
     allowed('function-call')
       ? 'passes as an opaque call: FunctionCall (refused all the same where masks apply)'
       : 'refused: FunctionCall (options.allow: [function-call])',
     allowed('replication')
-      ? 'passes unseen: replication connections, as bytes (refused all the same where masks apply)'
+      ? 'passes by its texts alone: replication connections; what comes back is not looked at (refused where masks apply, SQL on them where rules do)'
       : 'refused: replication connections (options.allow: [replication])',
     'masked: columns of results and of COPY TO STDOUT; texts of errors and notices, payloads of notifications where masks apply',
     'followed where rules name relations, columns or functions: views, partitions, rules, triggers, cascading keys, policies, functions in SQL and PL/pgSQL',

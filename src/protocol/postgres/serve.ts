@@ -10,7 +10,9 @@ import { type Limits, limitsOf } from './limits.ts';
 import { Machine } from './machine/machine.ts';
 import { isUtf8 } from './machine/reading.ts';
 import { pipe } from './pipe.ts';
+import { ReplicationCommands } from './replication.ts';
 import type { PostgresConfig } from './schema.ts';
+import { AskedSettings } from './startup/asked.ts';
 import { cancels, type Registration } from './startup/cancel.ts';
 import { Door, type Greeting } from './startup/door.ts';
 import {
@@ -19,10 +21,10 @@ import {
   guardProblem,
   namesPinned,
   optionsProblem,
-  rolesAsked,
   upstreamParameters,
   wantsReplication,
 } from './startup/parameters.ts';
+import { masksApply, saidAtStart } from './startup/said.ts';
 import { connectSide } from './startup/side.ts';
 import { type Connected, cancelTarget, connectTarget } from './startup/target.ts';
 import { AUTHENTICATION_OK, backendKeyData } from './wire/backend.ts';
@@ -99,7 +101,7 @@ function prepare(
   asked: string | undefined,
 ): Ready {
   const { config } = target;
-  const masked = session.masking.columns || session.masking.values;
+  const masked = masksApply(session);
   const database = chooseDatabase(config, target.connection, asked);
   const replication = wantsReplication(parameters);
   if (replication && (masked || !config.options.allow.includes('replication'))) {
@@ -110,28 +112,8 @@ function prepare(
   const guarded = session.ruled || masked;
   const problem = guarded ? guardProblem(parameters) : optionsProblem(parameters);
   if (problem !== undefined) throw problem;
-  for (const text of rolesAsked(parameters)) decideRole(session, text);
   return { target, database, replication };
 }
-
-/** A role among the startup parameters is SET ROLE by another way. During a login nobody can wait for a review. */
-function decideRole(session: Session, text: string): void {
-  const facts = { does: ['set', 'set-role'], relations: [], functions: [], unbounded: false };
-  const { id, decision } = session.decide({ kind: 'startup', text, exact: '', parts: [facts] });
-  if (decision.verdict === 'allow') {
-    session.result(id, { part: 0, status: 'ok' });
-    return;
-  }
-  if (decision.verdict === 'hold') decision.cancel('a login does not wait for a review');
-  const { rule, message, next } = decision.verdict === 'deny' ? decision.refusal : HELD;
-  throw userError('denied', message, { rule, fix: next });
-}
-
-const HELD = {
-  rule: undefined,
-  message: 'the role asked for at the start has to be approved, and a login cannot wait for that',
-  next: 'leave it out, and SET ROLE in the session',
-};
 
 interface Begun {
   readonly stream: ByteStream;
@@ -168,7 +150,9 @@ class Conversation {
 
   /** Up to the conversation. What only the login needed is let go of here: a session may idle for days. */
   async #begin(greeting: Startup, ready: Ready, sql: SqlParts): Promise<Begun> {
-    const connected = await this.#connect(greeting, ready);
+    const asked = await AskedSettings.decided(this.#session, greeting.parameters);
+    const connected = await this.#connect(greeting, ready).catch((thrown: unknown) => asked.failed(thrown));
+    asked.set();
     const { stream, key } = connected;
     try {
       if (this.#door.inbox.closed) throw peerError('client_gone', 'the client left during the login');
@@ -179,7 +163,8 @@ class Conversation {
     }
     const registration = cancels.register(greeting.version >= Code.v32 ? 32 : 4, () => this.#cancel(key, true));
     const fromClient = this.#door.inbox.release();
-    this.#door.stream.write(welcome(connected, registration));
+    const messages = saidAtStart(this.#session, connected.messages);
+    this.#door.stream.write(welcome({ ...connected, messages }, registration));
     const over = ready.replication
       ? this.#pipe(stream, fromClient, connected.rest)
       : this.#talk(greeting, ready, sql, stream, key, fromClient, connected.rest);
@@ -188,7 +173,8 @@ class Conversation {
 
   #pipe(stream: ByteStream, fromClient: Buffer, fromTarget: Buffer): Promise<void> {
     this.#session.note('replication', { inspected: false });
-    return pipe(this.#session, this.#door.stream, stream, fromClient, fromTarget, this.#limits.closing.value);
+    const commands = new ReplicationCommands(this.#session, this.#limits);
+    return pipe(this.#session, this.#door.stream, stream, fromClient, fromTarget, commands, this.#limits.closing.value);
   }
 
   #talk(
@@ -245,7 +231,7 @@ class Conversation {
     this.#door.inbox.onClosed = giveUp;
     try {
       if (session.signal.aborted || this.#door.inbox.closed) giveUp();
-      return await connectTarget(target, parameters, password, this.#limits, given.signal);
+      return await connectTarget(target, parameters, password, this.#limits, given.signal, masksApply(session));
     } catch (thrown) {
       if (!session.signal.aborted) throw thrown;
       const reason = session.signal.reason as { code?: HoopctlError['code']; message?: string } | undefined;
@@ -257,8 +243,7 @@ class Conversation {
   }
 
   get #guarded(): boolean {
-    const { ruled, masking } = this.#session;
-    return ruled || masking.columns || masking.values;
+    return this.#session.ruled || masksApply(this.#session);
   }
 
   /** INVARIANT: rules and masks read SQL as this server does; where they cannot, there is no session. */

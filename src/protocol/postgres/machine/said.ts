@@ -4,6 +4,7 @@
 import type { Core } from './core.ts';
 import type { Expected, Running } from './expected.ts';
 import { Target } from './states.ts';
+import { told } from './told.ts';
 
 /** Notices of one statement, or of a session's own beside those, that are on record. */
 const NOTICES = 100;
@@ -16,14 +17,14 @@ export function recordNotice(core: Core, fields: ReadonlyMap<string, string>): v
   counted.notices++;
   core.session.note('notice', {
     ...(running === undefined ? {} : { operation: running.id }),
-    ...{ severity: fields.get('V') ?? fields.get('S') ?? '', ...asTold(fields) },
+    ...{ severity: fields.get('V') ?? fields.get('S') ?? '', ...told(fields) },
     ...(counted.notices === NOTICES ? { last: true } : {}),
   });
 }
 
 /** It is the outcome of what ran, or was to run, and where it is no operation's, a note. `head`: undefined for one unasked. */
 export function recordError(core: Core, head: Expected | undefined, fields: ReadonlyMap<string, string>): void {
-  const error = asTold(fields);
+  const error = told(fields);
   const { code } = error;
   const running = head === undefined ? undefined : (head.running ?? executionOf(core, head));
   if (running !== undefined && !running.over) {
@@ -41,17 +42,6 @@ export function recordError(core: Core, head: Expected | undefined, fields: Read
     ...(running === undefined ? {} : { operation: running.id }),
     ...(running !== undefined || text === undefined ? {} : { text }),
   });
-}
-
-/** All of it that may say something of what is stored. */
-function asTold(fields: ReadonlyMap<string, string>) {
-  const [detail, hint, where] = [fields.get('D'), fields.get('H'), fields.get('W')];
-  return {
-    ...{ code: fields.get('C') ?? 'XX000', message: fields.get('M') ?? '' },
-    ...(detail === undefined ? {} : { detail }),
-    ...(hint === undefined ? {} : { hint }),
-    ...(where === undefined ? {} : { where }),
-  };
 }
 
 /** The Execute, sent already, of what could not be prepared, bound or described. */

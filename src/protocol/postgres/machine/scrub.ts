@@ -55,7 +55,7 @@ const CLAIMED = new Set(
 const RAISED = 'P0001';
 
 /** A function was running (context W, inner query q): its text may have been made from values. */
-function ofFunction(fields: ReadonlyMap<string, string>): boolean {
+export function ofFunction(fields: ReadonlyMap<string, string>): boolean {
   return fields.has('W') || fields.has('q') || isRaised(fields);
 }
 

@@ -4,6 +4,7 @@
 import { createHash } from 'node:crypto';
 import { type HoopctlError, peerError } from '../../../core/errors.ts';
 import type { Limits } from '../limits.ts';
+import { ofFunction } from '../machine/scrub.ts';
 import {
   Auth,
   decodeAuthentication,
@@ -27,6 +28,8 @@ export interface LoginOptions {
   readonly certificate: Buffer | undefined;
   readonly encrypted: boolean;
   readonly limits: Limits;
+  /** Masks apply: what a trigger on login says of why it refuses is withheld. */
+  readonly masked: boolean;
 }
 
 export interface Login {
@@ -53,22 +56,22 @@ export async function login(inbox: Inbox, options: LoginOptions): Promise<Login>
     const message = await inbox.message(limits.inspected);
     const type = message[0]!;
     if (type === Back.NegotiateProtocolVersion) version = decodeNegotiateProtocolVersion(message);
-    else if (type === Back.ErrorResponse) throw loginError(message, first && version !== Code.v30);
+    else if (type === Back.ErrorResponse) throw loginError(message, first && version !== Code.v30, false);
     else if (type === Back.Authentication) {
-      if (await auth.answer(message)) return finish(inbox, version, limits);
+      if (await auth.answer(message)) return finish(inbox, version, options);
     } else if (type !== Back.NoticeResponse) throw unexpected(type);
     first = false;
   }
 }
 
-async function finish(inbox: Inbox, version: number, limits: Limits): Promise<Login> {
+async function finish(inbox: Inbox, version: number, { limits, masked }: LoginOptions): Promise<Login> {
   const messages: Buffer[] = [];
   const settings = new Map<string, string>();
   let key: Login['key'];
   for (;;) {
     const message = await inbox.message(limits.inspected);
     const type = message[0]!;
-    if (type === Back.ErrorResponse) throw loginError(message, false);
+    if (type === Back.ErrorResponse) throw loginError(message, false, masked);
     if (type === Back.ReadyForQuery) return { version, key, messages, settings, ready: message };
     if (type === Back.BackendKeyData) key = decodeBackendKeyData(message);
     else if (type === Back.NoticeResponse) messages.push(message);
@@ -174,10 +177,11 @@ const noPlainText = (): HoopctlError =>
 const unexpected = (type: number): HoopctlError =>
   peerError('protocol_violation', `the target sent ${backName(type)} during the login`);
 
-function loginError(message: Buffer, mayBeVersion: boolean): Error {
+function loginError(message: Buffer, mayBeVersion: boolean, masked: boolean): Error {
   const fields = decodeFields(message, 0, message.length);
   const code = fields.get('C') ?? '';
-  const text = fields.get('M') ?? '';
+  const withheld = masked && ofFunction(fields);
+  const text = withheld ? 'its text is withheld, masks apply here' : (fields.get('M') ?? '');
   if (mayBeVersion && (code === '0A000' || code === '08P01')) return new VersionRefused(text);
   if (code.startsWith('28')) {
     return peerError('target_refused_credentials', `the target refused the gateway's credentials (SQLSTATE ${code})`, {

@@ -60,11 +60,20 @@ export function namesPinned(parameters: ReadonlyMap<string, string>): boolean {
   return settings !== undefined && !settings.some(({ name }) => NAMING.has(name));
 }
 
-/** Whose rights the parameters ask for, as the statements that would: to be decided like these. */
-export function rolesAsked(parameters: ReadonlyMap<string, string>): string[] {
+/** Says how values are written, and what drivers ask for by themselves: nothing that a rule is about. */
+const WRITTEN = new Set([
+  ...['client_encoding', 'datestyle', 'intervalstyle', 'timezone', 'extra_float_digits', 'bytea_output'],
+  'standard_conforming_strings',
+]);
+
+/** What is set at the start, as the statements that would: to be decided like these. */
+export function settingsAsked(parameters: ReadonlyMap<string, string>): { text: string; does: readonly string[] }[] {
   return (settingsOf(parameters) ?? [])
-    .filter(({ name }) => ROLE_PARAMETERS.has(name))
-    .map(({ name, value }) => `set ${name} = ${value}`);
+    .filter(({ name }) => !WRITTEN.has(name))
+    .map(({ name, value }) => ({
+      text: `set ${name} = ${value}`,
+      does: ROLE_PARAMETERS.has(name) ? ['set', 'set-role'] : ['set'],
+    }));
 }
 
 /** Options that are no settings: among what cannot be read there may be a role. */

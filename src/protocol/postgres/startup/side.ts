@@ -29,7 +29,7 @@ export async function connectSide(
     ['application_name', 'hoopctl catalogue'],
     ['client_encoding', 'UTF8'],
   ]);
-  const { stream, rest } = await connectTarget(target, parameters, password, limits, signal);
+  const { stream, rest } = await connectTarget(target, parameters, password, limits, signal, true);
   const inbox = new Inbox(stream, gone);
   if (rest.length > 0) stream.onData?.(rest);
   let last: Promise<unknown> = Promise.resolve();

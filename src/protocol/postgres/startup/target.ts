@@ -30,6 +30,7 @@ export async function connectTarget(
   password: string | undefined,
   limits: Limits,
   signal: AbortSignal,
+  masked = false,
 ): Promise<Connected> {
   const { connection } = target;
   // One timer, cleared: AbortSignal.timeout would keep its own alive behind a session that goes on.
@@ -41,13 +42,13 @@ export async function connectTarget(
     if (signal.aborted) abort();
     if (!old.has(connection)) {
       try {
-        return await attempt(target, Code.v32, parameters, password, limits, bounded.signal);
+        return await attempt(target, Code.v32, parameters, password, limits, bounded.signal, masked);
       } catch (thrown) {
         if (!(thrown instanceof VersionRefused)) throw thrown;
         old.add(connection);
       }
     }
-    return await attempt(target, Code.v30, parameters, password, limits, bounded.signal);
+    return await attempt(target, Code.v30, parameters, password, limits, bounded.signal, masked);
   } finally {
     clearTimeout(timer);
     signal.removeEventListener('abort', abort);
@@ -63,6 +64,7 @@ async function attempt(
   password: string | undefined,
   limits: Limits,
   signal: AbortSignal,
+  masked: boolean,
 ): Promise<Connected> {
   let stream = await target.dial(signal);
   const stop = (): void => stream.destroy();
@@ -72,7 +74,7 @@ async function attempt(
     if (encrypted) stream = await encrypt(stream, target.config);
     const inbox = new Inbox(stream, gone);
     const certificate = stream.peerCertificate;
-    const result = await login(inbox, { version, parameters, password, certificate, encrypted, limits });
+    const result = await login(inbox, { version, parameters, password, certificate, encrypted, limits, masked });
     const rest = inbox.release();
     return { ...result, stream, rest };
   } catch (thrown) {
