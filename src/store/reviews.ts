@@ -20,6 +20,7 @@ import { grantToRow } from './grants.ts';
 import type { ReviewDecisionRow, ReviewRow } from './tables.ts';
 
 const DEFAULT_LIMIT = 1000;
+const ENDED: readonly ReviewState[] = ['denied', 'cancelled', 'expired'];
 
 export class Reviews implements ReviewStore {
   readonly #db: Database;
@@ -47,7 +48,7 @@ export class Reviews implements ReviewStore {
   }
 
   list(filter: ReviewFilter = {}): Promise<readonly Review[]> {
-    const { state, session, requester, changedAfter, among = [], standingAt, gateway, limit } = filter;
+    const { state, session, requester, changedAfter, among = [], endedAmong = [], standingAt, gateway, limit } = filter;
     let query = this.#db.selectFrom('reviews').selectAll();
     if (state !== undefined) query = query.where('state', '=', state);
     if (session !== undefined) query = query.where('session', '=', session);
@@ -57,7 +58,11 @@ export class Reviews implements ReviewStore {
     }
     if (changedAfter !== undefined) {
       query = query.where(({ or, eb }) =>
-        or([eb('changed_at', '>', changedAfter), ...(among.length === 0 ? [] : [eb('id', 'in', among)])]),
+        or([
+          eb('changed_at', '>', changedAfter),
+          ...(among.length === 0 ? [] : [eb('id', 'in', among)]),
+          ...(endedAmong.length === 0 ? [] : [eb('id', 'in', endedAmong).and('state', 'in', ENDED)]),
+        ]),
       );
     }
     if (gateway !== undefined) {

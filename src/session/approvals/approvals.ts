@@ -92,6 +92,7 @@ export class Approvals {
       ...{ reviews, clock, log, pollMs, shared },
       wanted: () => this.#waiting.size > 0 || this.#watchers.size > 0 || this.#standing.size > 0,
       waiting: () => [...this.#waiting.keys()],
+      standing: () => this.#standing.reviews(),
       found: (review) => this.#changed(review),
     });
   }

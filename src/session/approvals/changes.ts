@@ -23,6 +23,8 @@ export interface ReviewChangesOptions {
   readonly wanted: () => boolean;
   /** Reviews that somebody waits for: looked at whenever they changed. */
   readonly waiting: () => readonly string[];
+  /** Reviews of which the approval stands here: looked at as soon as it does so no more, whenever that was. */
+  readonly standing: () => readonly string[];
   readonly found: (review: Review) => void;
 }
 
@@ -59,7 +61,10 @@ export class ReviewChanges {
 
   /** Whether what others did until a few seconds ago is known; always so where there are no others. */
   get fresh(): boolean {
-    return !this.#options.shared || this.#options.clock.now() - this.#freshAt < STALE_MS;
+    if (!this.#options.shared) return true;
+    // A clock that was set back would make an old look a new one for as long.
+    const age = this.#options.clock.now() - this.#freshAt;
+    return age >= 0 && age < STALE_MS;
   }
 
   /** False when a later state of it is known. */
@@ -89,12 +94,14 @@ export class ReviewChanges {
   }
 
   async #poll(): Promise<void> {
-    const { shared, wanted, waiting, reviews, clock, found } = this.#options;
+    const { shared, wanted, waiting, standing, reviews, clock, found } = this.#options;
     if (!shared && !wanted()) return this.stop();
     const since = this.#polledAt - OVERLAP_MS;
     const at = clock.now();
     try {
-      const changed = await reviews.list({ changedAfter: since, among: waiting(), limit: 10_000 });
+      // The moment of a change is by the clock of whoever made it, which may be far behind.
+      const among = { among: waiting(), endedAmong: standing() };
+      const changed = await reviews.list({ changedAfter: since, ...among, limit: 10_000 });
       // Only now: what could not be looked at is looked at next time.
       this.#polledAt = at;
       this.#freshAt = at;

@@ -116,7 +116,9 @@ export class Grants {
       this.#outage.worked();
     } catch (thrown) {
       this.#outage.failed(thrown);
-      if (shared === true && clock.now() - this.#freshAt > STALE_MS) this.#doubt();
+      const age = clock.now() - this.#freshAt;
+      // Before it: the clock was set back, and nobody knows how long ago it was.
+      if (shared === true && (age < 0 || age > STALE_MS)) this.#doubt();
     }
   }
 

@@ -35,6 +35,11 @@ export class StandingApprovals {
     return this.#byKey.size;
   }
 
+  /** Those that are taken to stand. */
+  reviews(): readonly string[] {
+    return [...this.#keys.keys()];
+  }
+
   /** Takes note of a review as it is now: one that stands is kept, one that does not any more is dropped. */
   note(review: Review, now: number): void {
     const { id, standing, state } = review;

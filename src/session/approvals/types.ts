@@ -125,6 +125,8 @@ export interface ReviewFilter {
   /** Only those that changed after this moment, and those of `among`, whenever they changed. */
   readonly changedAfter?: number;
   readonly among?: readonly string[];
+  /** With `changedAfter`: also those of these that were denied, cancelled or expired, whenever that was. */
+  readonly endedAmong?: readonly string[];
   /** Only those that wait or waited at this gateway, and those of which it is not known. */
   readonly gateway?: string;
   /** Only those whose approval still stands at this moment. */

@@ -194,6 +194,10 @@ describe('while the store does not answer', () => {
     down = true;
     world.skew += 6000;
     expect(verdict()).toBe('hold');
+    // Set back by an hour: what was known before that is not known for an hour more.
+    world.skew -= 3_600_000;
+    expect(verdict()).toBe('hold');
+    world.skew += 3_600_000;
     down = false;
     await expect.poll(verdict).toBe('allow');
   });
@@ -217,6 +221,13 @@ describe('while the store does not answer', () => {
     down = true;
     await grants.poll();
     expect(unmasks.of(alice, 'c')).toHaveLength(1);
+    world.skew -= 3000;
+    await grants.poll();
+    expect(unmasks.of(alice, 'c')).toEqual([]);
+    down = false;
+    await grants.poll();
+    expect(unmasks.of(alice, 'c')).toHaveLength(1);
+    down = true;
     world.skew += 6000;
     await grants.poll();
     expect(unmasks.of(alice, 'c')).toEqual([]);

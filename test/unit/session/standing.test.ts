@@ -6,6 +6,7 @@ import { Approvals } from '../../../src/session/approvals/approvals.ts';
 import { StandingApprovals } from '../../../src/session/approvals/standing.ts';
 import type { Variant } from '../../../src/session/approvals/types.ts';
 import type { GatewaySession } from '../../../src/session/session.ts';
+import { openStore } from '../../../src/store/index.ts';
 import { alice, aliceAgent, bob, carol, FakePolicy, query, World } from './world.ts';
 
 let world: World;
@@ -168,6 +169,18 @@ describe('an approval for a time', () => {
     await elsewhere.decide(review, { verdict: 'deny', reviewer: carol });
     await expect.poll(() => verdict(world.session(), shaped('review 1'))).toBe('hold');
     elsewhere.stop();
+  });
+
+  it('ends within a moment also where the clock of whoever takes it back is far behind', async () => {
+    const review = await approved(world.session(), shaped('review 1'), FOR_15M);
+    const { audit, log } = world;
+    const clock = { now: () => world.clock.now() - 15_000 };
+    const store = await openStore({ directory: world.directory, clock });
+    const elsewhere = new Approvals({ reviews: store.reviews, audit, clock, log, pollMs: 20 });
+    await elsewhere.decide(review, { verdict: 'deny', reviewer: carol });
+    await expect.poll(() => verdict(world.session(), shaped('review 1'))).toBe('hold');
+    elsewhere.stop();
+    await store.close();
   });
 
   it('survives a restart of the gateway; one for a session does not', async () => {
