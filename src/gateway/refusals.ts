@@ -56,7 +56,8 @@ export class RefusalLog {
 }
 
 function room(window: Window, bound: number, now: number): boolean {
-  if (now - window.since >= WINDOW_MS) {
+  // Before it: the clock was set back, and would let nothing in for as long.
+  if (now < window.since || now - window.since >= WINDOW_MS) {
     window.since = now;
     window.written = 0;
   }

@@ -199,12 +199,18 @@ function dropConnections({ live }: Parts, { connections }: Configuration): void 
 function housekeeping({ audit, clock, grants, log, sink, webhooks }: Parts, store: Store): Disposable {
   const every = (ms: number, what: string, job: () => Promise<unknown>) => {
     const outage = new Outage(log, what);
-    const run = () =>
-      void job().then(
+    // Two at once would take over the same entries, and a store that is slow would have more and more to do.
+    let busy = false;
+    const run = async () => {
+      if (busy) return;
+      busy = true;
+      await job().then(
         () => outage.worked(),
         (thrown) => outage.failed(thrown),
       );
-    return setInterval(run, ms).unref();
+      busy = false;
+    };
+    return setInterval(() => void run(), ms).unref();
   };
   const abandoned = { sink, store: store.sessions, audit, alerts: webhooks, clock, log };
   const timers = [

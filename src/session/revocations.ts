@@ -3,6 +3,7 @@
 
 import type { Clock } from '../core/clock.ts';
 import type { Log } from '../core/log.ts';
+import { oneAtATime } from '../core/one-at-a-time.ts';
 import { displayName, type Principal } from './identity/principal.ts';
 import type { Lifted, Revocation, RevocationStore } from './identity/stores.ts';
 import type { AuditLog } from './log/audit.ts';
@@ -97,15 +98,15 @@ export class Revocations {
     this.#tokens.add(jti);
   }
 
-  /** One look. Never rejects. */
-  async poll(): Promise<void> {
+  /** A look. Never rejects. One at a time: what an earlier one found may not come behind what a later one did. */
+  readonly poll = oneAtATime(async () => {
     try {
       await this.refresh();
       this.#outage.worked();
     } catch (thrown) {
       this.#outage.failed(thrown);
     }
-  }
+  });
 
   async refresh(): Promise<void> {
     const { store, clock } = this.#options;

@@ -108,12 +108,14 @@ export async function openStore(options: StoreOptions) {
     shelf: new Shelf(join(directory, 'recordings')),
     log: new LogDirectory(join(directory, 'log'), files, options.logSynced),
     logSegments: new SegmentDirectory(join(directory, 'log')),
-    /** Forgets what has expired; call it now and then. */
+    /** Forgets what has expired, here and for every other gateway; call it now and then. */
     async purge(): Promise<void> {
-      await oidc.purge();
-      await revocations.purge(clock.now());
-      await signingKeys.purge(clock.now());
-      await keyValues.purge();
+      // Whatever this machine's clock says: for the others a revoked token may not have expired yet.
+      const at = Math.min(clock.now(), await now());
+      await oidc.purge(at);
+      await revocations.purge(at);
+      await signingKeys.purge(at);
+      await keyValues.purge(at);
     },
     /** Whether it answers: for readiness. Errors: `store_failed`. */
     async ping(): Promise<void> {

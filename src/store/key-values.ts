@@ -72,12 +72,9 @@ export class KeyValues implements KeyValue {
   }
 
   /** Removes what has expired; returns how many. */
-  purge(): Promise<number> {
+  purge(now: number): Promise<number> {
     return asking('remove expired values', async () => {
-      const gone = await this.#db
-        .deleteFrom('key_values')
-        .where('expires_at', '<=', this.#clock.now())
-        .executeTakeFirst();
+      const gone = await this.#db.deleteFrom('key_values').where('expires_at', '<=', now).executeTakeFirst();
       return Number(gone.numDeletedRows);
     });
   }

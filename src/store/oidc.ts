@@ -79,9 +79,9 @@ export class OidcTable implements OidcStore {
     await asking('revoke all logins', () => this.#db.deleteFrom('oidc').where('account_id', '=', accountId).execute());
   }
 
-  purge(): Promise<number> {
+  purge(now: number): Promise<number> {
     return asking('remove what has expired', async () => {
-      const gone = await this.#db.deleteFrom('oidc').where('expires_at', '<=', this.#clock.now()).executeTakeFirst();
+      const gone = await this.#db.deleteFrom('oidc').where('expires_at', '<=', now).executeTakeFirst();
       return Number(gone.numDeletedRows);
     });
   }

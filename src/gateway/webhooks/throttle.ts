@@ -13,7 +13,8 @@ export class Throttle {
   /** How many were left out since the last; undefined: leave this one out too. */
   pass(key: string, now: number): number | undefined {
     const known = this.#keys.get(key);
-    if (known !== undefined && now - known.at < this.#everyMs) {
+    // A clock that was set back would leave out everything for as long.
+    if (known !== undefined && now >= known.at && now - known.at < this.#everyMs) {
       known.leftOut += 1;
       return undefined;
     }

@@ -3,6 +3,7 @@
 import type { Clock } from '../../core/clock.ts';
 import { userError } from '../../core/errors.ts';
 import type { Log } from '../../core/log.ts';
+import { oneAtATime } from '../../core/one-at-a-time.ts';
 import type { Alerts } from '../alerts.ts';
 import { displayName, type Principal } from '../identity/principal.ts';
 import type { AuditLog } from '../log/audit.ts';
@@ -103,8 +104,10 @@ export class Grants {
     return grant;
   }
 
-  /** One look at the grants that are in use. Never rejects. */
-  async poll(): Promise<void> {
+  /** A look at the grants that are in use. Never rejects. */
+  readonly poll = oneAtATime(() => this.#poll());
+
+  async #poll(): Promise<void> {
     const { grants, inUse, unmasks, clock, shared } = this.#options;
     try {
       if (unmasks !== undefined) {
@@ -130,7 +133,7 @@ export class Grants {
 
   #revoked(grant: Grant): void {
     if (grant.masks === undefined) this.#options.revoked(grant);
-    else this.#options.unmasks?.end(grant.id, `revoked by ${grant.revokedBy ?? 'somebody'}`);
+    else this.#options.unmasks?.revoke(grant, `revoked by ${grant.revokedBy ?? 'somebody'}`);
   }
 }
 

@@ -41,6 +41,8 @@ export class Unmasks {
   readonly #options: UnmasksOptions;
   readonly #grants = new Map<string, { readonly grant: Grant; readonly timer: NodeJS.Timeout }>();
   readonly #listeners = new Map<string, Set<(change: UnmaskChange) => void>>();
+  /** Revoked before their end, and that end: a look that began before does not know it yet. */
+  readonly #revoked = new Map<string, number>();
 
   constructor(options: UnmasksOptions) {
     this.#options = options;
@@ -79,6 +81,7 @@ export class Unmasks {
   start(grant: Grant): void {
     const { clock, audit, log } = this.#options;
     if (this.#grants.has(grant.id) || grant.endsAt <= clock.now() || grant.revokedAt !== undefined) return;
+    if (this.#revoked.has(grant.id)) return;
     try {
       audit.append('grant', { ...fields(grant), action: 'unmask begins', until: new Date(grant.endsAt).toISOString() });
     } catch (thrown) {
@@ -87,6 +90,14 @@ export class Unmasks {
     }
     this.#grants.set(grant.id, { grant, timer: this.#arm(grant) });
     this.#tell({ state: 'on', grant });
+  }
+
+  /** As `end`, and for good. */
+  revoke({ id, endsAt }: Grant, why: string): void {
+    const now = this.#options.clock.now();
+    for (const [other, until] of this.#revoked) if (until <= now) this.#revoked.delete(other);
+    this.#revoked.set(id, endsAt);
+    this.end(id, why);
   }
 
   /** It counts no more, whatever can be written of it. */

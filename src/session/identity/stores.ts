@@ -106,7 +106,7 @@ export interface OidcStore {
   /** Removes everything that belongs to a user (payload.accountId), e.g. when the user is removed. */
   revokeByAccountId(accountId: string): Promise<void>;
   /** Removes what has expired; returns how many. */
-  purge(): Promise<number>;
+  purge(now: number): Promise<number>;
 }
 
 /** Small named values: metadata of signing keys, the gateway's own id, cursors. Not for secrets in clear. */

@@ -168,6 +168,42 @@ describe('a gateway', () => {
   });
 });
 
+describe('a lifted mask', () => {
+  it('that is revoked is not lifted again by a look that began before', async () => {
+    const { audit, clock, log } = world;
+    let grant: Grant = {
+      ...{ id: 'g-1', issuer: 'corp', subject: 'alice', principal: 'alice', connection: 'c', review: 'r-1' },
+      ...{ startsAt: clock.now(), endsAt: clock.now() + 60_000, masks: [{ mask: 'pii' }] as never },
+    };
+    const gate = Promise.withResolvers<void>();
+    let looking = false;
+    const unmasks = new Unmasks({ audit, clock, log, alerts: { raise() {} } });
+    const store = {
+      async list({ unmasking }: { unmasking?: boolean }) {
+        const found = [grant];
+        if (looking) await gate.promise;
+        return unmasking ? found : [];
+      },
+      get: async () => grant,
+      async revoke() {
+        grant = { ...grant, revokedAt: clock.now(), revokedBy: 'bob' };
+        return true;
+      },
+    };
+    const grants = new Grants({ grants: store as never, audit, clock, log, unmasks, revoked() {}, inUse: () => [] });
+    await grants.poll();
+    expect(unmasks.of(alice, 'c')).toHaveLength(1);
+    looking = true;
+    const look = grants.poll();
+    await grants.revoke('g-1', bob);
+    expect(unmasks.of(alice, 'c')).toEqual([]);
+    gate.resolve();
+    await look;
+    expect(unmasks.of(alice, 'c')).toEqual([]);
+    unmasks.stop();
+  });
+});
+
 describe('while the store does not answer', () => {
   const away = () => Promise.reject(ourError('store_failed', 'the store does not answer'));
 

@@ -86,6 +86,28 @@ describe('revoking a principal', () => {
     expect(revocations.tokenRevoked('jti-1')).toBe(true);
   });
 
+  it('by another process is not forgotten for a look that began before it and took longer', async () => {
+    revocations.stop();
+    const { store } = world;
+    const gate = Promise.withResolvers<void>();
+    const list = store.revocations.list.bind(store.revocations);
+    let looks = 0;
+    store.revocations.list = async () => {
+      const found = await list();
+      if (looks++ === 0) await gate.promise;
+      return found;
+    };
+    const slow = revocations.poll();
+    await expect.poll(() => looks).toBe(1);
+    await store.revocations.add({ issuer: 'corp', subject: 'alice', by: 'carol', at: 1 });
+    const next = revocations.poll();
+    // Where a second look is begun meanwhile it is over by now.
+    await Promise.race([next, new Promise((resolve) => setTimeout(resolve, 100))]);
+    gate.resolve();
+    await Promise.all([slow, next]);
+    expect(revocations.revoked('corp', 'alice')).toBe(true);
+  });
+
   it('of a token lasts until the token would have expired', async () => {
     await revocations.revokeToken('jti-1', world.clock.now() + 1000);
     expect(revocations.tokenRevoked('jti-1')).toBe(true);

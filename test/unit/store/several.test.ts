@@ -62,6 +62,20 @@ describe('two gateways', () => {
     expect(taken).toEqual([expect.objectContaining({ of: 'b' })]);
   });
 
+  it('forget nothing that has expired by the clock of one of them alone', async () => {
+    const opened = async (ahead: number) => {
+      const one = await stage.open({ now: () => Date.now() + ahead });
+      open.push(one);
+      return one;
+    };
+    const [right, ahead] = [await opened(0), await opened(2 * 3_600_000)];
+    await right.revocations.revokeToken('jti', Date.now() + 3_600_000);
+    await right.keyValues.set('key', 'value', Date.now() + 3_600_000);
+    await ahead.purge();
+    expect(await right.revocations.revokedTokens(Date.now())).toEqual(['jti']);
+    expect(await right.keyValues.get('key')).toBe('value');
+  });
+
   it('tell each other at once that something has changed', async () => {
     const [a, b] = (await gateways(2)) as [Store, Store];
     const heard: string[] = [];

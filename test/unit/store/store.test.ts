@@ -158,7 +158,7 @@ describe.each([
       expect(await oidc.find('DeviceCode', 'd1')).toBeDefined();
       now += 1;
       expect(await oidc.find('DeviceCode', 'd1')).toBeUndefined();
-      expect(await oidc.purge()).toBe(1);
+      expect(await oidc.purge(clock.now())).toBe(1);
       await oidc.upsert('Client', 'c', { client_id: 'c' }, undefined);
       now += 1e12;
       expect(await oidc.find('Client', 'c')).toEqual({ client_id: 'c' });
