@@ -31,6 +31,8 @@ export const DIGEST = `select
      from pg_catalog.pg_operator where oid >= 16384),
   (select count(*) || '.' || coalesce(sum(hashtext(oid || ' ' || xmin::text)::int8), 0)
      from pg_catalog.pg_cast where oid >= 16384),
+  (select count(*) || '.' || coalesce(sum(hashtext(oid || ' ' || xmin::text)::int8), 0)
+     from pg_catalog.pg_type where oid >= 16384 and typtype = 'd'),
   (select count(*) || '.' || coalesce(sum(hashtext(setrole || ' ' || setdatabase || ' ' || xmin::text)::int8), 0)
      from pg_catalog.pg_db_role_setting)`;
 
@@ -93,8 +95,17 @@ export const FUNCTIONS = `with builtin as (
   select proname, coalesce(b.immutable, true), coalesce(o.immutable, true), coalesce(o.in_c, true)
   from builtin b full join other o using (proname)`;
 
-/** Functions that can be called as `row.function`: with one argument that may be a row. */
-export const ROW_FUNCTIONS = `select distinct p.proname from pg_catalog.pg_proc p
+/**
+ * Functions that can be called as `row.function`: with one argument that may be a row. And domains over rows: `row.domain` is a
+ * cast, and gives the row.
+ */
+export const ROW_FUNCTIONS = `with recursive rows as (
+    select oid, typname, typtype from pg_catalog.pg_type where typtype = 'c'
+    union all select d.oid, d.typname, d.typtype from pg_catalog.pg_type d join rows r on r.oid = d.typbasetype
+      where d.typtype = 'd'
+  )
+  select typname from rows where typtype = 'd' union
+  select p.proname from pg_catalog.pg_proc p
   cross join lateral unnest(p.proargtypes) a(oid) join pg_catalog.pg_type t on t.oid = a.oid
   where p.pronargs - p.pronargdefaults <= 1 and (t.typtype = 'c' or t.typname in ('record', 'any', 'anyelement',
     'anynonarray', 'anycompatible', 'anycompatiblenonarray'))`;

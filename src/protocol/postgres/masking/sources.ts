@@ -4,7 +4,8 @@ import type { Column, Relation } from '../catalogue/snapshot.ts';
 import type { Reference, Simple, Source } from '../sql/lineage.ts';
 
 /**
- * Built-in relations that hold values of other relations: statistics, large objects, other sessions' statements.
+ * Built-in relations that hold values of other relations: statistics, large objects, other sessions' statements, the
+ * last number of a sequence.
  * undefined: every column.
  */
 const TAINTED: Readonly<Record<string, readonly string[] | undefined>> = {
@@ -15,6 +16,7 @@ const TAINTED: Readonly<Record<string, readonly string[] | undefined>> = {
   pg_stats_ext_exprs: undefined,
   pg_largeobject: undefined,
   pg_stat_activity: ['query'],
+  pg_sequences: ['last_value'],
 };
 
 export function isTainted(relation: Relation, column: string): boolean {
