@@ -35,12 +35,12 @@ function kindOf(resolver: OriginResolver, { kind, operators }: Predicate, direct
 function used(
   resolver: OriginResolver,
   lineage: Lineage,
-  { fields, made, functions }: Predicate,
+  { fields, made, functions, anywhere }: Predicate,
   names: Names,
   pending: boolean,
 ): Origins {
   // A function that is not known may look anywhere.
-  if (!resolver.functionsAreKnown(functions, fields ?? [])) return UNPROVEN;
+  if (anywhere || !resolver.functionsAreKnown(functions, fields ?? [])) return UNPROVEN;
   const found = lineage.relations.flatMap((name) => resolver.resolve(name, names));
   if (pending && found.some((relation) => resolver.isView(relation.oid))) return UNPROVEN;
   const rows = new Set(lineage.rows);

@@ -10,6 +10,8 @@ export interface Arrangement {
   readonly kind: PredicateKind;
   /** Undefined: any column of its relations. */
   readonly fields: readonly string[] | undefined;
+  /** Columns of relations that it does not name. */
+  readonly anywhere?: true;
 }
 
 /** So many rows of constants are a guess, not a search. */
@@ -26,6 +28,11 @@ export function arranges(key: string, node: Tree, alters: boolean): Arrangement 
       return { kind: 'order', fields: undefined };
     case 'AlterTableCmd':
       return altered(node);
+    case 'AlterDomainStmt':
+      // A constraint, its validation, NOT NULL: whether all values of columns of that type are so.
+      return /^[CVO]$/.test(text(node, 'subtype') ?? '')
+        ? { kind: 'computed', fields: undefined, anywhere: true }
+        : undefined;
     case 'InsertStmt':
       return conflicting(node);
     default:

@@ -74,6 +74,8 @@ export class Collector {
   readonly labels = new Set<string>();
   /** Names that stand for a whole row of a relation or join; those of RETURNING and ON CONFLICT always do. */
   readonly rows = new Set<string>(['old', 'new', 'excluded']);
+  /** Names that relations have in it, and no CTE: a name behind one is a column of theirs, or a function of a row. */
+  readonly bases = new Set<string>(['old', 'new', 'excluded']);
   /** While positive, what statements do is not noted: they are only defined or explained here. */
   #quiet = 0;
 
@@ -97,6 +99,7 @@ export class Collector {
     const schema = text(node, 'schemaname');
     this.#alias(child(node, 'alias'), name);
     if (schema === undefined && use.target !== true && scope.has(name)) return;
+    this.bases.add(text(child(node, 'alias'), 'aliasname') ?? name);
     this.relationNamed({ schema, name }, { ...use, only: node.inh !== true }).temporary ||= node.relpersistence === 't';
   }
 
@@ -233,7 +236,7 @@ export class Collector {
         this.function([JSON_FUNCTIONS[text(node, 'op') ?? ''] ?? 'json_query']);
         break;
       default: {
-        const name = FUNCTION_LIKE[key];
+        const name = FUNCTION_LIKE.get(key);
         if (name !== undefined) this.function([name]);
       }
     }
@@ -363,6 +366,7 @@ export class Collector {
     const name = text(target, 'relname');
     if (target === undefined || name === undefined) return;
     this.#alias(child(target, 'alias'), name);
+    this.bases.add(text(child(target, 'alias'), 'aliasname') ?? name);
     const only = target.inh !== true;
     const found = this.relationNamed({ schema: text(target, 'schemaname'), name }, { written: true, read, only });
     for (const column of columns) {

@@ -136,7 +136,7 @@ export function lineageOf(type: string, node: Tree, collector: Collector): Linea
     moves: movesOf(type, node, collector),
     redefines: redefinesOf(type, node),
     inherits: type === 'AlterTableStmt' && list(node, 'cmds').some(inherits),
-    ...(CODE.has(type) ? NO_PREDICATES : predicatesOf({ [type]: node })),
+    ...(CODE.has(type) ? NO_PREDICATES : predicatesOf({ [type]: node }, collector.bases)),
     rows: [...collector.rows],
     read: relations.filter((relation) => relation.read).map(({ schema, name }) => ({ schema, name })),
     written: relations.filter((relation) => relation.written).map(({ schema, name }) => ({ schema, name })),
@@ -235,19 +235,22 @@ function converted(commands: readonly unknown[]): Lineage['moves'] {
 function insertMoves(node: Tree, collector: Collector): Lineage['moves'] {
   // INSERT … VALUES of constants and parameters reads nothing but its own row, in ON CONFLICT.
   if (collector.relations.size > 1 || refersToRow(node.selectStmt)) return 'reads';
-  return assigned(list(child(node, 'onConflictClause'), 'targetList'));
+  return assigned(list(child(node, 'onConflictClause'), 'targetList'), true);
 }
 
-/** The columns that assignments of one row read into another column than their own. */
-function assigned(items: readonly unknown[]): Lineage['moves'] {
+/**
+ * The columns that assignments of one row read into another column than their own; `set a[b] = …` puts b where it can be read.
+ * @param proposes `excluded` is the row that is inserted, and not what somebody calls the table.
+ */
+function assigned(items: readonly unknown[], proposes = false): Lineage['moves'] {
   const moved: Reference[] = [];
   for (const item of items) {
     const target = as(item, 'ResTarget');
     const references: Reference[] = [];
-    if (!addReferences(target?.val, references)) return 'reads';
+    if (!addReferences([target?.val, target?.indirection], references)) return 'reads';
     for (const reference of references) {
       const own = !reference.whole && reference.path.length <= 2 && reference.path.at(-1) === text(target, 'name');
-      const proposed = reference.path.length === 2 && reference.path[0] === 'excluded';
+      const proposed = proposes && reference.path.length === 2 && reference.path[0] === 'excluded';
       if (!own && !proposed) moved.push(reference);
     }
   }

@@ -1,9 +1,10 @@
 // Names that a statement gives to expressions, and what is behind them: `select upper(ssn) as u … where u > 'x'` is about ssn.
 // Refuses to know: scopes. A name stands for everything that goes by it anywhere in the statement.
 
+import { columnName } from './column-name.ts';
 import { spend } from './effort.ts';
 import type { Tree } from './parser.ts';
-import { fieldsIn, plainReference } from './references.ts';
+import { fieldsIn, functionsIn, plainReference } from './references.ts';
 import { as, child, list, names, text, unwrap } from './tree.ts';
 
 export class MadeNames {
@@ -11,6 +12,8 @@ export class MadeNames {
   readonly #made = new Map<string, Set<ReadonlySet<string>> | undefined>();
   /** Those that are not just another name of one column, where conditions can be about them. */
   readonly #computed = new Set<string>();
+  /** What may be behind any name at all; undefined: any column. */
+  #anything: Set<string> | undefined = new Set();
 
   /** Undefined: anything may be behind it. @param inner an item of a query inside, which the one around it may ask about. */
   give(name: string | undefined, value: unknown, inner: boolean): void {
@@ -21,6 +24,7 @@ export class MadeNames {
 
   /** Whether equality with a name is one with what somebody has made of a column. */
   isComputed(name: string): boolean {
+    if (this.#anything === undefined || this.#anything.size > 0) return true;
     const seen = new Set([name]);
     const added = new Set<ReadonlySet<string>>();
     for (const each of seen) {
@@ -37,7 +41,11 @@ export class MadeNames {
   /** A query gives names to its columns itself, where nobody does. */
   giveItem(target: unknown, inner: boolean): void {
     const item = as(target, 'ResTarget');
-    if (item?.val !== undefined) this.give(text(item, 'name') ?? defaultName(item.val), item.val, inner);
+    if (item?.val === undefined) return;
+    const name = labelOf(item);
+    this.give(name, item.val, inner);
+    // What versions before 14 call it.
+    if (name === 'extract') this.give('date_part', item.val, inner);
   }
 
   /**
@@ -47,10 +55,9 @@ export class MadeNames {
   giveCombined(select: Tree): void {
     const queries = leaves(select);
     const [first, ...others] = queries.map(columnsOf);
-    const names = list(queries[0], 'targetList').map((target) => {
-      const item = as(target, 'ResTarget');
-      return text(item, 'name') ?? (item === undefined ? undefined : defaultName(item.val));
-    });
+    // The columns behind a `*` may have any names, and then the values of the others.
+    if (first === undefined) this.#giveAnything(others.every((other) => other !== undefined) ? others : undefined);
+    const names = namesOf(queries[0]);
     const unlike = (other: unknown[][] | undefined) => other?.length !== first?.length || other === undefined;
     if (others.some(unlike)) {
       const all = fieldsIn(select);
@@ -63,6 +70,41 @@ export class MadeNames {
         for (const value of other?.[place] ?? []) this.give(name, value, true);
       }
     }
+  }
+
+  /** A function in FROM: its columns, and its rows. */
+  giveTable(node: Tree): void {
+    const alias = child(node, 'alias');
+    const inside = fieldsIn(node);
+    const made = [text(alias, 'aliasname'), ...names(list(alias, 'colnames')), ...functionsIn(node)];
+    for (const column of [...list(node, 'coldeflist'), ...list(node, 'columns')]) {
+      const body = unwrap(column)?.[1];
+      made.push(text(body, 'colname'), text(body, 'name'));
+    }
+    for (const name of made) if (name !== undefined) this.giveFields(name, inside);
+  }
+
+  /** `with c (a, b) as …`, `(select …) as s (a, b)`: names for everything that is in it; those of SEARCH and CYCLE too. */
+  giveRenamed(node: Tree): void {
+    const alias = child(node, 'alias');
+    const search = child(node, 'search_clause');
+    const cycle = child(node, 'cycle_clause');
+    const inside = fieldsIn(node.subquery ?? node.ctequery);
+    const made = [
+      ...names(list(alias, 'colnames')),
+      ...names(list(node, 'aliascolnames')),
+      text(alias, 'aliasname') ?? text(node, 'ctename'),
+      text(search, 'search_seq_column'),
+      text(cycle, 'cycle_mark_column'),
+      text(cycle, 'cycle_path_column'),
+    ];
+    for (const name of made) if (name !== undefined) this.giveFields(name, inside);
+  }
+
+  #giveAnything(values: unknown): void {
+    const fields = values === undefined ? undefined : fieldsIn(values);
+    if (fields === undefined) this.#anything = undefined;
+    else if (this.#anything !== undefined) for (const field of fields) this.#anything.add(field);
   }
 
   /** Columns of VALUES. */
@@ -86,7 +128,8 @@ export class MadeNames {
 
   /** The fields, and those of every expression that has the name of one; undefined: any. */
   behind(fields: ReadonlySet<string>): readonly string[] | undefined {
-    const closed = new Set(fields);
+    if (this.#anything === undefined) return undefined;
+    const closed = new Set([...fields, ...this.#anything]);
     const added = new Set<ReadonlySet<string>>();
     for (const field of closed) {
       if (!this.#made.has(field)) continue;
@@ -122,6 +165,29 @@ function leaves(select: Tree, found: Tree[] = []): Tree[] {
   return found;
 }
 
+/** Of the first query's columns, in their order; undefined for those of a `*`. */
+function namesOf(query: Tree | undefined): (string | undefined)[] {
+  const [row] = list(query, 'valuesLists');
+  if (row !== undefined) return list(as(row, 'List'), 'items').map((_, place) => `column${place + 1}`);
+  return list(query, 'targetList').map((target) => labelOf(as(target, 'ResTarget')));
+}
+
+/** What an item of a select list is called. */
+export function labelOf(item: Tree | undefined): string | undefined {
+  return item === undefined ? undefined : (text(item, 'name') ?? columnName(item.val));
+}
+
+/** What is in a column of a set operation or VALUES, by its number; undefined where that is not told apart. */
+export function placedIn(select: Tree, place: number): readonly unknown[] | undefined {
+  const found: unknown[] = [];
+  for (const columns of leaves(select).map(columnsOf)) {
+    const values = columns?.[place - 1];
+    if (values === undefined) return undefined;
+    for (const value of values) found.push(value);
+  }
+  return found;
+}
+
 /** What is in each column of a query, row by row for VALUES; undefined where a `*` hides how many there are. */
 function columnsOf(select: Tree): unknown[][] | undefined {
   const rows = list(select, 'valuesLists').map((row) => list(as(row, 'List'), 'items'));
@@ -129,29 +195,4 @@ function columnsOf(select: Tree): unknown[][] | undefined {
   if (rows.length > 0) return rows[0]!.map((_, place) => rows.map((row) => row[place]));
   const values = list(select, 'targetList').map((target) => as(target, 'ResTarget')?.val);
   return values.some((value) => fieldsIn(value) === undefined) ? undefined : values.map((value) => [value]);
-}
-
-/** As FigureColname has it, where it is told apart; undefined: some name that is none of a column. */
-function defaultName(value: unknown): string | undefined {
-  const [type, node] = unwrap(value) ?? [];
-  switch (type) {
-    case 'ColumnRef':
-      return names(list(node, 'fields')).at(-1);
-    case 'FuncCall':
-      return names(list(node, 'funcname')).at(-1);
-    case 'TypeCast':
-      return defaultName(node!.arg) ?? names(list(child(node, 'typeName'), 'names')).at(-1);
-    case 'CollateClause':
-      return defaultName(node!.arg);
-    case 'CoalesceExpr':
-      return 'coalesce';
-    case 'CaseExpr':
-      return defaultName(node!.defresult) ?? 'case';
-    case 'A_ArrayExpr':
-      return 'array';
-    case 'RowExpr':
-      return 'row';
-    default:
-      return undefined;
-  }
 }

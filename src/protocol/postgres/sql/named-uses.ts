@@ -15,7 +15,8 @@ export function namedUses({ statements }: Analysis): readonly NamedUse[] {
 
 /** As the planner has it: a name may be a column of any relation of the statement. */
 function guessed({ predicates, relations, rows }: Lineage): readonly NamedUse[] {
-  return predicates.map(({ kind, fields }) => {
+  return predicates.map(({ kind, fields, anywhere }) => {
+    if (anywhere) return { kind };
     const columns = fields === undefined || fields.some((field) => rows.includes(field)) ? {} : { columns: fields };
     return { kind, on: relations.map((relation) => ({ ...relation, ...columns })) };
   });

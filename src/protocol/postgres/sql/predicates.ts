@@ -8,9 +8,10 @@
 import type { PredicateKind } from '../../contract.ts';
 import { arranges } from './arranges.ts';
 import { spend } from './effort.ts';
-import { MadeNames } from './made.ts';
+import { labelOf, MadeNames } from './made.ts';
 import type { Tree } from './parser.ts';
-import { constantsIn, fieldsIn, functionsIn, plainReference } from './references.ts';
+import { Positions } from './positions.ts';
+import { constantsIn, functionsIn, plainReference } from './references.ts';
 import { canFail, isServersOwn, isTotalCast, isTotalOperator, tells } from './total.ts';
 import { as, child, isTree, list, names, text, unwrap } from './tree.ts';
 import { type Found, type Predicate, Uses } from './uses.ts';
@@ -33,8 +34,9 @@ export interface Predicates {
   readonly positional: boolean;
 }
 
-export function predicatesOf(node: Tree): Predicates {
-  const walker = new Walker();
+/** @param relations what columns of relations, and functions of their rows, are qualified with. */
+export function predicatesOf(node: Tree, relations: ReadonlySet<string>): Predicates {
+  const walker = new Walker(relations);
   const predicates = walker.run(node);
   return { predicates, positional: walker.positional };
 }
@@ -47,8 +49,16 @@ class Walker {
   #mixes = false;
   #alters = false;
   #depth = 0;
-  readonly #stars = new Map<readonly unknown[], number>();
-  positional = false;
+  readonly #positions = new Positions();
+  readonly #relations: ReadonlySet<string>;
+
+  constructor(relations: ReadonlySet<string>) {
+    this.#relations = relations;
+  }
+
+  get positional(): boolean {
+    return this.#positions.met;
+  }
 
   run(node: Tree): readonly Predicate[] {
     this.#walk(node, undefined);
@@ -142,9 +152,12 @@ class Walker {
       case 'SelectStmt':
         this.#select(node, where);
         return;
+      case 'agg_order':
+        this.#walk(node, 'order');
+        return;
       case 'ResTarget':
         this.#made.giveItem({ ResTarget: node }, this.#depth > 1);
-        this.#walk([node.val], where);
+        this.#walk([node.val, node.indirection], where);
         return;
       case 'RangeVar':
         // `t as a (x, y)` renames columns: by those names anything may be meant.
@@ -152,7 +165,10 @@ class Walker {
         return;
       case 'CommonTableExpr':
       case 'RangeSubselect':
-        this.#renamed(node);
+        this.#made.giveRenamed(node);
+        // CYCLE compares rows with those before them.
+        for (const name of names(list(child(node, 'cycle_clause'), 'cycle_col_list')))
+          this.#of('join').fields.add(name);
         this.#walk(node, key === 'CommonTableExpr' ? undefined : where);
         return;
       default:
@@ -166,6 +182,7 @@ class Walker {
     if (arrangement === undefined) return;
     const found = this.#of(arrangement.kind);
     if (arrangement.fields === undefined) found.all = true;
+    found.anywhere ||= arrangement.anywhere === true;
     for (const field of arrangement.fields ?? []) found.fields.add(field);
   }
 
@@ -175,6 +192,7 @@ class Walker {
     for (const item of list(node, 'targetList')) {
       const target = as(item, 'ResTarget');
       this.#walk([target?.val], unwrap(target?.val)?.[0] === 'ColumnRef' ? undefined : 'error');
+      this.#walk([target?.indirection], 'error');
     }
     this.#walk(rest, undefined);
   }
@@ -198,6 +216,9 @@ class Walker {
     const found = this.#of(kind);
     if (last === undefined) found.all = true;
     else found.fields.add(last);
+    // Of a relation's row it is a column or a function, whatever else the statement calls so.
+    const of = text(as(fields.at(-2), 'String'), 'sval');
+    if (last !== undefined && of !== undefined && this.#relations.has(of)) this.#uses.qualified.add(last);
   }
 
   /** A boolean: comparisons in it are told apart, all else that it refers to is computed with. */
@@ -277,27 +298,9 @@ class Walker {
 
   /** A function in FROM: the number of its rows tells its arguments. */
   #table(node: Tree): void {
-    const alias = child(node, 'alias');
-    const inside = fieldsIn(node);
-    const made = [text(alias, 'aliasname'), ...names(list(alias, 'colnames'))];
-    for (const column of [...list(node, 'coldeflist'), ...list(node, 'columns')]) {
-      const body = unwrap(column)?.[1];
-      made.push(text(body, 'colname'), text(body, 'name'));
-    }
-    for (const call of functionsIn(node)) made.push(call);
-    for (const name of made) if (name !== undefined) this.#made.giveFields(name, inside);
+    this.#made.giveTable(node);
     const { alias: _, ...rest } = node;
     this.#walk(rest, 'computed');
-  }
-
-  /** `with c (a, b) as …`, `(select …) as s (a, b)`: names for everything that is in it. */
-  #renamed(node: Tree): void {
-    const alias = child(node, 'alias');
-    const query = node.subquery ?? node.ctequery;
-    const inside = fieldsIn(query);
-    const made = [...names(list(alias, 'colnames')), ...names(list(node, 'aliascolnames'))];
-    const whole = text(alias, 'aliasname') ?? text(node, 'ctename');
-    for (const name of whole === undefined ? made : [...made, whole]) this.#made.giveFields(name, inside);
   }
 
   #subLink(node: Tree, where: Where): void {
@@ -327,27 +330,23 @@ class Walker {
     if (quals !== undefined) this.#condition(quals);
   }
 
-  /** Which item of a select list has a `*` in it first; Infinity: none. */
-  #firstStar(targets: readonly unknown[]): number {
-    let star = this.#stars.get(targets);
-    if (star === undefined) {
-      const found = targets.findIndex((target) => fieldsIn(target) === undefined);
-      star = found < 0 ? Number.POSITIVE_INFINITY : found;
-      this.#stars.set(targets, star);
-    }
-    return star;
+  /** The result of a set operation, and of VALUES, is sorted by its columns' names and numbers only. */
+  #sorted(item: unknown, node: Tree, targets: readonly unknown[]): void {
+    const plain = isOneLevel(node) && targets.length > 0;
+    const values = plain ? [this.#positions.item(item, targets)] : this.#positions.combined(item, node);
+    if (values === undefined) this.#of('order').all = true;
+    else this.#walk(values, 'order');
   }
 
-  /** `order by 2` is the second item; a `*` may be anything. */
-  #positioned(item: unknown, targets: readonly unknown[]): unknown {
-    const sort = as(item, 'SortBy');
-    const constant = as(sort === undefined ? item : sort.node, 'A_Const');
-    const position = Number(child(constant, 'ival')?.ival ?? 0);
-    // Also `order by 1.5`, which the server refuses: it has the key of `order by 2`, and must not answer for it.
-    if (constant !== undefined) this.positional = true;
-    if (constant === undefined || position < 1) return sort === undefined ? item : sort.node;
-    const star = this.#firstStar(targets);
-    return (star < position ? targets[star] : targets[position - 1]) ?? item;
+  /** Grouped by what an item is called: it may be computed. */
+  #labelled(groups: readonly unknown[], targets: readonly unknown[]): void {
+    const by = groups.map((item) => names(list(as(item, 'ColumnRef'), 'fields')));
+    const labels = new Set(by.filter(({ length }) => length === 1).map(([name]) => name));
+    for (const target of targets) {
+      const item = as(target, 'ResTarget');
+      if (plainReference(item?.val) !== undefined || !labels.has(labelOf(item))) continue;
+      this.#walk([item?.val], 'computed');
+    }
   }
 
   /** `leftmost`: of a set operation that has given its names. */
@@ -359,12 +358,14 @@ class Walker {
 
   #selected(node: Tree, where: Where, leftmost: boolean): void {
     const targets = list(node, 'targetList');
-    for (const item of list(node, 'sortClause')) this.#walk([this.#positioned(item, targets)], 'order');
-    this.#grouped(list(node, 'groupClause').map((item) => this.#positioned(item, targets)));
+    for (const item of list(node, 'sortClause')) this.#sorted(item, node, targets);
+    const groups = list(node, 'groupClause');
+    this.#grouped(groups.map((item) => this.#positions.item(item, targets)));
+    this.#labelled(groups, targets);
     const distinct = list(node, 'distinctClause');
     if (distinct.length > 0) {
       const on = distinct.filter((item) => unwrap(item) !== undefined);
-      this.#grouped(on.length > 0 ? on.map((item) => this.#positioned(item, targets)) : targets);
+      this.#grouped(on.length > 0 ? on.map((item) => this.#positions.item(item, targets)) : targets);
     }
     if (!isOneLevel(node) && !leftmost) this.#made.giveCombined(node);
     this.#made.giveValues(list(node, 'valuesLists'));

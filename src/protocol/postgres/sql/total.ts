@@ -24,7 +24,7 @@ const FIRST = new Set(
     /\s+/,
   ),
 );
-/** Whatever the arguments behind the first are, which is a word. */
+/** Whatever the second argument is, behind a word; `date_trunc` takes a time zone for its third, which is none for most values. */
 const LATER = new Set(['date_part', 'date_trunc', 'extract']);
 /** Whatever the only argument is; what a second one takes away depends on the value. */
 const ALONE = new Set(['btrim', 'ltrim', 'rtrim', 'trim']);
@@ -35,7 +35,7 @@ export function tells(name: readonly string[], place: number, count: number): 'n
   if (TELLING.test(last)) return 'computed';
   if (name.length > 1 && name[0] !== 'pg_catalog') return 'error';
   if (ALL.has(last) || (ALONE.has(last) && count === 1)) return 'nothing';
-  return (place === 0 ? FIRST : LATER).has(last) ? 'nothing' : 'error';
+  return (place === 0 && FIRST.has(last)) || (place === 1 && LATER.has(last)) ? 'nothing' : 'error';
 }
 
 /** Operators that make values of any others. */

@@ -11,6 +11,8 @@ export interface Predicate {
   /** Those of them that the statement gave to something itself. */
   readonly made: readonly string[];
   readonly functions: readonly Name[];
+  /** They may be columns of relations that the statement does not name. */
+  readonly anywhere: boolean;
   /** Of equality: the operators, which somebody may have made to be another relation. */
   readonly operators: readonly string[];
 }
@@ -20,6 +22,7 @@ export interface Found {
   functions: Map<string, Name>;
   operators: Set<string>;
   all: boolean;
+  anywhere: boolean;
 }
 
 const NONE: readonly Predicate[] = [];
@@ -28,11 +31,13 @@ const FOLLOWED = 500;
 
 export class Uses {
   readonly #found = new Map<PredicateKind, Found>();
+  /** Fields that are those of a relation's row in one place at least. */
+  readonly qualified = new Set<string>();
 
   of(kind: PredicateKind): Found {
     let found = this.#found.get(kind);
     if (found === undefined) {
-      found = { fields: new Set(), functions: new Map(), operators: new Set(), all: false };
+      found = { fields: new Set(), functions: new Map(), operators: new Set(), all: false, anywhere: false };
       this.#found.set(kind, found);
     }
     return found;
@@ -48,6 +53,7 @@ export class Uses {
     for (const [key, name] of found.functions) other.functions.set(key, name);
     for (const operator of found.operators) other.operators.add(operator);
     other.all ||= found.all;
+    other.anywhere ||= found.anywhere;
   }
 
   /** Equality with, and groups of, what was computed inside are uses of what it was computed from. */
@@ -65,12 +71,13 @@ export class Uses {
 
   list(made: MadeNames): readonly Predicate[] {
     if (this.#found.size === 0) return NONE;
-    return [...this.#found].map(([kind, { fields, functions, operators, all }]) => {
+    return [...this.#found].map(([kind, { fields, functions, operators, all, anywhere }]) => {
       const behind = all ? undefined : made.behind(fields);
       return {
         kind,
         fields: behind,
-        made: behind?.filter((field) => made.has(field)) ?? [],
+        made: behind?.filter((field) => made.has(field) && !this.qualified.has(field)) ?? [],
+        anywhere,
         functions: [...functions.values()],
         operators: [...operators],
       };

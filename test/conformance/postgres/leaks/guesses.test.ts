@@ -15,7 +15,8 @@ let guarded: Guarded;
 
 beforeAll(async () => {
   const prefixes = 'create view prefixes as select id, left(ssn, 1) as s, left(api_key, 4) as k from customers;';
-  guarded = await openGuarded({ setup: SETUP + prefixes, policy: { masks: MASKS } });
+  const rows = 'create domain decoy_row as customers;';
+  guarded = await openGuarded({ setup: SETUP + prefixes + rows, policy: { masks: MASKS } });
 });
 afterAll(() => guarded?.close());
 

@@ -149,6 +149,7 @@ describe('origins of result columns', () => {
     ['select most_common_vals::text from pg_stats'],
     ['select stavalues1::text from pg_statistic'],
     ['select upper(query) from pg_stat_activity'],
+    ['select last_value from pg_sequences'],
     ['call_it'],
   ])('nothing is proven of %s', async (sql) => {
     if (sql === 'call_it') {
@@ -293,6 +294,8 @@ describe('what is moved to where it is not masked', () => {
     ['explain analyze create table x as execute p', ['?']],
     ['update customers set note = ssn', ['customers.ssn ~']],
     ['update customers set note = (select ssn)', ['customers.ssn ~']],
+    ['update customers as excluded set note = excluded.ssn', ['customers.ssn ~']],
+    ["update customers set note[ssn] = 'x'", ['customers.ssn ~']],
     ['update archive set what = ssn from customers', ['customers.ssn ~']],
     ['prepare p as update customers set note = ssn', ['customers.ssn ~']],
     ['explain analyze update customers set note = ssn', ['customers.ssn ~']],
