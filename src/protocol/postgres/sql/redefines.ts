@@ -19,6 +19,12 @@ export type Redefined =
   /** Columns of any relation may go. */
   | { readonly kind: 'any' };
 
+/**
+ * Types and collations that statements are read by as the server's own: a cast to them fails for no value, and equality is what it
+ * says. One of such a name in another schema, the session's own first of all, would be what is meant.
+ */
+const MEANT = new Set(['text', 'varchar', 'bpchar', 'C', 'POSIX', 'default']);
+
 const VIEW: readonly Redefined[] = [{ kind: 'view' }];
 const ANY: readonly Redefined[] = [{ kind: 'any' }];
 
@@ -36,6 +42,37 @@ const DROPPED = new Set([
 const PARTS = new Set(['OBJECT_TRIGGER', 'OBJECT_RULE', 'OBJECT_POLICY']);
 
 export function redefinesOf(type: string, node: Tree): readonly Redefined[] {
+  return MEANT.has(madeBy(type, node) ?? '') ? ANY : redefined(type, node);
+}
+
+/** The name of a type or collation that comes about; a relation's row is a type too. */
+function madeBy(type: string, node: Tree): string | undefined {
+  switch (type) {
+    case 'CreateDomainStmt':
+      return names(list(node, 'domainname')).at(-1);
+    case 'CreateEnumStmt':
+    case 'CreateRangeStmt':
+      return names(list(node, 'typeName')).at(-1);
+    case 'CompositeTypeStmt':
+      return text(child(node, 'typevar'), 'relname');
+    case 'DefineStmt':
+      return names(list(node, 'defnames')).at(-1);
+    case 'RenameStmt':
+      return text(node, 'renameType') === 'OBJECT_COLUMN' ? undefined : text(node, 'newname');
+    case 'CreateStmt':
+      return text(child(node, 'relation'), 'relname');
+    case 'ViewStmt':
+      return text(child(node, 'view'), 'relname');
+    case 'SelectStmt':
+      return text(child(child(node, 'intoClause'), 'rel'), 'relname');
+    case 'CreateTableAsStmt':
+      return text(child(child(node, 'into'), 'rel'), 'relname');
+    default:
+      return undefined;
+  }
+}
+
+function redefined(type: string, node: Tree): readonly Redefined[] {
   switch (type) {
     case 'RenameStmt':
       return renamed(node, text(node, 'renameType') ?? '');

@@ -327,6 +327,12 @@ describe('what is moved to where it is not masked', () => {
     ['alter table archive set schema elsewhere', ['archive.id archive.what ~']],
     ['drop type mood cascade', ['?']],
     ['drop owned by current_user', ['?']],
+    ["create domain pg_temp.text as pg_catalog.text check (value ~ '^9')", ['?']],
+    ["create type other.varchar as enum ('a')", ['?']],
+    ['create collation pg_temp."C" (provider = icu, locale = \'und\')', ['?']],
+    ['create table other.text (a int)', ['?']],
+    ['create schema s create view text as select 1', ['?']],
+    ['alter domain mine rename to bpchar', ['?']],
   ])('%s', async (sql, expected) => {
     expect(await moved(sql)).toEqual(expected);
   });

@@ -290,6 +290,7 @@ describe('functions, bounds and limits', () => {
     ['create trigger tr before insert on t for each row execute function s.f()', ['s.f']],
     ['alter table t alter a type int using f(a)', ['f']],
     ['select json_scalar(1)', ['json_scalar']],
+    ['select json_arrayagg(a order by b), json_objectagg(a: b) from t', ['json_arrayagg', 'json_objectagg']],
     ['copy t from stdin where f(a)', ['f']],
     ['explain select f(1)', ['f']],
   ])('%s calls %j', (sql, functions) => {
