@@ -1,5 +1,5 @@
-// The key that signs the gateway's log, and what it signed last: DATA/keys/log.json and log-signed.json. Apart from the log,
-// so that a log that was set back is noticed. Refuses to know: trees, when something is signed.
+// The key that signs the gateway's log, what it signed last, and what was taken since: DATA/keys/log.json, log-signed.json and
+// log-taken. Apart from the log, so that a log that was set back, or added to by somebody else, is noticed. Refuses to know: trees, when something is signed.
 
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
@@ -18,6 +18,7 @@ import { endorsementText } from '../session/log/rotation.ts';
 import type { LogKeys } from '../session/log/storage.ts';
 import { putFile } from '../store/log-directory.ts';
 import { readIfThere, writePrivate } from './files.ts';
+import { TakenFile } from './log-taken.ts';
 
 /** The URL that its tiles are served under, without the scheme (C2SP tlog-checkpoint, "origin"); one of its own a gateway. */
 export function logName(publicUrl: string | undefined, gateway: string): string {
@@ -44,6 +45,7 @@ interface Signed {
 export class LogKeyFile implements LogKeys {
   readonly #path: string;
   readonly #signedPath: string;
+  readonly #taken: TakenFile;
   #stored: Stored;
   #signer: SignerKey;
   signed: TreeHead | undefined;
@@ -51,6 +53,7 @@ export class LogKeyFile implements LogKeys {
   private constructor(directory: string, stored: Stored) {
     this.#path = join(directory, 'log.json');
     this.#signedPath = join(directory, 'log-signed.json');
+    this.#taken = new TakenFile(join(directory, 'log-taken'));
     this.#stored = stored;
     this.#signer = signerFor(stored);
     this.signed = readSigned(this.#signedPath, stored.origin);
@@ -91,6 +94,30 @@ export class LogKeyFile implements LogKeys {
     const signed: Signed = { origin: this.origin, size: head.size, root: head.root.toString('base64') };
     await putFile(this.#signedPath, Buffer.from(json(signed)));
     this.signed = head;
+  }
+
+  taken(): Promise<readonly string[] | undefined> {
+    return this.#taken.read();
+  }
+
+  beginTaken(digests: readonly string[]): void {
+    this.#taken.begin(digests);
+  }
+
+  take(digest: string, durable: boolean): void {
+    this.#taken.take(digest, durable);
+  }
+
+  drop(): void {
+    this.#taken.drop();
+  }
+
+  syncTaken(): Promise<void> {
+    return this.#taken.sync();
+  }
+
+  close(): void {
+    this.#taken.close();
   }
 
   async rotate(): Promise<void> {

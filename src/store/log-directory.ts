@@ -75,6 +75,10 @@ export class LogDirectory extends LogFolder implements LogStorage {
     privateDirectory(join(root, JOURNALS));
   }
 
+  get synced(): boolean {
+    return this.#synced();
+  }
+
   async put(path: string, bytes: Uint8Array): Promise<void> {
     await putFile(join(this.root, path), bytes);
   }

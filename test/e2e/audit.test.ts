@@ -4,6 +4,7 @@
 import { cpSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { Chain, encodeFields, lineDigest } from '../../src/session/recorder/line.ts';
 import type { Client } from '../support/gateway.ts';
 import { logEntries } from '../support/log.ts';
 import { eventually } from '../support/process.ts';
@@ -70,6 +71,15 @@ it('a running gateway’s record verifies, from its directory and over HTTPS, an
   );
 });
 
+/** An entry that nobody took, behind those that did not come under a checkpoint: by whoever can write to the log, not to the keys. */
+function addToJournal(data: string, kind: string, fields: object): void {
+  const folder = join(data, 'log', 'journal');
+  const path = join(folder, readdirSync(folder).sort().at(-1)!);
+  const last = readFileSync(path, 'utf8').trimEnd().split('\n').at(-1)!;
+  const chain = new Chain({ seq: (JSON.parse(last) as { seq: number }).seq + 1, head: lineDigest(last) });
+  writeFileSync(path, chain.next(Date.now(), kind, encodeFields({ ...fields })), { flag: 'a' });
+}
+
 it('a witness cosigns what only grew, over kills and changed keys; a log that was set back is noticed by everybody', async () => {
   const kept = join(auditor.home, 'kept');
   writeFileSync(kept, (await auditor.runOk(['audit', 'checkpoint'])).stdout);
@@ -92,8 +102,14 @@ it('a witness cosigns what only grew, over kills and changed keys; a log that wa
   expect(killed.notes.join('\n')).toContain('no gateway is at work here');
   expect(killed.notes.join('\n')).not.toContain('still being written');
   cpSync(join(stage.gateway.data, 'log'), join(auditor.home, 'older'), { recursive: true });
+  addToJournal(stage.gateway.data, 'purge', { session: 's-forged', by: 'retention', reason: 'ninety days' });
   stage.gateway.writeConfig({ ...config, log: { witnesses: [own] } }, 'postgres');
   await stage.gateway.start();
+  // It signs nothing of what it did not take itself.
+  expect(await logEntries(stage.gateway.data)).toContainEqual(
+    expect.objectContaining({ fields: expect.objectContaining({ problem: expect.stringContaining('somebody else') }) }),
+  );
+  expect((await logEntries(stage.gateway.data)).filter(({ kind }) => kind === 'purge')).toEqual([]);
   const admin = await stage.gateway.user('root', { groups: ['admins'] });
   const next = (await admin.runOk(['admin', 'log', 'rotate'])).stdout.trim();
   expect(next).not.toBe(vkey);

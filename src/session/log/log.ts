@@ -4,7 +4,7 @@
 
 import { type HoopctlError, ourError } from '../../core/errors.ts';
 import type { Log } from '../../core/log.ts';
-import type { Chain } from '../recorder/line.ts';
+import { type Chain, lineDigest } from '../recorder/line.ts';
 import type { RecordingTarget } from '../recorder/sink.ts';
 import type { AuditKind, AuditLog, LogEntry, LogReader } from './audit.ts';
 import { checkpointText } from './checkpoint.ts';
@@ -102,7 +102,7 @@ export class MerkleLog implements AuditLog, LogReader {
       const { encoded, blob, name } = sized(fields);
       if (blob !== undefined) this.#options.storage.putNow(blobPath(name!.sha256), blob);
       const line = nextEntry(this.#chain, this.#options.now(), kind, encoded);
-      this.#journal.target.write(line);
+      this.#write(line);
       this.#journal.bytes += line.length;
       this.#pending.push(line.subarray(0, -1));
     } catch (thrown) {
@@ -111,9 +111,26 @@ export class MerkleLog implements AuditLog, LogReader {
     }
     this.#sync ??= setTimeout(() => {
       this.#sync = undefined;
-      this.#journal.target.sync().catch((thrown: unknown) => this.#told('make durable', thrown));
+      this.#durable().catch((thrown: unknown) => this.#told('make durable', thrown));
     }, SYNC_MS).unref();
     this.#schedule();
+  }
+
+  /** First that it is ours, then the entry: at a start one without the other is somebody else's. */
+  #write(line: Buffer): void {
+    const { keys, storage } = this.#options;
+    keys.take(this.#chain.state.head, storage.synced);
+    try {
+      this.#journal.target.write(line);
+    } catch (thrown) {
+      keys.drop();
+      throw thrown;
+    }
+  }
+
+  async #durable(): Promise<void> {
+    await this.#options.keys.syncTaken();
+    await this.#journal.target.sync();
   }
 
   async *entries(from: number): AsyncGenerator<LogEntry> {
@@ -187,8 +204,9 @@ export class MerkleLog implements AuditLog, LogReader {
     this.#closed = true;
     clearTimeout(this.#sync);
     clearTimeout(this.#timer);
-    await this.#journal.target.sync().catch((thrown: unknown) => this.#told('make durable', thrown));
+    await this.#durable().catch((thrown: unknown) => this.#told('make durable', thrown));
     this.#journal.target.abandon();
+    this.#options.keys.close();
     for (const { resolve } of this.#waiting.splice(0)) resolve();
   }
 
@@ -224,7 +242,7 @@ export class MerkleLog implements AuditLog, LogReader {
   async #integrate(): Promise<void> {
     const { storage, keys } = this.#options;
     const batch = this.#pending.slice(0, BATCH);
-    await this.#journal.target.sync();
+    await this.#durable();
     const { edge, files, obsolete } = this.#edge.grow(batch);
     await storage.putAll(files);
     const { head } = edge;
@@ -241,12 +259,15 @@ export class MerkleLog implements AuditLog, LogReader {
 
   /** Only where every entry of the old one is under a checkpoint; otherwise the next time. */
   async #nextJournal(): Promise<void> {
-    const { storage } = this.#options;
+    const { keys, storage } = this.#options;
     if (this.#pending.length > 0) return;
     const old = this.#journal;
     if (old.first === this.size) return;
     this.#journal = { target: storage.createJournal(this.size), first: this.size, bytes: 0 };
     await old.target.finish();
+    // Meanwhile others may have been taken: those alone are not signed.
+    const waiting = this.#pending.map((entry) => lineDigest(entry));
+    keys.beginTaken(waiting);
     await storage.removeJournal(old.first);
   }
 

@@ -74,6 +74,7 @@ async function beginAgain(options: OpenLogOptions, problem: string): Promise<Ope
   const before = { ...identity(keys), ...(keys.signed === undefined ? {} : shown(keys.signed)) };
   const where = await storage.quarantine();
   await keys.renew();
+  keys.beginTaken([]);
   const journal = { target: storage.createJournal(0), first: 0, bytes: 0 };
   const log = new MerkleLog(options, { chain: new Chain(), edge: new Edge(), pending: [], journal });
   log.append('log', { what: 'began', format: 1, ...identity(keys), after: { ...before, where } });
@@ -96,9 +97,12 @@ async function takeUp(storage: LogStorage, keys: LogKeys): Promise<Found> {
   const checkpoint = await readCheckpoint(storage, keys);
   const size = checkpoint?.size ?? 0;
   const { edge, head } = await readEdge(storage, checkpoint);
-  const tail = await readJournals(storage, { size, head });
+  const taken = await keys.taken();
+  const tail = await readJournals(storage, { size, head }, taken);
   checkSigned(keys.signed, edge, tail.entries);
   const notes = [...tail.notes];
+  // From here on only what is known by its digest is taken up.
+  if (taken === undefined) keys.beginTaken(tail.entries.map((entry) => lineDigest(entry)));
   const journal = await resume(storage, tail, size);
   return { standing: { chain: new Chain(tail.state), edge, pending: tail.entries, journal }, notes };
 }
@@ -180,8 +184,14 @@ interface Tail {
 }
 
 /** What was taken after the checkpoint. Lines that the tree has already are passed over: the tree is signed, they are not. */
-async function readJournals(storage: LogStorage, from: { size: number; head: string }): Promise<Tail> {
+async function readJournals(
+  storage: LogStorage,
+  from: { size: number; head: string },
+  taken: readonly string[] | undefined,
+): Promise<Tail> {
   let state = { seq: from.size, head: from.head };
+  const ours = taken && new Set(taken);
+  const seen = new Set([from.head]);
   const entries: Buffer[] = [];
   const notes: Tail['notes'] = [];
   let last: Tail['last'];
@@ -197,8 +207,14 @@ async function readJournals(storage: LogStorage, from: { size: number; head: str
         if (parsed.seq !== state.seq || parsed.prev !== state.head) {
           problem = `entry ${parsed.seq} where ${state.seq} was due: something is missing or was changed`;
         } else {
-          entries.push(line);
-          state = { seq: state.seq + 1, head: lineDigest(line) };
+          const head = lineDigest(line);
+          if (ours?.has(head) === false) {
+            problem = `entry ${parsed.seq} was put there by somebody else: this gateway did not take it`;
+          } else {
+            entries.push(line);
+            seen.add(head);
+            state = { seq: state.seq + 1, head };
+          }
         }
       }
       if (problem === undefined) at = end + 1;
@@ -211,6 +227,12 @@ async function readJournals(storage: LogStorage, from: { size: number; head: str
       if (at < bytes.length) notes.push({ what: 'log line torn', journal: first, cut: bytes.length - at });
       last = { first, bytes: at };
     }
+  }
+  // The last one may be missing after a kill: it was about to be written.
+  const gone = taken === undefined ? 0 : taken.length - 1 - taken.findLastIndex((digest) => seen.has(digest));
+  if (gone > 1) notes.push({ what: 'log entries gone', entries: gone, after: state.seq - 1 });
+  if (taken === undefined && entries.length > 0) {
+    notes.push({ what: 'log entries unconfirmed', entries: entries.length, from: from.size });
   }
   return { state, entries, last, notes };
 }

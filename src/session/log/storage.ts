@@ -19,6 +19,8 @@ export interface JournalSource {
 }
 
 export interface LogStorage extends LogSource, JournalSource {
+  /** Whether an entry is to survive a loss of power when it is taken. */
+  readonly synced: boolean;
   /** Replaces the file whole or not at all; durable when it resolves. */
   put(path: string, bytes: Uint8Array): Promise<void>;
   /** Many, in any order; all durable when it resolves. */
@@ -53,6 +55,18 @@ export interface LogKeys {
   readonly vouched: readonly string[];
   /** Durable when it resolves: called before a checkpoint is signed, so that no second tree of that size ever is. */
   signing(head: TreeHead): Promise<void>;
+  /** The digests of entries that were taken since some checkpoint, in order; undefined: they were not kept so far. */
+  taken(): Promise<readonly string[] | undefined>;
+  /** Those, and no others, from here on. */
+  beginTaken(digests: readonly string[]): void;
+  /** One is about to be written to the journal. `durable`: it is to survive a loss of power. */
+  take(digest: string, durable: boolean): void;
+  /** It could not be written. */
+  drop(): void;
+  /** All that were taken survive a loss of power when it resolves. */
+  syncTaken(): Promise<void>;
+  /** Nothing more is taken. */
+  close(): void;
   /** A new key under the same origin, with its endorsement. */
   rotate(): Promise<void>;
   /** The endorsement is in the log. */

@@ -19,6 +19,7 @@ import { verifyConsistency } from '../../../../src/session/log/merkle.ts';
 import { parseVkey, signatureBy } from '../../../../src/session/log/note.ts';
 import { type KeyChange, keyOf } from '../../../../src/session/log/rotation.ts';
 import { TreeReader } from '../../../../src/session/log/tiles.ts';
+import { Chain, encodeFields, lineDigest } from '../../../../src/session/recorder/line.ts';
 import { LogDirectory } from '../../../../src/store/log-directory.ts';
 import { nodeFiles } from '../../../../src/store/node-files.ts';
 import { collect, logEntries, logKeys, oldSegment, openTestLog } from '../../../support/log.ts';
@@ -345,6 +346,68 @@ describe('a log that was changed between two starts', () => {
     const { damage, log: next } = await openTestLog(data);
     await next.close();
     expect(damage!.problems[0]).toMatch(/rolled back: 262 entries were signed, 261 are here/);
+  });
+
+  /** As a kill leaves it: three entries that nobody signed. */
+  const killed = async (): Promise<void> => {
+    const { log } = await openTestLog(data);
+    await log.checkpoint();
+    for (let i = 0; i < 3; i++) log.append('login', { i });
+    const copy = mkdtempSync(join(tmpdir(), 'log-'));
+    cpSync(data, copy, { recursive: true });
+    await log.close();
+    rmSync(data, { recursive: true });
+    data = copy;
+  };
+  const forge = (kind: string, fields: object): void => {
+    const lines = readFileSync(journal(), 'utf8').trimEnd().split('\n');
+    const { seq } = JSON.parse(lines.at(-1)!) as { seq: number };
+    const chain = new Chain({ seq: seq + 1, head: lineDigest(lines.at(-1)!) });
+    writeFileSync(journal(), chain.next(Date.UTC(2026, 10, 20), kind, encodeFields({ ...fields })), { flag: 'a' });
+  };
+
+  it('signs nothing that somebody added to the journal meanwhile, and tells of it', async () => {
+    await killed();
+    forge('purge', { session: 's-1', by: 'retention', reason: 'ninety days' });
+    await (await openTestLog(data)).log.close();
+    expect(await logins()).toEqual([0, 1, 2]);
+    expect((await logEntries(data)).filter(({ kind }) => kind === 'purge')).toEqual([]);
+    const problem = 'entry 4 was put there by somebody else: this gateway did not take it';
+    expect(await failures()).toMatchObject([{ what: 'log journal damaged', problem, where: expect.any(String) }]);
+    // Told once; what follows is as ever.
+    await (await openTestLog(data)).log.close();
+    expect(await failures()).toHaveLength(1);
+  });
+
+  it('tells of entries that were taken out of the journal meanwhile, but for the one that a kill may have kept from it', async () => {
+    for (const [out, told] of [
+      [1, []],
+      [2, [{ what: 'log entries gone', entries: 2, after: 1 }]],
+      [3, [{ what: 'log entries gone', entries: 3, after: 0 }]],
+    ] as const) {
+      rmSync(data, { recursive: true });
+      await killed();
+      const lines = readFileSync(journal(), 'utf8').trimEnd().split('\n');
+      writeFileSync(
+        journal(),
+        lines
+          .slice(0, -out)
+          .map((line) => `${line}\n`)
+          .join(''),
+      );
+      await (await openTestLog(data)).log.close();
+      expect(await failures()).toEqual(told);
+      await (await openTestLog(data)).log.close();
+      expect(await failures()).toHaveLength(told.length);
+    }
+  });
+
+  it('says which entries it took up unconfirmed, from a gateway that did not keep what it took', async () => {
+    await killed();
+    rmSync(join(data, 'keys', 'log-taken'));
+    await (await openTestLog(data)).log.close();
+    expect(await logins()).toEqual([0, 1, 2]);
+    expect(await failures()).toEqual([{ what: 'log entries unconfirmed', entries: 3, from: 1 }]);
   });
 
   it('a changed journal goes out of the way, told, and what the tree has stays', async () => {
