@@ -1,6 +1,8 @@
 // Coarser numbers and dates: a number rounded down, a date cut down. What is neither is for the caller to mask in full.
 // Bytes in, bytes out: both are ASCII in every database.
 
+import { zonedMoment } from './moment.ts';
+
 export interface Coarseness {
   /** Numbers: rounded towards minus infinity to a multiple. Left out: one leading digit is kept, the others become 0. */
   readonly step?: number;
@@ -93,6 +95,7 @@ function coarseMoment(
   if (time > to || !isTwo(value, dash + 1, to) || value[dash + 3] !== 45 || !isTwo(value, dash + 4, to)) return -1;
   const zone = time === to ? to : zoneStart(value, time, to);
   if (zone < 0) return -1;
+  if (zone < to) return coarseInstant(Buffer.from(value.subarray(from, to)).toString('latin1'), keep, out, at);
   let n = at;
   for (let i = from; i < time; i++) out[n++] = value[i]!;
   const day = n - 2;
@@ -103,8 +106,25 @@ function coarseMoment(
   out[n++] = keep === 'hour' ? value[time + 1]! : ZERO;
   out[n++] = keep === 'hour' ? value[time + 2]! : ZERO;
   n += putText(':00:00', out, n);
-  for (let i = zone; i < to; i++) out[n++] = value[i]!;
   return n - at;
+}
+
+/**
+ * A time with a zone is cut down as it is in UTC: the session chooses its zone, and could shift the time until what is cut off
+ * shows by what is left.
+ */
+function coarseInstant(text: string, keep: NonNullable<Coarseness['date']>, out: Uint8Array, at: number): number {
+  const moment = zonedMoment(text);
+  if (moment === undefined) return -1;
+  const { utc, separator, zone } = moment;
+  const year = utc.getUTCFullYear();
+  if (year < 1) return -1;
+  const two = (value: number) => `${value}`.padStart(2, '0');
+  const month = keep === 'year' ? '01' : two(utc.getUTCMonth() + 1);
+  const day = keep === 'year' || keep === 'month' ? '01' : two(utc.getUTCDate());
+  const hour = keep === 'hour' ? two(utc.getUTCHours()) : '00';
+  const date = `${`${year}`.padStart(4, '0')}-${month}-${day}`;
+  return putText(`${date}${separator}${hour}:00:00${zone.replace(/\d/g, '0').replace('-', '+')}`, out, at);
 }
 
 /** `01`: the first month, the first day. */

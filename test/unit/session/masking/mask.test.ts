@@ -34,7 +34,7 @@ test.each<[Action, string, string | null]>([
   [{ kind: 'generalise', step: 500 }, '-500', '-500'],
   [{ kind: 'generalise', step: 500 }, '499', '0'],
   [{ kind: 'generalise' }, '2024-05-17', '2024-01-01'],
-  [{ kind: 'generalise', date: 'month' }, '2024-05-17 12:33:44.5+02', '2024-05-01 00:00:00+02'],
+  [{ kind: 'generalise', date: 'month' }, '2024-05-17 12:33:44.5+02', '2024-05-01 00:00:00+00'],
   [{ kind: 'generalise', date: 'hour' }, '2024-05-17T12:33:44Z', '2024-05-17T12:00:00Z'],
   [{ kind: 'generalise' }, 'not a number', '***'],
 ])('%j of %j is %j', (action, value, expected) => {
@@ -48,6 +48,17 @@ test('a hash is keyed, deterministic and of the length asked for', () => {
   expect(apply({ kind: 'hash', length: 51 }, 'alice')).toMatch(new RegExp(`^${one}[0-9a-z]{35}$`));
   expect(apply({ kind: 'hash', length: 16 }, 'alicf')).not.toBe(one);
   expect(applyAction({ kind: 'hash', length: 16 }, Buffer.alloc(32, 8)).text('alice')).not.toBe(one);
+});
+
+test('noise is the same for a moment in whatever zone, and for a number of whatever precision', () => {
+  const moved = (value: string) => apply({ kind: 'noise', days: 30 }, value)!;
+  const instant = (value: string) => Date.parse(moved(value).replace(' ', 'T'));
+  expect(instant('2024-05-17 23:30:00+00:00')).toBe(instant('2024-05-18 01:00:00+01:30'));
+  expect(instant('2024-05-17 23:30:00+00:00')).toBe(instant('2024-05-17 13:15:00-10:15'));
+  expect(instant('2024-05-17 23:30:00+00:00')).not.toBe(Date.parse('2024-05-17T23:30:00Z'));
+  const share = (value: string) => Number(moved(value)) / Number(value);
+  expect(share('1234.56789012')).toBeCloseTo(share('1234.57'), 5);
+  expect(share('1234.56789012')).not.toBeCloseTo(share('1234.6'), 5);
 });
 
 test('digits keeps the format and nothing else, the same each time', () => {
@@ -197,7 +208,9 @@ describe('an action on bytes', () => {
     ['-0.5', '0'],
     ['-0047.5', '-40'],
     ['2024-05-17T12:33Z', '2024-01-01T00:00:00Z'],
-    ['2024-05-17 12:33:44.123456+05:30', '2024-01-01 00:00:00+05:30'],
+    ['2024-05-17 12:33:44.123456+05:30', '2024-01-01 00:00:00+00:00'],
+    ['2024-01-01 00:30:00+01', '2023-01-01 00:00:00+00'],
+    ['2024-12-31 23:30:00-01:15', '2025-01-01 00:00:00+00:00'],
     ['12024-05-17', '12024-01-01'],
     ['2024-05-17 12:33:44.', '***'],
     ['2024-05-1', '***'],
