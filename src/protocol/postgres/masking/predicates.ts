@@ -35,7 +35,7 @@ function kindOf(resolver: OriginResolver, { kind, operators }: Predicate, direct
 function used(
   resolver: OriginResolver,
   lineage: Lineage,
-  { fields, made, functions, anywhere }: Predicate,
+  { fields, made, functions, anywhere, qualified }: Predicate,
   names: Names,
   pending: boolean,
 ): Origins {
@@ -48,7 +48,14 @@ function used(
     SYSTEM_COLUMNS.has(field) || found.some(({ columns }) => columns.some(({ name }) => name === field));
   // A name that nobody gave and no relation has is one that the server gave to something in the statement.
   const unknown = (field: string) => !made.includes(field) && !isColumn(field);
-  const whole = fields === undefined || fields.some((field) => rows.has(field) || unknown(field));
+  const ofRow = qualified.some(
+    ({ field, of }) =>
+      resolver.snapshot.rowFunctions.has(field) &&
+      of.some((name) =>
+        resolver.resolve(name, names).some(({ columns }) => columns.every((each) => each.name !== field)),
+      ),
+  );
+  const whole = fields === undefined || ofRow || fields.some((field) => rows.has(field) || unknown(field));
   const isDirect = fields?.some(unknown) !== true;
   const parts = found.flatMap((relation) =>
     relation.columns

@@ -28,6 +28,8 @@ export function arranges(key: string, node: Tree, alters: boolean): Arrangement 
       return { kind: 'order', fields: undefined };
     case 'AlterTableCmd':
       return altered(node);
+    case 'CommonTableExpr':
+      return cycling(child(node, 'cycle_clause'));
     case 'AlterDomainStmt':
       // A constraint, its validation, NOT NULL: whether all values of columns of that type are so.
       return /^[CVO]$/.test(text(node, 'subtype') ?? '')
@@ -42,6 +44,11 @@ export function arranges(key: string, node: Tree, alters: boolean): Arrangement 
 
 function ofName(kind: PredicateKind, name: string | undefined): Arrangement | undefined {
   return name === undefined ? undefined : { kind, fields: [name] };
+}
+
+/** CYCLE compares rows with those before them. */
+function cycling(clause: Tree | undefined): Arrangement | undefined {
+  return clause === undefined ? undefined : { kind: 'join', fields: names(list(clause, 'cycle_col_list')) };
 }
 
 function constrained(node: Tree, alters: boolean): Arrangement | undefined {

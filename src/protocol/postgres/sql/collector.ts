@@ -48,6 +48,8 @@ export class Scope {
   }
 }
 
+const ROWS_OF_TARGET = ['old', 'new', 'excluded'].map((aliasname) => ({ aliasname }));
+
 const STATEMENTS_WITH_ROWS = new Set(['SelectStmt', 'InsertStmt', 'UpdateStmt', 'DeleteStmt', 'MergeStmt']);
 
 export class Collector {
@@ -74,8 +76,8 @@ export class Collector {
   readonly labels = new Set<string>();
   /** Names that stand for a whole row of a relation or join; those of RETURNING and ON CONFLICT always do. */
   readonly rows = new Set<string>(['old', 'new', 'excluded']);
-  /** Names that relations have in it, and no CTE: a name behind one is a column of theirs, or a function of a row. */
-  readonly bases = new Set<string>(['old', 'new', 'excluded']);
+  /** By the names that they have in it, relations and no CTE: what is behind such a name is a column, or a function of the row. */
+  readonly bases = new Map<string, Name[]>();
   /** While positive, what statements do is not noted: they are only defined or explained here. */
   #quiet = 0;
 
@@ -99,7 +101,7 @@ export class Collector {
     const schema = text(node, 'schemaname');
     this.#alias(child(node, 'alias'), name);
     if (schema === undefined && use.target !== true && scope.has(name)) return;
-    this.bases.add(text(child(node, 'alias'), 'aliasname') ?? name);
+    this.#base(child(node, 'alias'), { schema, name });
     this.relationNamed({ schema, name }, { ...use, only: node.inh !== true }).temporary ||= node.relpersistence === 't';
   }
 
@@ -107,6 +109,12 @@ export class Collector {
     const called = text(alias, 'aliasname') ?? name;
     if (called !== undefined) this.rows.add(called);
     if (list(alias, 'colnames').length > 0) this.renames = true;
+  }
+
+  #base(alias: Tree | undefined, name: Name): void {
+    const called = text(alias, 'aliasname') ?? name.name;
+    const known = this.bases.get(called);
+    if (known?.push(name) === undefined) this.bases.set(called, [name]);
   }
 
   #label(label: unknown): void {
@@ -366,9 +374,10 @@ export class Collector {
     const name = text(target, 'relname');
     if (target === undefined || name === undefined) return;
     this.#alias(child(target, 'alias'), name);
-    this.bases.add(text(child(target, 'alias'), 'aliasname') ?? name);
+    const schema = text(target, 'schemaname');
+    for (const alias of [child(target, 'alias'), ...ROWS_OF_TARGET]) this.#base(alias, { schema, name });
     const only = target.inh !== true;
-    const found = this.relationNamed({ schema: text(target, 'schemaname'), name }, { written: true, read, only });
+    const found = this.relationNamed({ schema, name }, { written: true, read, only });
     for (const column of columns) {
       const written = text(as(column, 'ResTarget'), 'name');
       if (written !== undefined) {

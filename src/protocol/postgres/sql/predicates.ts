@@ -7,6 +7,7 @@
 
 import type { PredicateKind } from '../../contract.ts';
 import { arranges } from './arranges.ts';
+import type { Name } from './collector.ts';
 import { spend } from './effort.ts';
 import { labelOf, MadeNames } from './made.ts';
 import type { Tree } from './parser.ts';
@@ -27,6 +28,7 @@ const RANGE = new Set(['<', '>', '<=', '>=']);
 const MAKING = new Set(['||', '+', '-', '*', '->', '->>', '#>', '#>>', '&', '|', '#', '<<', '>>', '#-']);
 
 type Where = PredicateKind | undefined;
+type Relations = ReadonlyMap<string, readonly Name[]>;
 
 export interface Predicates {
   readonly predicates: readonly Predicate[];
@@ -35,7 +37,7 @@ export interface Predicates {
 }
 
 /** @param relations what columns of relations, and functions of their rows, are qualified with. */
-export function predicatesOf(node: Tree, relations: ReadonlySet<string>): Predicates {
+export function predicatesOf(node: Tree, relations: Relations): Predicates {
   const walker = new Walker(relations);
   const predicates = walker.run(node);
   return { predicates, positional: walker.positional };
@@ -50,9 +52,9 @@ class Walker {
   #alters = false;
   #depth = 0;
   readonly #positions = new Positions();
-  readonly #relations: ReadonlySet<string>;
+  readonly #relations: Relations;
 
-  constructor(relations: ReadonlySet<string>) {
+  constructor(relations: Relations) {
     this.#relations = relations;
   }
 
@@ -166,9 +168,6 @@ class Walker {
       case 'CommonTableExpr':
       case 'RangeSubselect':
         this.#made.giveRenamed(node);
-        // CYCLE compares rows with those before them.
-        for (const name of names(list(child(node, 'cycle_clause'), 'cycle_col_list')))
-          this.#of('join').fields.add(name);
         this.#walk(node, key === 'CommonTableExpr' ? undefined : where);
         return;
       default:
@@ -217,8 +216,8 @@ class Walker {
     if (last === undefined) found.all = true;
     else found.fields.add(last);
     // Of a relation's row it is a column or a function, whatever else the statement calls so.
-    const of = text(as(fields.at(-2), 'String'), 'sval');
-    if (last !== undefined && of !== undefined && this.#relations.has(of)) this.#uses.qualified.add(last);
+    const of = this.#relations.get(text(as(fields.at(-2), 'String'), 'sval') ?? '');
+    if (last !== undefined && of !== undefined) this.#uses.qualify(last, of);
   }
 
   /** A boolean: comparisons in it are told apart, all else that it refers to is computed with. */

@@ -2,6 +2,7 @@
 
 import type { PredicateKind } from '../../contract.ts';
 import type { Name } from './collector.ts';
+import { spend } from './effort.ts';
 import type { MadeNames } from './made.ts';
 
 export interface Predicate {
@@ -11,6 +12,8 @@ export interface Predicate {
   /** Those of them that the statement gave to something itself. */
   readonly made: readonly string[];
   readonly functions: readonly Name[];
+  /** Those of them that are a relation's row's: a column, or else a function of it. */
+  readonly qualified: readonly { readonly field: string; readonly of: readonly Name[] }[];
   /** They may be columns of relations that the statement does not name. */
   readonly anywhere: boolean;
   /** Of equality: the operators, which somebody may have made to be another relation. */
@@ -31,8 +34,8 @@ const FOLLOWED = 500;
 
 export class Uses {
   readonly #found = new Map<PredicateKind, Found>();
-  /** Fields that are those of a relation's row in one place at least. */
-  readonly qualified = new Set<string>();
+  /** Fields that are those of a relation's row in one place at least, and of which. */
+  readonly #qualified = new Map<string, Set<Name>>();
 
   of(kind: PredicateKind): Found {
     let found = this.#found.get(kind);
@@ -41,6 +44,13 @@ export class Uses {
       this.#found.set(kind, found);
     }
     return found;
+  }
+
+  qualify(field: string, relations: readonly Name[]): void {
+    const known = this.#qualified.get(field) ?? new Set<Name>();
+    spend(relations.length);
+    for (const relation of relations) known.add(relation);
+    this.#qualified.set(field, known);
   }
 
   /** Everything that was found of one kind is of another. */
@@ -76,7 +86,11 @@ export class Uses {
       return {
         kind,
         fields: behind,
-        made: behind?.filter((field) => made.has(field) && !this.qualified.has(field)) ?? [],
+        made: behind?.filter((field) => made.has(field) && !this.#qualified.has(field)) ?? [],
+        qualified: (behind ?? []).flatMap((field) => {
+          const of = this.#qualified.get(field);
+          return of === undefined ? [] : [{ field, of: [...of] }];
+        }),
         anywhere,
         functions: [...functions.values()],
         operators: [...operators],
