@@ -4,6 +4,7 @@
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Context } from './context.ts';
+import { isWord } from './described.ts';
 
 export type NameKind = 'connections' | 'sessions' | 'reviews' | 'grants';
 
@@ -44,5 +45,6 @@ export function rememberNames(context: Context, gateway: string, kind: NameKind,
 
 /** The names last seen there, and when (ms since the epoch, 0 for never). */
 export function rememberedNames(context: Context, gateway: string, kind: NameKind): Entry {
-  return read(context)[gateway]?.[kind] ?? { at: 0, names: [] };
+  const { at, names } = read(context)[gateway]?.[kind] ?? { at: 0, names: [] };
+  return { at, names: names.filter(isWord) };
 }

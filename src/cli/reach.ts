@@ -9,6 +9,7 @@ import { newRunId } from '../core/ids.ts';
 import type { GatewayAccess } from '../login/access.ts';
 import { route } from './api.ts';
 import type { Context } from './context.ts';
+import { assertPlain } from './described.ts';
 import { nearestConnection } from './missing.ts';
 import { Receipts } from './receipts.ts';
 import type { ConnectionDetails } from './shapes.ts';
@@ -97,6 +98,7 @@ async function describeOne(context: Context, name: string): Promise<ConnectionDe
   const found = await nearestConnection(context, name, () =>
     api.call<ConnectionDetails>(route`connections/${name}`, { signal: context.signal }),
   );
+  assertPlain(found, name);
   if (found.access === 'grant') {
     const how = found.grant?.reviewers.length === 0 ? '--break-glass' : '--for 1h';
     throw userError('grant_needed', `access to '${name}' has to be asked for`, {

@@ -9,6 +9,7 @@ import type { Protocol, ToolFiles } from '../protocol/contract.ts';
 import { loadProtocol } from '../protocol/index.ts';
 import { route } from './api.ts';
 import type { Context } from './context.ts';
+import { assertPlain } from './described.ts';
 import { writeWhole } from './files.ts';
 import type { ConnectionItem } from './shapes.ts';
 
@@ -33,7 +34,9 @@ async function choose(
   const able: { protocol: Protocol; item: ConnectionItem }[] = [];
   for (const item of connections) {
     const protocol = await loadProtocol(item.protocol);
-    if (protocol?.toolFiles !== undefined) able.push({ protocol, item });
+    if (protocol?.toolFiles === undefined) continue;
+    assertPlain(item);
+    able.push({ protocol, item });
   }
   for (const name of names) {
     if (able.some(({ item }) => item.name === name)) continue;
