@@ -98,8 +98,6 @@ async function perform(
   const { promise: interrupted, resolve: interrupt } = Promise.withResolvers<number>();
   let signals = 0;
   const stop = io.onSignal(['SIGINT', 'SIGTERM', 'SIGHUP'], (signal) => {
-    // A command of its own ways may live through SIGHUP (`serve` reloads); the others do not.
-    if (command.signals === 'own' && signal === 'SIGHUP') return;
     signals++;
     context.abort.abort({ signal } satisfies SignalReason);
     if (command.signals === undefined || (command.signals === 'own' && signals > 1))

@@ -1,8 +1,12 @@
-// The machine that a user works on: what others who have an account there can do with what is theirs.
+// The machine that a user works on: what others who have an account there can do with what is theirs, and what stays there.
 
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { eventually, findProgram, type RunOptions, run, runOk } from '../support/process.ts';
+import { PROGRAM } from '../support/gateway.ts';
+import { eventually, findProgram, type RunOptions, run, runOk, sleep } from '../support/process.ts';
 import { connectionTo, type Stage, startStage } from '../support/stage.ts';
+import { onTerminal } from '../support/terminal.ts';
 
 /** Somebody else on the machine. To act as them takes root. */
 const MALLORY = { uid: 65_534, gid: 65_534 };
@@ -72,3 +76,31 @@ describe.runIf(process.platform === 'linux')('an IPv6 port of the machine', () =
     if (isRoot) expect(await psql(connected.port, { user: MALLORY }, '::1')).toMatchObject(refused);
   });
 });
+
+describe.runIf(process.platform === 'linux')('connect', () => {
+  it('ends with the terminal that showed what its ports are for', async () => {
+    const { home, env } = stage.alice;
+    const pid = join(home, 'connect.pid');
+    const command = ['-c', `echo $$ > ${pid}; exec "$0" "$@"`, process.execPath, PROGRAM, 'connect', 'app=0'];
+    const terminal = onTerminal('sh', command, { env, cwd: home });
+    await terminal.waitFor(/q quits/);
+    // Until nothing is drawn any more: who writes learns without a signal that the terminal is gone.
+    await sleep(1500);
+    try {
+      // Of script(1) alone, which holds the terminal: its window was closed.
+      process.kill(terminal.process.pid, 'SIGKILL');
+      await eventually('it has ended', () => !existsSync(`/proc/${readFileSync(pid, 'utf8').trim()}`));
+    } finally {
+      await terminal.stop();
+      killed(Number(readFileSync(pid, 'utf8')));
+    }
+  });
+});
+
+function killed(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch {
+    // It has ended.
+  }
+}

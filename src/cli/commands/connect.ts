@@ -134,7 +134,7 @@ async function teller(context: Context): Promise<(event: ClientEvent) => void> {
 
 /** Waits for the user to end it; the exit code. */
 async function until(context: Context, client: Client, gateway: string): Promise<number> {
-  const { io, signal } = context;
+  const { signal } = context;
   if (live(context)) {
     const { showConnect } = await import('../views/connect.tsx');
     return showConnect(context, client.status, gateway);
@@ -143,7 +143,5 @@ async function until(context: Context, client: Client, gateway: string): Promise
     const end = () => resolve(exitCodeOfSignal((signal.reason as SignalReason).signal));
     if (signal.aborted) end();
     signal.addEventListener('abort', end, { once: true });
-    // A verb with signals of its own is not ended by it; but nobody is left to see what these ports are for.
-    io.onSignal(['SIGHUP'], (name) => resolve(exitCodeOfSignal(name)));
   });
 }

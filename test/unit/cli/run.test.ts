@@ -123,9 +123,7 @@ describe('a run', () => {
     const running = run(io, ['go'], tree);
     await started.promise;
     io.signal('SIGHUP');
-    expect(reasons).toEqual([]);
-    io.signal('SIGTERM');
-    expect(reasons).toEqual([{ signal: 'SIGTERM' } satisfies SignalReason]);
+    expect(reasons).toEqual([{ signal: 'SIGHUP' } satisfies SignalReason]);
     io.signal('SIGTERM');
     expect(await running).toBe(143);
   });
