@@ -4,6 +4,7 @@ import { StringDecoder } from 'node:string_decoder';
 import { userError } from '../core/errors.ts';
 import type { SignalReason } from './context.ts';
 import type { Io } from './io.ts';
+import { oneLine } from './text.ts';
 
 /** Errors: no_terminal, whose `next` is `instead`. */
 export function needTerminal(io: Io, what: string, instead: string): void {
@@ -46,7 +47,7 @@ export function confirm(io: Io, question: string): Promise<boolean> {
 
 /** One of the choices, by number or name. */
 export function choose(io: Io, what: string, choices: readonly string[]): Promise<string> {
-  const list = choices.map((choice, i) => `  ${i + 1}  ${choice}`).join('\n');
+  const list = choices.map((choice, i) => `  ${i + 1}  ${oneLine(choice)}`).join('\n');
   return conversation(io, async (ask) => {
     for (;;) {
       const answer = await ask(`${what}:\n${list}\nnumber or name: `);

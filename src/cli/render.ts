@@ -2,11 +2,11 @@
 
 import type { HoopctlError } from '../core/errors.ts';
 import type { Io } from './io.ts';
-import { printable } from './text.ts';
+import { jsonLine, printable } from './text.ts';
 
 export function renderError(io: Io, error: HoopctlError, json: boolean): void {
   if (json) {
-    io.say(JSON.stringify({ error: error.toJSON() }));
+    io.say(jsonLine({ error: error.toJSON() }, io.terminal.stderr).trimEnd());
     return;
   }
   const red = io.color.stderr ? (text: string) => `\u001b[31m${text}\u001b[39m` : (text: string) => text;

@@ -1,28 +1,20 @@
 // Text for people: tables, times, and the taming of what others wrote before it meets a terminal.
 
 import { formatDuration } from '../core/clock.ts';
+import { escapeUnseen, printable } from '../core/visible.ts';
 
-/** Control characters made visible (`\x1b`): a recorded statement must not drive the reader's terminal. Keeps \n and \t. */
-export function printable(text: string): string {
-  return text.replace(UNRULY, (character) => {
-    const code = character.charCodeAt(0);
-    return code < 256 ? `\\x${code.toString(16).padStart(2, '0')}` : `\\u${code.toString(16).padStart(4, '0')}`;
-  });
-}
+export { printable };
 
-/** A value as a line of JSON; on a terminal with what would steer it escaped, which JSON itself does of ASCII alone. */
+/** A value as a line of JSON; on a terminal with what would steer it, or could not be seen, escaped: JSON itself does that of ASCII alone. */
 export function jsonLine(value: unknown, terminal: boolean): string {
   const json = JSON.stringify(value);
-  const escaped = (character: string) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
-  return `${terminal ? json.replace(UNRULY, escaped) : json}\n`;
+  const unit = (text: string) => `\\u${text.charCodeAt(0).toString(16).padStart(4, '0')}`;
+  return `${terminal ? escapeUnseen(json, (character) => character.split('').map(unit).join('')) : json}\n`;
 }
-
-/** Control characters, line separators and what turns the direction of writing. */
-const UNRULY = /[[\p{Cc}\p{Zl}\p{Zp}\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]--[\n\t]]/gv;
 
 /** The same on one line, at most `width` characters, with an ellipsis where it was cut. */
 export function oneLine(text: string, width = Number.POSITIVE_INFINITY): string {
-  const line = printable(text.replace(/\s+/g, ' ').trim());
+  const line = printable(text.replace(/[ \t\r\n\f\v]+/g, ' ').replace(/^ | $/g, ''));
   return line.length <= width ? line : `${line.slice(0, Math.max(0, width - 1))}…`;
 }
 

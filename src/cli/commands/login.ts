@@ -6,7 +6,7 @@ import type { Trust } from '../../login/http.ts';
 import type { DeviceCode } from '../../login/issuer.ts';
 import { command as define } from '../command.ts';
 import type { Context } from '../context.ts';
-import { printable } from '../text.ts';
+import { jsonLine, oneLine, printable } from '../text.ts';
 
 const options = {
   issuer: { value: 'NAME', help: 'which of the gateway’s issuers to log in at' },
@@ -92,7 +92,7 @@ HOOPCTL_TOKEN, HOOPCTL_CLIENT_ID with HOOPCTL_CLIENT_SECRET_FILE, HOOPCTL_ID_TOK
     const who = principal?.email ?? principal?.subject ?? 'somebody';
     await context.print({ gateway: place.url, issuer: ref.name, principal, keptIn: store }, () => {
       const groups = principal?.groups.length ? `, in ${principal.groups.join(', ')}` : '';
-      return `logged in to ${place.url} as ${who}${groups}\n`;
+      return `${oneLine(`logged in to ${place.url} as ${who}${groups}`)}\n`;
     });
   },
 });
@@ -149,7 +149,8 @@ async function show(
 ): Promise<void> {
   const { io } = context;
   if (context.json) {
-    io.say(JSON.stringify({ verification: { url: code.url, completeUrl: code.completeUrl, code: code.userCode } }));
+    const verification = { url: code.url, completeUrl: code.completeUrl, code: code.userCode };
+    io.say(jsonLine({ verification }, io.terminal.stderr).trimEnd());
     return;
   }
   const page = code.completeUrl ?? code.url;

@@ -2,6 +2,7 @@
 // Refuses to know: where it goes.
 
 import { formatDuration } from '../../core/clock.ts';
+import { printable } from '../../core/visible.ts';
 import type { Alert } from '../../session/alerts.ts';
 import type { WebhookConfiguration } from './schema.ts';
 
@@ -57,7 +58,10 @@ interface Shown {
 }
 
 /** https://docs.slack.dev/messaging/formatting-message-text: these three characters are markup. */
-const escaped = (text: string) => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
+const escaped = (text: string) =>
+  printable(text).replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
+/** On one line: what somebody named or gave as a reason must not look like a line of ours. */
+const line = (text: string) => escaped(text.replace(/[\s\p{Cc}]+/gu, ' '));
 const bold = (text: string | undefined) =>
   `*${escaped(text ?? '?')
     .replaceAll('*', '∗')
@@ -91,7 +95,7 @@ function headline(type: Alert['type'], shown: Shown): string {
   const who = bold(shown.requester);
   const where = `on ${bold(shown.connection)}`;
   const what = [shown.touches?.does.join(', '), shown.touches?.writes.join(', ') || shown.touches?.reads.join(', ')];
-  const does = escaped(what.filter(Boolean).join(' on ') || 'a statement');
+  const does = line(what.filter(Boolean).join(' on ') || 'a statement');
   switch (type) {
     case 'review.pending':
       if (shown.kind === 'grant') return `${who} asks for access to ${bold(shown.connection)} for ${time(shown.forMs)}`;
@@ -120,19 +124,19 @@ function headline(type: Alert['type'], shown: Shown): string {
         ? `:rotating_light: the session of ${who} ${where} goes on UNRECORDED`
         : `:rotating_light: the session of ${who} ${where} could not be recorded, and was ended`;
     case 'recording.disk':
-      return `the disk of the recordings: ${escaped(shown.means ?? '')}`;
+      return `the disk of the recordings: ${line(shown.means ?? '')}`;
     case 'recording.store':
       return `:rotating_light: the object storage ${bold(shown.to)} takes no recordings`;
     case 'budget.reached':
       return `${who} reached a budget ${where}`;
     case 'retention.waits':
-      return `:rotating_light: ${escaped(shown.message ?? '')}`;
+      return `:rotating_light: ${line(shown.message ?? '')}`;
     case 'log.damaged':
       return `:rotating_light: the gateway's log was found changed, and another one was begun`;
     case 'export.failed':
       return `:rotating_light: the receiver ${bold(shown.export)} takes no events of the record`;
     case 'first-seen':
-      return `${who} touches for the first time ${where}: ${escaped(shown.relations?.join(', ') ?? '')}`;
+      return `${who} touches for the first time ${where}: ${line(shown.relations?.join(', ') ?? '')}`;
   }
 }
 
@@ -144,8 +148,7 @@ function details(shown: Shown): string[] {
   const { rule, message, reason, outcome, until, expiresAt, reviewers, decisions, by, kind } = shown;
   const lines: string[] = [];
   const say = (key: string, text: string | undefined) => {
-    // On one line: what somebody gave as a reason must not look like somebody's decision.
-    if (text !== undefined && text !== '') lines.push(`${key}: ${escaped(text).replace(/[\s\p{Cc}]+/gu, ' ')}`);
+    if (text !== undefined && text !== '') lines.push(`${key}: ${line(text)}`);
   };
   say('rule', rule === undefined || message === undefined ? (rule ?? message) : `${rule}: ${message}`);
   say('reason', reason);

@@ -8,9 +8,40 @@ describe('text', () => {
     expect(printable('a\tb\nc\u001b[1mü\u0000\u2028')).toBe('a\tb\nc\\x1b[1mü\\x00\\u2028');
   });
 
+  it('makes visible what leaves no mark or looks like a space', () => {
+    const names = [
+      'customers\u200b',
+      'a\u00a0b',
+      'x\u{e0061}',
+      'a\u200cb',
+      'a\ufe0f',
+      '\u3164\u2800\u00ad\ufeff',
+      'a\u3000b',
+      '\ud800',
+    ];
+    expect(names.map(printable)).toEqual([
+      'customers\\u200b',
+      'a\\xa0b',
+      'x\\u{e0061}',
+      'a\\u200cb',
+      'a\\ufe0f',
+      '\\u3164\\u2800\\xad\\ufeff',
+      'a\\u3000b',
+      '\\ud800',
+    ]);
+    expect(oneLine('a\u00a0b\u200b \n c\u3000')).toBe('a\\xa0b\\u200b c\\u3000');
+  });
+
+  it('leaves joiners where a script or an emoji cannot do without', () => {
+    for (const text of ['می\u200cخواهم', 'क्\u200dष', '❤\ufe0f', '👩🏽\u200d💻', '中文, ü'])
+      expect(printable(text)).toBe(text);
+  });
+
   it('writes JSON for a terminal with what would steer it escaped, and the same value', () => {
-    const value = { text: 'a\u001b]52;c;eA==\u0007\u009d0;t\u009c\u007f\u202e\n\tü' };
-    expect(jsonLine(value, true)).toBe('{"text":"a\\u001b]52;c;eA==\\u0007\\u009d0;t\\u009c\\u007f\\u202e\\n\\tü"}\n');
+    const value = { text: 'a\u001b]52;c;eA==\u0007\u009d0;t\u009c\u007f\u202e\n\tü\u200b\u{e0061}' };
+    expect(jsonLine(value, true)).toBe(
+      '{"text":"a\\u001b]52;c;eA==\\u0007\\u009d0;t\\u009c\\u007f\\u202e\\n\\tü\\u200b\\udb40\\udc61"}\n',
+    );
     expect(JSON.parse(jsonLine(value, true))).toEqual(value);
     expect(jsonLine(value, false)).toBe(`${JSON.stringify(value)}\n`);
   });

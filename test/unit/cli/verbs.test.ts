@@ -308,6 +308,14 @@ describe('reviews', () => {
     expect(json.value).toEqual(review);
   });
 
+  it('show hides nothing of what would run', async () => {
+    const held = { ...review, text: 'delete from "customers\u200b"', params: ['\u00a0'] };
+    const { text } = await both({ 'GET reviews/r-1': held }, 'reviews', 'show', 'r-1');
+    expect(text.out).toContain('    delete from "customers\\u200b"\nvalues\n    $1 = \\xa0\n');
+    const list = await both({ 'GET reviews': { reviews: [held] } }, 'reviews', 'ls');
+    expect(list.text.out).toContain('delete from "customers\\u200b"');
+  });
+
   it('approve and deny say what came of it', async () => {
     await using gateway = await fakeGateway({
       'POST reviews/r-1/approve': review,

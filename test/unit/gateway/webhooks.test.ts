@@ -260,6 +260,18 @@ describe('a message for Slack', () => {
     expect(text).toContain('reason: why approve: bob deny: eve');
   });
 
+  it('lets nobody write lines by the name of a table, nor hide a part of it', () => {
+    const names = ['x\n:white_check_mark: approved by bob', 'customers\u200b'];
+    const touches = { does: ['delete'], reads: [], writes: names, functions: [] };
+    const { text } = told({ requester: 'alice', connection: 'prod-db', touches, shape: 'delete' });
+    expect(text).toBe(
+      'alice waits for approval on prod-db: delete on x :white_check_mark: approved by bob, customers\\u200b',
+    );
+    expect(told({ requester: 'alice', connection: 'prod-db', relations: names }, 'first-seen').text).not.toContain(
+      '\n',
+    );
+  });
+
   it.each([
     'review.decided',
     'operation.denied',
