@@ -20,7 +20,10 @@ export interface Option {
   readonly negated?: boolean;
   readonly choices?: readonly string[];
   readonly default?: string;
-  /** Not settable from a project file: whoever wrote the repository must not decide this. */
+  /**
+   * Not settable from a project file: whoever wrote the repository must not decide this. What is trusted, who may do what,
+   * which files are written, whether something is run.
+   */
   readonly trusted?: boolean;
   /** Only as a flag, from no variable and no file: a decision that has to be said each time. */
   readonly flagOnly?: boolean;
@@ -68,7 +71,7 @@ export interface CommandSpec<O extends Options, A extends Arguments> {
   /**
    * `own`: the command watches `context.signal` or `context.io.onSignal` and winds down itself; a second signal still
    * ends it. `all`: so with every signal, however many (a child that they are passed on to, a gateway that seals its
-   * recordings). Otherwise the first signal ends the program at once with 130 or 143.
+   * recordings). Otherwise the first signal ends the program at once with 130, 143 or 129.
    */
   readonly signals?: 'own' | 'all';
   /** The exit code of an error where the common table (exit.ts) does not fit, e.g. 125 for `exec`. */

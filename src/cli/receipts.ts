@@ -15,7 +15,7 @@ const WAIT_MS = 15_000;
 const AGAIN_MS = 200;
 
 export const RECEIPTS_OPTION = {
-  receipts: { value: 'DIR', help: 'save the receipt of each session there when it ends' },
+  receipts: { value: 'DIR', trusted: true, help: 'save the receipt of each session there when it ends' },
 } as const;
 
 export class Receipts {

@@ -15,7 +15,11 @@ export const command = define({
       trusted: true,
       help: 'where keys, state and recordings are kept (default: your data folder)',
     },
-    listen: { value: 'ADDR', help: "host:port in place of the configuration's (default: 127.0.0.1:7443)" },
+    listen: {
+      value: 'ADDR',
+      trusted: true,
+      help: "host:port in place of the configuration's (default: 127.0.0.1:7443)",
+    },
     logLevel: {
       value: 'LEVEL',
       choices: ['debug', 'info', 'warn', 'error'],

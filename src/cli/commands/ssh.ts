@@ -11,7 +11,11 @@ const OPTIONS = {
     help: 'write files for plain ssh (scp, rsync, git, IDEs), of these connections or of all',
   },
   certificate: { flagOnly: true, help: "have a key certified for the gateway's native listener, for a short time" },
-  key: { value: 'FILE', help: "with --certificate: that key, also an agent's; left out: one of hoopctl's own" },
+  key: {
+    value: 'FILE',
+    trusted: true,
+    help: "with --certificate: that key, also an agent's; left out: one of hoopctl's own",
+  },
   ttl: { value: 'DURATION', default: '10m', help: 'with --certificate: how long it is good for' },
   reason: { value: 'TEXT', help: 'why, for reviewers and the record' },
 } as const;

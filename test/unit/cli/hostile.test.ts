@@ -1,6 +1,7 @@
-// A gateway that means harm to the machines of those who use it: what it says must not become a command there.
+// Those who mean harm to the machine of a user: a gateway, whose words must not become commands there, and a repository,
+// whose settings must not.
 
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { filesUnder, temporaryDirectory } from '../../support/process.ts';
@@ -58,5 +59,45 @@ describe('a gateway that means harm', () => {
     writeFileSync(join(home, 'cache/names.json'), JSON.stringify(cached));
     const { out } = await hoopctl(['__complete', '--', 'connect', ''], { env: { HOME: home, HOOPCTL_HOME: home } });
     expect(out).toBe('web-1\n');
+  });
+});
+
+describe('a repository that means harm', () => {
+  function repository(settings: object): { home: string; cwd: string; env: Record<string, string> } {
+    const home = temporaryDirectory('home');
+    const cwd = join(home, 'cloned');
+    mkdirSync(cwd);
+    writeFileSync(join(cwd, '.hoopctl.yaml'), JSON.stringify(settings));
+    return { home, cwd, env: { HOME: home, HOOPCTL_HOME: home } };
+  }
+
+  it('runs no command by a policy that is only checked', async () => {
+    const { home, cwd, env } = repository({ 'policy check': { live: true } });
+    const credentials = { user: 'x', password: `exec:touch ${join(home, 'ran')}` };
+    const target = { host: '127.0.0.1', port: 1, database: 'x', tls: 'disable' };
+    const connections = { db: { protocol: 'postgres', target, credentials } };
+    const access = [{ who: { groups: ['x'] }, to: { names: ['db'] } }];
+    writeFileSync(join(cwd, 'gateway.yaml'), JSON.stringify({ connections, access }));
+    const done = await hoopctl(['policy', 'check'], { cwd, env });
+    expect(done.err).toContain("sets 'live', which a project may not decide");
+    expect(existsSync(join(home, 'ran'))).toBe(false);
+  });
+
+  it.each<[string, unknown, readonly string[]]>([
+    ['group', ['admins'], ['admin', 'users', 'add', 'bob']],
+    ['group', ['admins'], ['admin', 'users', 'groups', 'bob']],
+    ['group', ['admins'], ['admin', 'service-accounts', 'add', 'ci']],
+    ['output', '/tmp/x', ['sessions', 'export', 's-1']],
+    ['output', '/tmp/x', ['sessions', 'receipt', 's-1']],
+    ['to', '/tmp/x', ['audit', 'export']],
+    ['receipts', '/tmp', ['connect', 'db']],
+    ['receipts', '/tmp', ['exec', 'db', '--', 'true']],
+    ['allow-other-users', true, ['connect', 'db']],
+    ['listen', '0.0.0.0:7443', ['serve']],
+    ['key', 'key.pub', ['ssh', '--certificate']],
+  ])('does not decide %s', async (name, value, argv) => {
+    const { cwd, env } = repository({ [name]: value });
+    const done = await hoopctl(argv, { cwd, env });
+    expect(done.err).toContain(`sets '${name}', which a project may not decide`);
   });
 });

@@ -9,7 +9,7 @@ import { command as define } from '../../command.ts';
 import { fileTrouble } from '../../files.ts';
 
 export const command = define({
-  options: { output: { value: 'FILE', short: 'o', help: 'where the identity goes; it must not exist' } },
+  options: { output: { value: 'FILE', short: 'o', trusted: true, help: 'where the identity goes; it must not exist' } },
   notes: `The same as 'age-keygen -o FILE'. Keep the file away from the gateway: whoever has it reads the recordings. Standard output gets
 the recipient, age1…, for the configuration: recordings: { defaults: [{ labels: {}, encrypt: { recipients: [age1…] } }] }.`,
   run: async ({ output }, context) => {

@@ -6,7 +6,7 @@ import { command as define } from '../../command.ts';
 export const command = define({
   options: {
     ...ADMIN_OPTIONS,
-    group: { value: 'NAME', short: 'g', many: true, help: 'a group to be in; may be repeated' },
+    group: { value: 'NAME', short: 'g', many: true, trusted: true, help: 'a group to be in; may be repeated' },
     description: { value: 'TEXT', help: 'what it is for' },
   },
   arguments: [{ name: 'name', help: 'its name: HOOPCTL_CLIENT_ID' }],

@@ -8,7 +8,7 @@ export const command = define({
   options: {
     ...ADMIN_OPTIONS,
     email: { value: 'EMAIL', help: 'e-mail address; what others see of the user' },
-    group: { value: 'NAME', short: 'g', many: true, help: 'a group to be in; may be repeated' },
+    group: { value: 'NAME', short: 'g', many: true, trusted: true, help: 'a group to be in; may be repeated' },
     admin: {
       trusted: true,
       help: 'also in the group admins, whose members administer the gateway unless its roles say otherwise',

@@ -6,7 +6,13 @@ import { command as define } from '../../command.ts';
 export const command = define({
   options: {
     ...ADMIN_OPTIONS,
-    group: { value: 'NAME', short: 'g', many: true, help: 'a group to be in; may be repeated; none: in no group' },
+    group: {
+      value: 'NAME',
+      short: 'g',
+      many: true,
+      trusted: true,
+      help: 'a group to be in; may be repeated; none: in no group',
+    },
   },
   arguments: [{ name: 'name', help: 'the login name' }],
   run: async ({ name, group, data }, context) => {

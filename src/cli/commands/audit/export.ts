@@ -22,7 +22,7 @@ export const command = define({
     since: { value: 'MOMENT', help: 'from when on: 7d (ago), 2026-11-20, 2026-11-20T07:00:00Z' },
     until: { value: 'MOMENT', help: 'until when (default: now)' },
     format: { value: 'FORMAT', choices: COPY_FORMATS, default: 'jsonl', help: 'what one event is written as' },
-    to: { value: 'FILE', help: 'where to (default: standard output)' },
+    to: { value: 'FILE', trusted: true, help: 'where to (default: standard output)' },
     kind: { value: 'KIND', many: true, help: 'only these: log.login, session.intent, log.*, …' },
     label: { value: 'NAME=VALUE', many: true, help: 'only sessions whose connection has it' },
     connection: { value: 'NAME', help: 'only what names this connection' },

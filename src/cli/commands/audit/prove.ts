@@ -9,7 +9,7 @@ import { command as define } from '../../command.ts';
 export const command = define({
   options: {
     log: { value: 'LOG', help: "a gateway's data directory, a log or its URL; left out: that of the gateway" },
-    output: { value: 'FILE', short: 'o', help: 'where to; left out: standard output' },
+    output: { value: 'FILE', short: 'o', trusted: true, help: 'where to; left out: standard output' },
   },
   arguments: [
     {

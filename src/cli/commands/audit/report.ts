@@ -29,7 +29,7 @@ export const command = define({
     seed: { value: 'TEXT', help: 'decides which sessions are sampled (default: random, and told)' },
     sample: { value: 'COUNT', default: '25', help: 'how many sessions are sampled' },
     rows: { value: 'COUNT', default: '200', help: 'how many rows a table lists at most; the rest is counted' },
-    output: { value: 'DIR', short: 'o', help: 'where to; made new (default: evidence-CONTROL-FROM-TO)' },
+    output: { value: 'DIR', short: 'o', trusted: true, help: 'where to; made new (default: evidence-CONTROL-FROM-TO)' },
     config: {
       value: 'FILE',
       trusted: true,

@@ -11,7 +11,10 @@ import { plural } from '../../text.ts';
 export const command = define({
   options: {
     ...CONFIG_OPTION,
-    live: { help: 'also log in to the targets as the gateway does, and look there for what rules and masks name' },
+    live: {
+      trusted: true,
+      help: 'also log in to the targets as the gateway does, and look there for what rules and masks name',
+    },
   },
   arguments: [
     { name: 'file', optional: true, help: `the configuration (default: ${DEFAULT_FILE})`, complete: 'files' },

@@ -23,7 +23,7 @@ export const command = define({
     },
     operation: { value: 'N', help: 'of asciicast and text: which operation (default: the first that shows something)' },
     ...READING_OPTION,
-    output: { value: 'FILE', short: 'o', help: 'where to, - for standard output (default: ID.jsonl)' },
+    output: { value: 'FILE', short: 'o', trusted: true, help: 'where to, - for standard output (default: ID.jsonl)' },
   },
   arguments: [{ name: 'id', help: 'the session', complete: 'sessions' }],
   notes: `An encrypted recording is saved as it is stored, to be checked, and its key file beside it, ID.key.age, for age to read. With

@@ -6,7 +6,12 @@ import { getReceipt } from '../../receipts.ts';
 
 export const command = define({
   options: {
-    output: { value: 'FILE', short: 'o', help: 'where to, - for standard output (default: ID.receipt.json)' },
+    output: {
+      value: 'FILE',
+      short: 'o',
+      trusted: true,
+      help: 'where to, - for standard output (default: ID.receipt.json)',
+    },
   },
   arguments: [{ name: 'id', help: 'the session, over by now', complete: 'sessions' }],
   notes: `Keep it: with it anybody can show later what the record of the session said, whatever became of the gateway:
