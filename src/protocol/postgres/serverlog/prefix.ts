@@ -18,10 +18,10 @@ const LOOKS: Readonly<Record<string, string>> = {
   t: String.raw`(?<time>${DATE} \S+)`,
   n: String.raw`(?<epoch>\d+\.\d{3})`,
   s: String.raw`${DATE} \S+`,
-  p: String.raw`\d+`,
+  p: String.raw`(?<process>\d+)`,
   P: String.raw`\d*`,
   l: String.raw`\d+`,
-  c: String.raw`[0-9a-f]+\.[0-9a-f]+`,
+  c: String.raw`(?<session>[0-9a-f]+\.[0-9a-f]+)`,
   Q: String.raw`-?\d+`,
   q: '',
 };
@@ -69,7 +69,17 @@ export async function* prefixed(
 }
 
 function recordOf(found: Readonly<Record<string, string | undefined>>, line: number) {
-  const { time, epoch, user = '', database = '', application = '', severity = '', message = '' } = found;
+  const {
+    process = '',
+    session = '',
+    time,
+    epoch,
+    user = '',
+    database = '',
+    application = '',
+    severity = '',
+    message = '',
+  } = found;
   const at = time ?? `${new Date(Number(epoch) * 1000).toISOString().replace('T', ' ').slice(0, 23)} UTC`;
-  return { time: at, user, database, application, severity, message, line };
+  return { time: at, user, database, application, backend: `${process} ${session}`, severity, message, line };
 }

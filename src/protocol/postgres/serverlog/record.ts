@@ -6,6 +6,8 @@ export interface LogRecord {
   readonly user: string;
   readonly database: string;
   readonly application: string;
+  /** The server's process and, where it is told, its session; empty where the log tells none. */
+  readonly backend: string;
   /** `LOG`, `ERROR`, … */
   readonly severity: string;
   readonly message: string;

@@ -49,11 +49,12 @@ function jsonRecord(text: string, line: number): LogRecord | undefined {
   const string = (key: string) => (typeof value[key] === 'string' ? (value[key] as string) : '');
   return {
     ...{ time: string('timestamp'), user: string('user'), database: string('dbname'), line },
+    backend: `${String(value.pid)} ${string('session_id')}`,
     ...{ application: string('application_name'), severity: string('error_severity'), message: string('message') },
   };
 }
 
-const [TIME, USER, DATABASE, SEVERITY, MESSAGE, APPLICATION] = [0, 1, 2, 11, 13, 22];
+const [TIME, USER, DATABASE, PROCESS, SESSION, SEVERITY, MESSAGE, APPLICATION] = [0, 1, 2, 3, 5, 11, 13, 22];
 
 /** config.sgml, "Using CSV-Format Log Output". */
 function csvRecord(fields: readonly string[], line: number): LogRecord | undefined {
@@ -61,6 +62,7 @@ function csvRecord(fields: readonly string[], line: number): LogRecord | undefin
   const at = (index: number | undefined) => fields[index!] ?? '';
   return {
     ...{ time: at(TIME), user: at(USER), database: at(DATABASE), line },
+    backend: `${at(PROCESS)} ${at(SESSION)}`,
     ...{ application: at(APPLICATION), severity: at(SEVERITY), message: at(MESSAGE) },
   };
 }

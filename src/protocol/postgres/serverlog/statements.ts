@@ -1,6 +1,7 @@
 // Records of a server's log → the statements that it says it ran, each once: with log_statement they stand before they run,
 // with log_min_duration_statement after. Refuses to know: files, what the gateway recorded.
 
+import { hash } from 'node:crypto';
 import { userError } from '../../../core/errors.ts';
 import type { Logged } from '../../contract.ts';
 import { isOwn } from './own.ts';
@@ -9,22 +10,36 @@ import { logRecords } from './records.ts';
 
 /**
  * postgres.c: `statement: TEXT`; `execute NAME: TEXT`, `execute NAME/PORTAL: TEXT`; with a duration in front where it was not
- * logged before. `execute fetch from` goes on with a portal that was told already; `parse` and `bind` run nothing. Names are
- * anybody's choice: a colon or a line break in one hides nothing.
+ * logged before. `execute fetch from NAME/PORTAL: TEXT` goes on with a portal that was told already; `parse` and `bind` run
+ * nothing. Names are anybody's choice: a colon, a line break or a `fetch from ` in one hides nothing.
  */
 const RAN =
-  /^(?:duration: [\d.]+ ms {2})?(?:statement|execute (?!fetch from )[\s\S]*?|fastpath function call): ([\s\S]*)$/;
+  /^(?:duration: [\d.]+ ms {2})?(?:statement|execute (?<named>[\s\S]*?)|fastpath function call): (?<text>[\s\S]*)$/;
+const FETCH = 'fetch from ';
 
 export async function* loggedStatements(bytes: AsyncIterable<Uint8Array>, form: LogForm): AsyncGenerator<Logged> {
+  const portals = new Portals();
   for await (const record of logRecords(bytes, form)) {
-    const text = record.severity === 'LOG' ? RAN.exec(record.message)?.[1] : undefined;
-    if (text === undefined) continue;
+    const { named, text } = (record.severity === 'LOG' && RAN.exec(record.message)?.groups) || {};
+    if (text === undefined || (named !== undefined && portals.goesOn(record.backend, named, text))) continue;
     const { user, database, application, line } = record;
     const who = /\((.*) via hoopctl\)$/.exec(application)?.[1];
     yield {
       ...{ at: timeOf(record), account: user, database, application, text, line, own: isOwn(text) },
       ...(who === undefined ? {} : { who }),
     };
+  }
+}
+
+/** What was told of each backend: only what it has begun can it go on with. */
+class Portals {
+  readonly #begun = new Set<string>();
+
+  goesOn(backend: string, named: string, text: string): boolean {
+    const key = (name: string) => hash('sha256', `${backend}\0${name}: ${text}`, 'base64').slice(0, 22);
+    if (named.startsWith(FETCH) && this.#begun.has(key(named.slice(FETCH.length)))) return true;
+    this.#begun.add(key(named));
+    return false;
   }
 }
 

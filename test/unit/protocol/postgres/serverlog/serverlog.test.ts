@@ -50,8 +50,15 @@ it('nobody hides a statement behind the name that it was prepared under', async 
     line('gw', 'x', 'LOG:  duration: 1.000 ms  execute a:b/c:d: select 2'),
     line('gw', 'x', 'LOG:  execute a\n\tb: select 3'),
     line('gw', 'x', 'LOG:  execute fetch from: select 4'),
+    line('gw', 'x', 'LOG:  execute fetch from x: select 5'),
+    // A portal of that name is gone on with, here and nowhere else, with that text.
+    line('gw', 'x', 'LOG:  duration: 1.000 ms  execute fetch from fetch from x: select 5'),
+    line('gw', 'x', 'LOG:  execute fetch from fetch from x: select 6'),
+    line('gw', 'x', 'LOG:  execute fetch from a:b: select 1'),
+    line('gw', 'x', 'LOG:  execute fetch from a:b: select 1').replace('[42]', '[43]'),
   ].join('');
-  expect((await read(log, PREFIX)).map(([, text]) => text)).toEqual(['select 1', 'select 2', 'select 3', 'select 4']);
+  const due = [1, 2, 3, 4, 5, 6, 1].map((number) => `select ${number}`);
+  expect((await read(log, PREFIX)).map(([, text]) => text)).toEqual(due);
 });
 
 it('nobody talks himself out of an account by the name of his application', async () => {
