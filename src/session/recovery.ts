@@ -74,7 +74,7 @@ export async function recoverAbandoned(options: Omit<RecoveryOptions, 'approvals
 }
 
 async function tell({ store, audit, clock, log, ...rest }: Omit<RecoveryOptions, 'approvals'>, one: Salvaged) {
-  const { session, outcome, message, digest, lines, bytes, cut, where } = one;
+  const { session, outcome, message, digest, lines, bytes, cut, where, lastAt } = one;
   const bad = outcome === 'quarantined' || outcome === 'failed';
   log[bad ? 'error' : 'warn']({ session, outcome }, message);
   audit.append(bad ? 'failure' : 'recording', {
@@ -85,6 +85,7 @@ async function tell({ store, audit, clock, log, ...rest }: Omit<RecoveryOptions,
     bytes,
     cut,
     where,
+    lastAt,
     message,
   });
   if (bad) alert(rest, session, message);

@@ -36,7 +36,7 @@ export async function* walkRecord(source: Pick<LogFollowing, 'entries'>, { from,
     if (letIn !== undefined && ends(entry)) {
       open.delete(session!);
       const sealed = typeof entry.fields.digest === 'string' && entry.kind === 'recording' ? entry : undefined;
-      if (at >= from) yield { ran: { session: session!, letIn, sealed } };
+      if (lastOf(entry) >= from) yield { ran: { session: session!, letIn, sealed } };
     }
     if (entry.kind === 'start') {
       // The start before it has told of all that was left open: what is still here was never sealed.
@@ -47,4 +47,10 @@ export async function* walkRecord(source: Pick<LogFollowing, 'entries'>, { from,
     if (at < to) yield { entry, within: at >= from };
   }
   for (const [session, letIn] of open) yield { ran: { session, letIn, sealed: undefined } };
+}
+
+/** When the session was over: one that a later start sealed ran no longer than its last line says. */
+function lastOf({ at, fields }: LogEntry): number {
+  const last = fields.salvaged === undefined ? Number.NaN : Date.parse(String(fields.lastAt));
+  return Number.isNaN(last) ? Date.parse(at) : last;
 }
