@@ -276,7 +276,7 @@ class Walker {
 
   #call(node: Tree, where: Where): void {
     const name = names(list(node, 'funcname'));
-    if (where !== undefined && where !== 'error') {
+    if (where !== undefined) {
       this.#of(where).functions.set(name.join('.'), { schema: name.at(-2), name: name.at(-1) ?? '' });
     }
     const args = list(node, 'args');
@@ -306,10 +306,9 @@ class Walker {
     const type = text(node, 'subLinkType');
     if (node.testexpr !== undefined) this.#walk([node.testexpr], 'computed');
     const query = as(node.subselect, 'SelectStmt');
-    // Whether there is a row does not depend on what would be selected of it.
+    // Whether there is a row does not depend on what would be selected of it; that it can be selected does (`offset 0`).
     if (type === 'EXISTS_SUBLINK' && query !== undefined && isOneLevel(query)) {
-      const calls = functionsIn(query.targetList).length > 0;
-      this.#select(calls ? query : { ...query, targetList: [] }, calls ? 'computed' : undefined);
+      this.#select(query, functionsIn(query.targetList).length > 0 ? 'computed' : undefined);
       return;
     }
     this.#walk([node.subselect], node.testexpr === undefined ? where : 'computed');

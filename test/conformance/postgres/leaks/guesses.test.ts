@@ -15,7 +15,8 @@ let guarded: Guarded;
 
 beforeAll(async () => {
   const prefixes = 'create view prefixes as select id, left(ssn, 1) as s, left(api_key, 4) as k from customers;';
-  const rows = 'create domain decoy_row as customers; create table decoys (row_to_json int, decoy_row int);';
+  const rows =
+    'create domain decoy_row as customers; create domain decoy_text as text; create table decoys (row_to_json int, decoy_row int);';
   guarded = await openGuarded({ setup: SETUP + prefixes + rows, policy: { masks: MASKS } });
 });
 afterAll(() => guarded?.close());
