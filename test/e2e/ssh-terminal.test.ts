@@ -1,7 +1,9 @@
 // What a host shows, through the gateway: masked on the way, watched by rules, and recorded so that no secret is in it. With
 // OpenSSH's client on a terminal, a real sshd and its pseudo-terminals.
 
+import { once } from 'node:events';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { type Client, type Gateway, startGateway } from '../support/gateway.ts';
@@ -9,6 +11,7 @@ import { describeWith } from '../support/needs.ts';
 import { run } from '../support/process.ts';
 import { pendingReview } from '../support/reviews.ts';
 import { endedSession } from '../support/sessions.ts';
+import { data, directTcpip, RawSsh } from '../support/ssh-raw.ts';
 import { type Sshd, startSshd } from '../support/sshd.ts';
 import { onTerminal, type Terminal } from '../support/terminal.ts';
 
@@ -203,6 +206,42 @@ describeWith(['sshd', 'asciinema'], 'ssh: what a host shows', () => {
     it('refuse a forwarding, through which they see nothing', async () => {
       const done = await alice.exec('masked', ['sh', '-c', 'eval "$GIT_SSH_COMMAND -W 127.0.0.1:1 masked"']);
       expect(done.stderr).toContain('cannot be masked');
+    });
+
+    it('that are put back end a forwarding that was begun while they were lifted', async () => {
+      const echo = createServer((socket) => void socket.pipe(socket)).listen(0, '127.0.0.1');
+      await once(echo, 'listening');
+      const { port } = echo.address() as AddressInfo;
+      const { id } = await alice.json<{ id: string }>([
+        'request',
+        'masked',
+        '--unmask',
+        'pii',
+        '--for',
+        '10m',
+        '--reason',
+        'a',
+      ]);
+      await dana.runOk(['reviews', 'approve', id]);
+      const connected = await alice.connect('masked');
+      const client = await RawSsh.connect(connected.port);
+      const channel = (await client.open(1, 2 ** 20, 'direct-tcpip', directTcpip('127.0.0.1', port)))!;
+      client.send(data(channel, `${CARD}\n`));
+      expect((await client.next(94)).subarray(9).toString()).toBe(`${CARD}\n`);
+      const { grants } = await dana.json<{ grants: { id: string; state: string }[] }>(['grants', 'ls']);
+      await dana.runOk(['grants', 'revoke', grants.find(({ state }) => state === 'active')!.id]);
+      client.send(data(channel, `${CARD}\n`));
+      const answers: number[] = [];
+      while (answers.at(-1) !== 97) answers.push((await client.next())[0]!);
+      expect(answers).not.toContain(94);
+      client.destroy();
+      await connected.stop();
+      echo.close();
+      const lines = await recorded(await latest('masked'));
+      expect(lines.find(({ kind }) => kind === 'result')).toMatchObject({
+        ...{ status: 'error', tag: 'opaque, 20 bytes up, 20 down' },
+        error: { code: 'unmasked' },
+      });
     });
 
     it('of columns are an error at load', async () => {

@@ -173,10 +173,11 @@ export class Channel implements Member {
     this.#leave();
   }
 
-  /** It ends from here, for the client with this exit status. */
-  cut(status: number): void {
+  /** It ends from here, for the client of a command with this exit status. */
+  cut(status?: number): void {
     const { client, target } = this.legs;
-    client?.tell(Message.CHANNEL_REQUEST, (out) => out.text('exit-status').boolean(false).uint32(status));
+    if (status !== undefined)
+      client?.tell(Message.CHANNEL_REQUEST, (out) => out.text('exit-status').boolean(false).uint32(status));
     client?.eof();
     client?.close();
     target?.deafen();

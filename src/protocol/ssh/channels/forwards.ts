@@ -148,6 +148,9 @@ class Forwarding implements Kind {
   #hold: Hold | undefined;
   #id: OperationId | undefined;
   #over = false;
+  /** What is carried while nothing is masked; once something is, nothing more passes. */
+  #text: string | undefined;
+  #cut = false;
   #up = 0;
   #down = 0;
 
@@ -169,8 +172,10 @@ class Forwarding implements Kind {
         else if (bare !== undefined) {
           this.#failed('unmasked', bare);
           this.refuse(`hoopctl: ${bare}`);
-        } else if (neighbour === undefined) this.channel.open();
-        else this.#serve(id, neighbour);
+        } else if (neighbour === undefined) {
+          if (facts.opaque !== undefined) this.#text = text;
+          this.channel.open();
+        } else this.#serve(id, neighbour);
       },
       refused: (refusal) => {
         this.#hold = undefined;
@@ -209,14 +214,28 @@ class Forwarding implements Kind {
 
   fromClient(payload: Buffer): Course {
     // A client has nothing to say there.
-    if (payload[0] === Message.CHANNEL_EXTENDED_DATA) return 'done';
+    if (payload[0] === Message.CHANNEL_EXTENDED_DATA || !this.#carries(payload)) return 'done';
     this.#up += carried(payload);
     return this.#course('client', payload);
   }
 
   fromTarget(payload: Buffer): Course {
+    if (!this.#carries(payload)) return 'done';
     this.#down += carried(payload);
     return this.#course('target', payload);
+  }
+
+  /** Masks that come to apply, or are put back, apply at once: also to what is open. */
+  #carries(payload: Buffer): boolean {
+    if (this.#text === undefined || carried(payload) === 0) return true;
+    if (this.#cut) return false;
+    const bare = this.#options.bare();
+    if (bare === undefined) return true;
+    this.#cut = true;
+    this.#failed('unmasked', bare);
+    this.#options.tell([`hoopctl: ${this.#text.replace(/[^\x20-\x7e]/g, '?').slice(0, 200)}: ${bare}`]);
+    this.channel.cut();
+    return false;
   }
 
   /** These channels have no requests: none is passed on, so that none has an answer. */
@@ -256,7 +275,9 @@ class Forwarding implements Kind {
     const id = this.#id;
     if (id === undefined) return;
     this.#id = undefined;
-    this.#options.session.result(id, { part: 0, status: 'error', error: { code, message } });
+    const tag = `opaque, ${this.#up} bytes up, ${this.#down} down`;
+    const went = this.#up + this.#down === 0 ? {} : { tag, bytes: this.#down };
+    this.#options.session.result(id, { part: 0, status: 'error', error: { code, message }, ...went });
   }
 }
 

@@ -111,7 +111,7 @@ export function unwrap(program: string, rest: readonly Word[]): Unwrapped | unde
   if (name === 'ssh') throw new Opaque('what it runs on another host is not read');
   if (!Object.hasOwn(WRAPPERS, name)) return undefined;
   const wrapper = WRAPPERS[name]!;
-  const { words, values } = afterOptions(name, rest, wrapper);
+  const { words, values } = name === 'sudo' ? afterVariables(rest, wrapper) : afterOptions(name, rest, wrapper);
   if (name === 'xargs') return fed(words, values);
   const own = words.slice(0, wrapper.skip ?? 0);
   if (own.some(({ value }) => value === undefined))
@@ -154,6 +154,16 @@ function afterOptions(
     }
   }
   return { words: words.slice(at), values };
+}
+
+/** `sudo` takes variables before the command, and options behind these. */
+function afterVariables(rest: readonly Word[], wrapper: Wrapper): ReturnType<typeof afterOptions> {
+  const found = afterOptions('sudo', rest, wrapper);
+  const { value } = found.words[0] ?? {};
+  if (value?.includes('=') !== true || value.startsWith('/')) return found;
+  const variable = value.slice(0, value.indexOf('='));
+  if (steeringInEnvironment(variable)) throw new Opaque(`it sets ${variable}`);
+  return afterVariables(found.words.slice(1), wrapper);
 }
 
 /** What `xargs` reads goes behind its words, or wherever the text of -I stands in them. */

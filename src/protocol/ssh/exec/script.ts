@@ -263,6 +263,8 @@ class Script {
         words.atEnd ? 'a command is missing at the end' : `"${words.rest.slice(0, 20)}" has no place there`,
       );
     }
+    // Behind `time` it is an option to some shells, and what comes behind it is run.
+    if (list[0]?.value?.startsWith('-')) throw new Opaque('a word in the place of a program begins with "-"');
     this.#found.push({ assignments, words: list, redirections });
   }
 
