@@ -154,6 +154,8 @@ describeWith(['sshd'], 'ssh', () => {
       ['one that the text does not tell', 'x=touch; $x $FILE'],
       ['a shell that reads', 'echo touch $FILE | sh'],
       ['another search path', 'PATH=/tmp echo $FILE'],
+      ['a substitution over the end of a line', 'echo "$\\\n(touch $FILE)"'],
+      ['a here-document whose end is told over the end of a line', 'uptime <<E\\\nOF\n$(touch $FILE)\nEOF'],
     ])('of a list run nothing else: %s', async (_, text) => {
       const file = join(sshd.directory, 'touched');
       const done = await ssh(['few', text.replaceAll('$FILE', file)]);

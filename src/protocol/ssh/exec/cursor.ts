@@ -35,6 +35,12 @@ export class Effort {
 /** Blanks of other alphabets: some shells in some locales divide words there. */
 const STRANGE = /[^\S \t\n\r\v\f]|\u180e|\u200b|\ufeff|\0/u;
 
+/**
+ * A line that ends beside a sign and goes on in the next: shells join the two before they see words, so that `$` and `(` make
+ * a substitution, `<` and `<` a here-document. Between blanks, and inside of plain words, it is nothing.
+ */
+export const JOINED: RegExp = /[^\s\w./,%\\-](?:\\\\)*\\\n(?=\S)|(?<=[^\s\\])(?:\\\\)*\\\n(?=[^\s\w./,%-])/;
+
 export class Cursor {
   protected readonly text: string;
   protected at: number;

@@ -2,7 +2,7 @@
 // redirections read and write. Refuses to know: rules.
 
 import type { CommandUse, Facts, PlaceUse } from '../../contract.ts';
-import { Effort, Opaque } from './cursor.ts';
+import { Effort, JOINED, Opaque } from './cursor.ts';
 import { unwrap } from './programs.ts';
 import { readScript, type SimpleCommand } from './script.ts';
 import { transfer } from './transfers.ts';
@@ -39,6 +39,7 @@ class Found {
   readonly #effort = new Effort();
 
   script(text: string, depth: number): void {
+    if (JOINED.test(text)) this.opaque ??= 'what a sign means is told in the next line, behind a backslash';
     this.#guarded(() => {
       for (const command of readScript(text, this.#effort)) this.#guarded(() => this.#simple(command, depth));
     });
@@ -72,6 +73,8 @@ class Found {
       throw new Opaque(`which program "${first.raw.slice(0, 40)}" is, the text does not tell`);
     }
     this.commands.push({ program: first.value, words: rest.map(({ value }) => value) });
+    // Behind `time` it is an option to some shells, and what comes behind it is run; `=ls` is where ls lies to zsh.
+    if (/^[-=]/.test(first.value)) throw new Opaque(`which program "${first.value.slice(0, 40)}" is, shells disagree`);
     const moved = transfer(first.value, rest);
     if (moved !== undefined) {
       this.does.add(moved.does);

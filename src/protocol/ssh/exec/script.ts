@@ -34,6 +34,8 @@ const RESERVED = new Set([
 /** Only at the place that expects them; anywhere else bash refuses the text. */
 const CLOSERS = new Set(['then', 'else', 'elif', 'fi', 'do', 'done', 'esac', '}', 'in', ']]']);
 
+const isMore = (value = '') => value.includes('=') || RESERVED.has(value) || CLOSERS.has(value);
+
 /** Every simple command of the text, also those in substitutions. Throws Opaque. */
 export function readScript(text: string, effort: Effort, depth = 0): readonly SimpleCommand[] {
   const found: SimpleCommand[] = [];
@@ -263,8 +265,8 @@ class Script {
         words.atEnd ? 'a command is missing at the end' : `"${words.rest.slice(0, 20)}" has no place there`,
       );
     }
-    // Behind `time` it is an option to some shells, and what comes behind it is run.
-    if (list[0]?.value?.startsWith('-')) throw new Opaque('a word in the place of a program begins with "-"');
+    // Shells join it before they look whether it is more than a word.
+    if (list[0]?.raw.includes('\\\n') && isMore(list[0].value)) throw new Opaque('a word is told over several lines');
     this.#found.push({ assignments, words: list, redirections });
   }
 

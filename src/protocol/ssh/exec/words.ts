@@ -182,7 +182,9 @@ export class Words extends Cursor {
   #document(tabs: boolean): void {
     const word = this.word();
     if (word?.value === undefined) throw new Opaque('the end of a here-document is not told');
-    this.#documents.push({ end: word.value, literal: word.raw !== word.value, tabs });
+    // Joined lines are no quotes.
+    const literal = word.raw.replaceAll('\\\n', '') !== word.value;
+    this.#documents.push({ end: word.value, literal, tabs });
   }
 
   /** The text of a here-document: expanded as if in double quotes, which are themselves in it. */
