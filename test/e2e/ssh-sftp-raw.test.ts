@@ -88,6 +88,22 @@ describeWith(['sshd'], 'sftp from raw clients', () => {
       return found?.at(-1)?.kind === 'seal' ? found : undefined;
     });
 
+  it.each(['buffered', 'synced'])('%s: what was asked before the end of input is done and answered', async (name) => {
+    const file = join(sshd.directory, `last-${name}`);
+    writeFileSync(file, '');
+    const sftp = await begin(name);
+    // A link is asked about first; a removal is held.
+    sftp.send(symlink(6, 'x', `${file}-link`), remove(7, file));
+    sftp.end();
+    const { id } = await pendingReview(dana, `remove ${file}`);
+    await dana.runOk(['reviews', 'approve', id]);
+    const answers = await sftp.answers(2);
+    expect([6, 7].map((number) => answers.get(number)?.readUInt32BE(5))).toEqual([0, 0]);
+    expect(existsSync(file)).toBe(false);
+    await sftp.ssh.next(97);
+    sftp.ssh.destroy();
+  });
+
   it('what is read under one number is counted, or not read', async () => {
     const file = join(sshd.directory, 'numbered');
     writeFileSync(file, 'x'.repeat(10_000));

@@ -31,6 +31,11 @@ export class RawSftp {
     this.ssh.send(data(this.#channel, Buffer.concat(packets.map((packet) => string(packet)))));
   }
 
+  /** Nothing more is asked. */
+  end(): void {
+    this.ssh.send(bytes(96, uint32(this.#channel)));
+  }
+
   /** The next packet, without its length. */
   async next(): Promise<Buffer> {
     for (;;) {

@@ -13,7 +13,7 @@ import {
 import type { Decider } from '../decision.ts';
 import type { OutputGuards } from '../policy/types.ts';
 import type { Recording } from '../recorder/recording.ts';
-import { outputSpoiled } from '../refusals.ts';
+import { guardFailed, outputSpoiled } from '../refusals.ts';
 import { OutputStream } from './stream.ts';
 
 /** Of a line that a rule matches so much is shown and recorded. */
@@ -54,7 +54,7 @@ export class GuardedOutput implements OutputFilter {
       matched: (names, shown) => this.#matched(names, shown),
       // Not from within the stream: what came before goes first.
       spoiled: (masks) =>
-        queueMicrotask(() => {
+        this.#later(() => {
           const refusal = decider.cut(operation, (session) => outputSpoiled(session, masks));
           options.refused(refusal, false);
         }),
@@ -113,7 +113,7 @@ export class GuardedOutput implements OutputFilter {
       this.#released(id);
       return true;
     }
-    queueMicrotask(() => this.#stopped(id, names, decision));
+    this.#later(() => this.#stopped(id, names, decision));
     return false;
   }
 
@@ -133,13 +133,29 @@ export class GuardedOutput implements OutputFilter {
     decision.onNotice?.((lines) => this.#options.tell(lines));
     void decision.settled.then((verdict) => {
       this.#hold = undefined;
-      if (verdict.verdict === 'deny') {
-        this.#stopped(id, names, verdict);
-        return;
-      }
-      this.#released(id);
-      const bytes = this.#stream.release(names, this.#now);
-      this.#options.released(this.#ended ? Buffer.concat([bytes, this.#stream.end()]) : bytes);
+      this.#guarded(() => {
+        if (verdict.verdict === 'deny') {
+          this.#stopped(id, names, verdict);
+          return;
+        }
+        this.#released(id);
+        const bytes = this.#stream.release(names, this.#now);
+        this.#options.released(this.#ended ? Buffer.concat([bytes, this.#stream.end()]) : bytes);
+      });
     });
+  }
+
+  #later(action: () => void): void {
+    queueMicrotask(() => this.#guarded(action));
+  }
+
+  /** Nobody calls, so that nobody would catch it: what fails refuses, and nothing more goes out. */
+  #guarded(action: () => void): void {
+    try {
+      action();
+    } catch {
+      this.#stream.discard();
+      this.#options.refused(this.#context.decider.cut(this.#operation, guardFailed), true);
+    }
   }
 }

@@ -91,7 +91,8 @@ export class SessionChannel implements Kind {
         return 'kept';
       case Message.CHANNEL_EOF:
         // A refused command reads nothing.
-        return this.#refused ? 'done' : 'across';
+        if (this.#refused) return 'done';
+        return this.#sftp?.eof(() => this.#channel.legs.target?.eof()) ?? 'across';
       default:
         return 'across';
     }

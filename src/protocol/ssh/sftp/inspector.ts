@@ -6,6 +6,7 @@ import type { Hold, Operation, OperationId, Refusal, Session, Verdict } from '..
 import { operationOf } from './asked.ts';
 import { readMasked } from './masked-file.ts';
 import { InOrder } from './order.ts';
+import { type Asked, FIRST_OWN } from './outstanding.ts';
 import { Fxp, fieldsOf, Packets, packet, resized, Status, status, understood, versionOf } from './packet.ts';
 import { join, split } from './paths.ts';
 import { attributesOf, type FileRequest, handlesOf, treatmentOf } from './requests.ts';
@@ -33,26 +34,6 @@ export interface InspectorOptions {
   say(lines: readonly string[]): void;
 }
 
-type Asked =
-  /** A request of ours. */
-  | { readonly own: (reply: Buffer) => void }
-  | {
-      readonly operation: OperationId;
-      /** What a handle will be for. */
-      readonly opens: Buffer | undefined;
-      readonly reads?: Operation | undefined;
-    }
-  /** The attributes of an open file that is masked. */
-  | { readonly size: number }
-  | { readonly transfer: Transfer; readonly offset: bigint }
-  /** An open file is closed by it. */
-  | { readonly closes: Transfer }
-  /** Its answer is the client's as it is. */
-  | 'passed';
-
-/** Ours begin here. No client counts so far, and none may use them: it would get our answers, and we its. */
-const FIRST_OWN = 0xf000_0000;
-
 export class SftpInspector {
   readonly #options: InspectorOptions;
   readonly #fromClient: Packets;
@@ -71,6 +52,8 @@ export class SftpInspector {
   readonly #told = new WeakSet<Transfer>();
   readonly #turns: Turns;
   readonly #order: InOrder;
+  /** The client has said all: what the host is told then. */
+  #ending: (() => void) | undefined;
   #hold: Hold | undefined;
   #next = FIRST_OWN;
 
@@ -79,7 +62,9 @@ export class SftpInspector {
     this.#shown = new ShownFiles(options.session, options.maskedFiles);
     this.#fromClient = new Packets(options.packetBytes);
     this.#fromTarget = new Packets(options.packetBytes);
-    this.#turns = new Turns({ full: options.full, later: options.later, take: (raw) => this.#request(raw) });
+    this.#turns = new Turns({
+      ...{ full: options.full, later: options.later, take: (raw) => this.#request(raw), done: () => this.#end() },
+    });
     this.#order = new InOrder(options.session, options.toTarget);
   }
 
@@ -89,6 +74,14 @@ export class SftpInspector {
 
   target(bytes: Buffer): void {
     for (const raw of this.#fromTarget.take(bytes)) this.#reply(raw);
+    this.#end();
+  }
+
+  /** Nothing more comes of the client. A host that hears so ends: it does once all is asked and answered. */
+  eof(tell: () => void): 'done' {
+    this.#ending = tell;
+    this.#end();
+    return 'done';
   }
 
   /** The time that an operation may take is over; false: it is none of these. */
@@ -118,6 +111,12 @@ export class SftpInspector {
   }
 
   // -------------------------------------------------------------------------------------------------------------------
+
+  #end(): void {
+    if (!this.#turns.over || this.#asked.size > 0) return;
+    this.#ending?.();
+    this.#ending = undefined;
+  }
 
   #request(raw: Buffer): void {
     const type = raw[4];

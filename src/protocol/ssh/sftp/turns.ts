@@ -11,6 +11,8 @@ export interface TurnsOptions {
   full(then: () => void): boolean;
   /** Does it soon, when others have had their turn. */
   later(action: () => void): void;
+  /** Nothing waits any more. */
+  done(): void;
 }
 
 export class Turns {
@@ -49,6 +51,12 @@ export class Turns {
     if (this.#at * 2 < this.#waiting.length) return;
     this.#waiting.splice(0, this.#at);
     this.#at = 0;
+    if (this.over) this.#options.done();
+  }
+
+  /** Nothing waits, and nothing is held. */
+  get over(): boolean {
+    return !this.#held && this.#at === this.#waiting.length;
   }
 
   /** Nothing that waits is taken any more. */

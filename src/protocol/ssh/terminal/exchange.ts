@@ -125,8 +125,8 @@ export class Exchange {
         ...(terminal === undefined ? {} : { terminal }),
         unmasked,
         holdMs: (terminal === undefined ? limits.holdPlain : limits.hold).value,
-        tell,
-        refused,
+        tell: (lines) => guard(() => tell(lines)),
+        refused: (refusal, ends) => guard(() => refused(refusal, ends)),
         released: (bytes) =>
           guard(() => {
             this.#send(output, bytes);

@@ -22,6 +22,7 @@ class Desk {
       return this.full;
     },
     later: (action) => this.later.push(action),
+    done: () => {},
   });
 
   /** As from the wire: the buffer is somebody else's afterwards. */
