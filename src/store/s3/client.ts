@@ -168,8 +168,7 @@ export class S3Client {
     for (;;) {
       const query = { versions: '', prefix: key, ...from };
       const text = await this.#text('GET', { query }).catch((thrown: unknown) => {
-        if (thrown instanceof S3Error && thrown.status !== undefined && [400, 405, 501].includes(thrown.status))
-          return '';
+        if (thrown instanceof S3Error && knowsNoVersions(thrown)) return '';
         throw thrown;
       });
       for (const kind of ['Version', 'DeleteMarker']) {
@@ -255,6 +254,12 @@ function unreached(method: Method, where: string, thrown: unknown): S3Error {
 function absent(thrown: unknown): undefined {
   if (thrown instanceof S3Error && thrown.status === 404 && thrown.code !== 'NoSuchBucket') return undefined;
   throw thrown;
+}
+
+/** Only what says so in so many words: a request that was refused for another reason must not pass for one without versions. */
+function knowsNoVersions({ status, code }: S3Error): boolean {
+  if (code !== undefined) return code === 'NotImplemented' || code === 'MethodNotAllowed';
+  return status === 405 || status === 501;
 }
 
 function versionQuery(version: string | undefined): Record<string, string> {

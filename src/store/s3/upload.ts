@@ -93,10 +93,16 @@ export async function upload(client: S3Client, job: Upload, now: () => number): 
       const there = before === undefined ? undefined : await client.head(local.key);
       const same = there?.sha256 === local.sha256 && there.bytes === bytes;
       const lock = lockOf(job, path);
-      if (!same || (lock !== undefined && there.retainUntil === undefined)) {
+      const had = same && (lock === undefined || there.retainUntil !== undefined);
+      if (!had) await put(client, job, progress, local, handle);
+      const check = () => confirm(client, local, partDigests(progress, name));
+      const { version, retainUntil } = await check().catch(async (thrown: unknown) => {
+        // What was said of it when it was put is not what it is by now: it is put once more, not asked for for ever.
+        if (!had || !(thrown instanceof S3Error) || thrown.code !== CHANGED) throw thrown;
+        progress.upload = undefined;
         await put(client, job, progress, local, handle);
-      }
-      const { version, retainUntil } = await confirm(client, local, partDigests(progress, name));
+        return check();
+      });
       const until = retainUntil === undefined ? lock?.until : new Date(retainUntil).toISOString();
       if (until !== undefined) progress.locked![name] = until;
       progress.files.push({ name, key: local.key, bytes, sha256: local.sha256, ...(version && { version }) });
@@ -197,6 +203,9 @@ async function putParts(
   await client.endParts(key, going.id, going.parts);
 }
 
+/** Our own word for it, among those that the storage says. */
+const CHANGED = 'changed';
+
 function partDigests({ upload: going }: Progress, name: string): readonly string[] {
   return going?.name === name ? going.parts.map((part) => part.sha256) : [];
 }
@@ -204,7 +213,8 @@ function partDigests({ upload: going }: Progress, name: string): readonly string
 /** What it is there. What the storage does not compute itself is read back. Errors: `S3Error`. */
 async function confirm(client: S3Client, local: Local, parts: readonly string[]): Promise<ObjectHead> {
   const { key, bytes, sha256 } = local;
-  const wrong = (what: string) => new S3Error(`what the object storage has as ${key} is not what was sent: ${what}`);
+  const wrong = (what: string) =>
+    new S3Error(`what the object storage has as ${key} is not what was sent: ${what}`, { code: CHANGED });
   const head = await client.head(key);
   if (head === undefined) throw wrong('it has none');
   if (head.bytes !== bytes) throw wrong(`${head.bytes} bytes, not ${bytes}`);

@@ -2,7 +2,10 @@
 // cut, never taken for done where the storage has something else.
 
 import { createHash, randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
@@ -167,6 +170,50 @@ describeWith(['python3-botocore'], 'object storage', () => {
     };
     await expect(put(asked)).rejects.toThrow(/is not what was sent: its digest is another one/);
     expect(existsSync(asked.list)).toBe(false);
+    // It says of itself that it is what was sent. The next time it is sent again.
+    server.heal();
+    const { files } = await put(asked);
+    expect((await all(client.get(files[0]!.key))).toString()).toBe('what was sent');
+  });
+
+  it('sends again what was put together of parts and then damaged', async () => {
+    const bytes = randomBytes(PART * 2);
+    const asked = job({ 'x.jsonl': bytes });
+    server.cutAt = ({ method, url }) => {
+      const path = join(server.directory, BUCKET, `${asked.keys}x.jsonl._S3rver_object`);
+      if (method !== 'HEAD' || !url.includes('x.jsonl') || !existsSync(path)) return false;
+      writeFileSync(path, readFileSync(path).fill('Z'));
+      return false;
+    };
+    await expect(put(asked)).rejects.toThrow(/its digest is another one/);
+    server.heal();
+    const { files } = await put(asked);
+    expect(hex(await all(client.get(files[0]!.key)))).toBe(hex(bytes));
+  });
+
+  it('takes only a storage that says so for one without versions', async () => {
+    let answer: [number, string] = [501, '<Error><Code>NotImplemented</Code></Error>'];
+    const other = createServer((_, response) => response.writeHead(answer[0]).end(answer[1])).listen(0, '127.0.0.1');
+    await once(other, 'listening');
+    const asks = new S3Client({
+      place: {
+        endpoint: `http://127.0.0.1:${(other.address() as AddressInfo).port}`,
+        bucket: BUCKET,
+        region: REGION,
+        addressing: 'path',
+      },
+      credentials: async () => ({ accessKeyId: ACCESS_KEY, secretAccessKey: SECRET_KEY }),
+      timeoutMs: () => 5000,
+    });
+    expect(await asks.versions('k')).toEqual([]);
+    answer = [405, ''];
+    expect(await asks.versions('k')).toEqual([]);
+    for (const code of ['ExpiredToken', 'RequestTimeout', 'AuthorizationHeaderMalformed']) {
+      answer = [400, `<Error><Code>${code}</Code></Error>`];
+      await expect(asks.versions('k')).rejects.toMatchObject({ code });
+    }
+    await asks.close();
+    other.close();
   });
 
   it('begins again where a part was lost, and gives up what it had begun with another file', async () => {
