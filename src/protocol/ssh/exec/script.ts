@@ -240,8 +240,10 @@ class Script {
     const assignments: { name: string; value: Word }[] = [];
     const list: Word[] = [];
     const redirections: Redirection[] = [];
+    let both = false;
     for (;;) {
       words.blanks(false);
+      if (words.startsWith('&>')) both = true;
       if (words.redirection(redirections)) continue;
       const assigned = list.length === 0 ? words.assignment() : undefined;
       if (assigned !== undefined) {
@@ -250,6 +252,8 @@ class Script {
       }
       const word = words.word();
       if (word === undefined) break;
+      // To a shell that does not know `&>` it ends a command, and another one begins behind the file.
+      if (both && list.length > 0) throw new Opaque('shells disagree about what stands behind "&>"');
       list.push(word);
       // name() { … }
       if (list.length === 1 && assignments.length === 0) {

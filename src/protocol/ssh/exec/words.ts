@@ -148,6 +148,8 @@ export class Words extends Cursor {
     if (this.at === start) return undefined;
     const raw = this.text.slice(start, this.at);
     this.#effort.spend(raw.length);
+    // Whether a line that ends inside of quotes is where the document begins, shells disagree.
+    if (this.#documents.length > 0 && raw.includes('\n')) throw new Opaque('a here-document begins in a quote');
     // A bracket alone is a program's name, not a pattern.
     return { value: raw === '[' ? raw : (value as string | undefined), raw };
   }
