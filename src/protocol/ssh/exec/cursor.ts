@@ -41,6 +41,9 @@ const STRANGE = /[^\S \t\n\r\v\f]|\u180e|\u200b|\ufeff|\0/u;
  */
 export const JOINED: RegExp = /[^\s\w./,%\\-](?:\\\\)*\\\n(?=\S)|(?<=[^\s\\])(?:\\\\)*\\\n(?=[^\s\w./,%-])/;
 
+/** In GBK, BIG5 and the like it may be the second half of a character: a client may set the locale, and a shell then takes it so. */
+export const HALF: RegExp = /[^\0-\x7f][\\`{}]/;
+
 export class Cursor {
   protected readonly text: string;
   protected at: number;

@@ -2,7 +2,7 @@
 // redirections read and write. Refuses to know: rules.
 
 import type { CommandUse, Facts, PlaceUse } from '../../contract.ts';
-import { Effort, JOINED, Opaque } from './cursor.ts';
+import { Effort, HALF, JOINED, Opaque } from './cursor.ts';
 import { unwrap } from './programs.ts';
 import { readScript, type SimpleCommand } from './script.ts';
 import { transfer } from './transfers.ts';
@@ -40,6 +40,7 @@ class Found {
 
   script(text: string, depth: number): void {
     if (JOINED.test(text)) this.opaque ??= 'what a sign means is told in the next line, behind a backslash';
+    if (HALF.test(text)) this.opaque ??= 'a sign behind a letter outside of ASCII is a part of it in some locales';
     this.#guarded(() => {
       for (const command of readScript(text, this.#effort)) this.#guarded(() => this.#simple(command, depth));
     });

@@ -127,6 +127,7 @@ describe('programs of a command', () => {
     'time -- rm',
     "trap -- '-x; rm y' EXIT",
     '=rm x',
+    'echo "\u3042\\"; rm x #"',
     'echo x &>f rm y',
     'echo x &>>f rm y',
     "cat <<E && echo '\n$(rm x)\nE\n'",
