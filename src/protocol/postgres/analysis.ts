@@ -69,8 +69,9 @@ export interface Analyser {
   /**
    * Sync; cached by normalised text. `sql` is the text without its terminating NUL, and belongs to the caller: it must
    * not be kept. Invalid UTF-8 and embedded NUL are an `error`. Never throws: what fails is an `error`.
+   * @param types of parameters, where the client says them.
    */
-  analyse(sql: Buffer): Analysis;
+  analyse(sql: Buffer, types?: readonly number[]): Analysis;
 }
 
 // ---------------------------------------------------------------------------------------------------------------------

@@ -98,7 +98,7 @@ export class Decider {
     const core = this.#core;
     const unsettled = this.unsettled(text);
     if (unsettled && core.queue.length > 0) return false;
-    const analysis = core.options.analyser.analyse(text);
+    const analysis = core.options.analyser.analyse(text, types);
     const reading = readingOf(analysis);
     const { text: shown, bytes } = shownText(text);
     const statement = { analysis, text: shown, bytes, types, size: end - start };

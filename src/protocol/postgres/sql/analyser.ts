@@ -10,12 +10,16 @@ import { scanSteps, spend, TooMuch, within } from './effort.ts';
 import { normalise, shapeOf } from './normalise.ts';
 import { loadParser, parse } from './parser.ts';
 import { type AnalysedStatement, opaqueAnalysis, readOne } from './statement.ts';
+import { withMadeTypes } from './uses.ts';
 
 /** The analyser of the process. Resolves when the parser is loaded; `analyse` is sync from then on. */
 export async function createAnalyser(limits: AnalyserLimits = ANALYSER_LIMITS): Promise<Analyser> {
   await loadParser();
   return new CachingAnalyser(limits);
 }
+
+/** From here on types are none of the server's own (FirstNormalObjectId). */
+const FIRST_MADE = 16_384;
 
 /** Texts remembered to have come once. */
 const SEEN = 16_384;
@@ -35,7 +39,17 @@ class CachingAnalyser implements Analyser {
     this.#byText = new TextCache(limits.cacheEntries.value, limits.cacheBytes.value);
   }
 
-  analyse(sql: Buffer): Analysis {
+  analyse(sql: Buffer, types: readonly number[] = []): Analysis {
+    const analysis = this.#cached(sql);
+    if (!types.some((oid) => oid >= FIRST_MADE)) return analysis;
+    const statements = (analysis.statements as readonly AnalysedStatement[]).map((info) => ({
+      ...info,
+      ...(info.lineage && { lineage: { ...info.lineage, predicates: withMadeTypes(info.lineage.predicates) } }),
+    }));
+    return { ...analysis, statements };
+  }
+
+  #cached(sql: Buffer): Analysis {
     const key = normalise(sql);
     if (key !== undefined) {
       const known = this.#byKey.get(key);

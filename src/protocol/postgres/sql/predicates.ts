@@ -13,7 +13,7 @@ import { labelOf, MadeNames } from './made.ts';
 import type { Tree } from './parser.ts';
 import { Positions } from './positions.ts';
 import { constantsIn, functionsIn, plainReference } from './references.ts';
-import { canFail, isServersOwn, isTotalCast, isTotalOperator, tells } from './total.ts';
+import { canFail, isOwnType, isServersOwn, isTotalCast, isTotalOperator, tells } from './total.ts';
 import { as, child, isTree, list, names, text, unwrap } from './tree.ts';
 import { type Found, type Predicate, Uses } from './uses.ts';
 
@@ -64,7 +64,8 @@ class Walker {
 
   run(node: Tree): readonly Predicate[] {
     this.#walk(node, undefined);
-    if (this.#constants > CONSTANTS) this.#uses.merge('equality', 'computed');
+    const typed = list(child(node, 'PrepareStmt'), 'argtypes').some((type) => !isOwnType(as(type, 'TypeName')));
+    if (this.#constants > CONSTANTS || typed) this.#uses.merge('equality', 'computed');
     if (this.#mixes) this.#uses.merge('group', 'join');
     this.#uses.unfold(this.#made);
     return this.#uses.list(this.#made);

@@ -4,6 +4,7 @@
 import type { Tree } from './parser.ts';
 import { fieldsIn } from './references.ts';
 import { spacesOf } from './spaces.ts';
+import { OWN_TYPES } from './total.ts';
 import { as, child, list, names, text, unwrap } from './tree.ts';
 
 export type Redefined =
@@ -24,6 +25,8 @@ export type Redefined =
  * says. One of such a name in another schema, the session's own first of all, would be what is meant.
  */
 const MEANT = new Set(['text', 'varchar', 'bpchar', 'C', 'POSIX', 'default']);
+/** Of these only a domain can be in the place. */
+const DOMAINS = new Set(['CreateDomainStmt', 'DefineStmt', 'RenameStmt']);
 
 const VIEW: readonly Redefined[] = [{ kind: 'view' }];
 const ANY: readonly Redefined[] = [{ kind: 'any' }];
@@ -42,7 +45,13 @@ const DROPPED = new Set([
 const PARTS = new Set(['OBJECT_TRIGGER', 'OBJECT_RULE', 'OBJECT_POLICY']);
 
 export function redefinesOf(type: string, node: Tree): readonly Redefined[] {
-  return MEANT.has(madeBy(type, node) ?? '') ? ANY : redefined(type, node);
+  const made = madeBy(type, node) ?? '';
+  return MEANT.has(made) || (DOMAINS.has(type) && isTypes(node) && OWN_TYPES.has(made)) ? ANY : redefined(type, node);
+}
+
+/** A rename may be of anything. */
+function isTypes(node: Tree): boolean {
+  return /^(?:OBJECT_TYPE|OBJECT_DOMAIN)?$/.test(text(node, 'renameType') ?? '');
 }
 
 /** The name of a type or collation that comes about; a relation's row is a type too. */

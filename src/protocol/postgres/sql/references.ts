@@ -2,8 +2,8 @@
 
 import { spend } from './effort.ts';
 import type { Tree } from './parser.ts';
-import { isPlainCollation, isTotalCast } from './total.ts';
-import { as, isTree, list, names, text, unwrap } from './tree.ts';
+import { isOwnType, isPlainCollation, isTotalCast } from './total.ts';
+import { as, child, isTree, list, names, text, unwrap } from './tree.ts';
 
 /**
  * A reference, through casts and collations that leave equality what it is: `ssn::varchar(1) = '9'` asks for a beginning, and
@@ -34,6 +34,7 @@ export function constantsIn(value: unknown): number | undefined {
   const node = unwrap(value);
   if (node === undefined) return undefined;
   if (node[0] === 'A_Const' || node[0] === 'ParamRef' || node[0] === 'SQLValueFunction') return 1;
+  if (node[0] === 'TypeCast' && !isOwnType(child(node[1], 'typeName'))) return undefined;
   if (node[0] === 'TypeCast' || leavesEquality(...node)) return constantsIn(node[1].arg);
   if (node[0] === 'List') return constantsIn(list(node[1], 'items'));
   return undefined;

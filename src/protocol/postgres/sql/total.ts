@@ -50,6 +50,20 @@ export function isServersOwn(name: readonly string[]): boolean {
   return name.length < 2 || name[0] === 'pg_catalog';
 }
 
+/**
+ * Types of the server's own, and one that comes with it, by the names that they are written with. A domain has a collation of its own, under which a constant of
+ * it is equal to what is something else.
+ */
+export const OWN_TYPES: ReadonlySet<string> = new Set(
+  `text varchar bpchar name bool int2 int4 int8 oid float4 float8 numeric money date time timetz timestamp timestamptz interval uuid
+  json jsonb xml bytea inet cidr macaddr bit varbit citext`.split(/\s+/),
+);
+
+export function isOwnType(type: Tree | undefined): boolean {
+  const name = names(list(type, 'names'));
+  return name.length === 1 ? OWN_TYPES.has(name[0]!) : name.length === 2 && name[0] === 'pg_catalog';
+}
+
 /** A cast of text to text of any length: it fails for none, cuts nothing off, and leaves equality what it is. */
 export function isTotalCast(cast: Tree): boolean {
   const type = cast.typeName as Tree | undefined;

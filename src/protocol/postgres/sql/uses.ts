@@ -28,6 +28,11 @@ export interface Found {
   anywhere: boolean;
 }
 
+/** Where parameters are of types that somebody made: what is equal to them is as their collation has it. */
+export function withMadeTypes(predicates: readonly Predicate[]): readonly Predicate[] {
+  return predicates.map((each) => (each.kind === 'equality' ? { ...each, kind: 'computed' } : each));
+}
+
 const NONE: readonly Predicate[] = [];
 /** So many names are followed one by one to what is behind them. */
 const FOLLOWED = 500;

@@ -3,7 +3,7 @@
 
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { eventually } from '../../../support/process.ts';
-import { fields, query } from '../../../support/wire.ts';
+import { bind, execute, fields, int16, int32, message, query, sync } from '../../../support/wire.ts';
 import { attempt, errorIn, type Mode, readAttempts } from '../attempts.ts';
 import { type Guarded, openGuarded } from '../guarded.ts';
 import { MASKS, SETUP } from './schema.ts';
@@ -49,6 +49,20 @@ const LOOK_UPS = [
   "update customers set city = 'x' where api_key = 'none'",
   'select count(*) from customers group by api_key',
 ];
+
+it('equality with a parameter of a type that somebody made is none', async () => {
+  const [row] = await guarded.server.query("select 'decoy_text'::regtype::oid::int as oid", 'app');
+  const client = await guarded.connect();
+  const text = 'select name from customers where ssn = $1';
+  for (const [oid, code] of [
+    [25, undefined],
+    [Number(row?.oid), '42501'],
+  ] as const) {
+    client.send(message('P', '', text, int16(1), int32(oid)), bind('', '', ['9']), execute(''), sync());
+    expect([oid, errorIn(await client.until('Z'))]).toEqual([oid, code]);
+  }
+  client.close();
+});
 
 it('a look-up by a value that is known is answered, unless the mask says otherwise', async () => {
   let client = await guarded.connect();
