@@ -203,6 +203,7 @@ function openWebhooks(
 export async function openState(options: GatewayOptions, ground: Ground, undo: AsyncDisposableStack): Promise<State> {
   const { store, audit, clock, log, id, inForce, keys, credentials, storage } = ground;
   const { shared } = store;
+  const limit = (declared: Limit) => inForce.current.limit(declared);
   const live = new SessionRegistry({ store: store.sessions, log });
   undo.defer(() => live.stop());
   const webhooks = openWebhooks(options, ground, credentials);
@@ -220,7 +221,7 @@ export async function openState(options: GatewayOptions, ground: Ground, undo: A
   await grants.restore();
   const granted = () => void grants.poll();
   const approvals = new Approvals({
-    ...{ reviews: store.reviews, ...told, granted, gateway: id, shared },
+    ...{ reviews: store.reviews, ...told, granted, gateway: id, shared, limit },
     outdated: (review) => requestObjection(inForce.current, review),
   });
   undo.defer(() => approvals.stop());
@@ -228,8 +229,7 @@ export async function openState(options: GatewayOptions, ground: Ground, undo: A
     self: { id, instance: randomUUID(), host: hostname(), version: options.version },
     store: store.gateways,
     sessions: store.sessions,
-    ...{ live, approvals, audit, clock, log, shared },
-    limit: (declared) => inForce.current.limit(declared),
+    ...{ live, approvals, audit, clock, log, shared, limit },
   });
   await fleet.begin();
   undo.defer(() => fleet.stop());

@@ -3,6 +3,7 @@
 
 import { type Limit, limit } from '../core/limits.ts';
 import '../config/document.ts';
+import '../session/approvals/crowd.ts';
 import '../session/custody/purge.ts';
 import '../session/custody/retention.ts';
 import '../session/fleet.ts';

@@ -35,6 +35,7 @@ import {
   guardFailed,
   guessRefused,
   holdNotice,
+  notHeld,
   reasonNeeded,
   refusedBecause,
   waitNotice,
@@ -333,6 +334,8 @@ export class Decider {
       this.#recording.intent(id, operation, { verdict: 'allow', rule, matched, review, standing: kind });
       return { verdict: 'allow', rule, review };
     }
+    const crowded = approvals.crowded(principal);
+    if (crowded !== undefined) return this.#refuse(id, operation, notHeld(session, crowded, rule), verdict);
     const reviewers = verdict.reviewers ?? this.#options.reviewers ?? { groups: [], count: 1 };
     const held = approvals.hold({
       ...asked,
@@ -366,16 +369,9 @@ export class Decider {
     this.#holds.delete(held);
     const objection = result.state === 'used' ? this.#objection() : undefined;
     const state = objection === undefined ? result.state : 'cancelled';
-    const { events, clock } = this.#options;
-    if (events.wanted(this.#options.session)) {
-      events.emit(this.#options.session, {
-        type: 'review',
-        session: this.#options.session,
-        id: held.id,
-        rule,
-        state,
-        at: clock.now(),
-      });
+    const { events, clock, session } = this.#options;
+    if (events.wanted(session)) {
+      events.emit(session, { type: 'review', session, id: held.id, rule, state, at: clock.now() });
     }
     if (result.state === 'used' && objection === undefined) {
       this.#recording.review(id, { review: held.id, state, by: result.by });

@@ -2,6 +2,7 @@
 // Refuses to know: how a protocol says it.
 
 import { formatDuration } from '../core/clock.ts';
+import type { HoopctlError } from '../core/errors.ts';
 import type { Facts, Operation, Refusal } from '../protocol/contract.ts';
 import { REFUSED_BY_MASK } from './policy/predicates.ts';
 import type { Charge, Matched, PolicyVerdict } from './policy/types.ts';
@@ -106,6 +107,11 @@ export function reasonNeeded(session: string, operation: Operation, { rule = '',
   const what = describeOperation(operation.kind, operation.parts, first);
   const next = 'connect again and say why: --reason "…" (connect, exec, psql, token)';
   return refusedBecause(session, 'denied', `${what} needs a session with a reason, by rule "${rule}"`, next, rule);
+}
+
+/** Told when so much of somebody waits that nothing more is held. */
+export function notHeld(session: string, { message, fix = '' }: HoopctlError, rule: string): Refusal {
+  return refusedBecause(session, 'denied', `it would be held by rule "${rule}", but ${message}`, fix, rule);
 }
 
 interface HeldWords {

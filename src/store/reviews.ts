@@ -48,7 +48,8 @@ export class Reviews implements ReviewStore {
   }
 
   list(filter: ReviewFilter = {}): Promise<readonly Review[]> {
-    const { state, session, requester, changedAfter, among = [], endedAmong = [], standingAt, gateway, limit } = filter;
+    const { state, session, requester, changedAfter, among = [], endedAmong = [], gateway, limit } = filter;
+    const { expiredAt, standingAt } = filter;
     let query = this.#db.selectFrom('reviews').selectAll();
     if (state !== undefined) query = query.where('state', '=', state);
     if (session !== undefined) query = query.where('session', '=', session);
@@ -68,6 +69,7 @@ export class Reviews implements ReviewStore {
     if (gateway !== undefined) {
       query = query.where(({ or, eb }) => or([eb('gateway', '=', gateway), eb('gateway', 'is', null)]));
     }
+    if (expiredAt !== undefined) query = query.where('expires_at', '<=', expiredAt);
     if (standingAt !== undefined) query = query.where('state', '=', 'used').where('standing_until', '>', standingAt);
     return asking('list the reviews', async () => {
       const rows = await query

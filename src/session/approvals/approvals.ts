@@ -4,12 +4,14 @@
 import type { Clock } from '../../core/clock.ts';
 import { asHoopctlError, type HoopctlError, userError } from '../../core/errors.ts';
 import { newReviewId } from '../../core/ids.ts';
+import type { Limit } from '../../core/limits.ts';
 import type { Log } from '../../core/log.ts';
 import { type Alerts, grantAlert, noAlerts, reviewAlert } from '../alerts.ts';
 import { displayName, type Principal } from '../identity/principal.ts';
 import type { AuditLog } from '../log/audit.ts';
 import type { Reviewers } from '../policy/types.ts';
 import { ReviewChanges } from './changes.ts';
+import { Crowd } from './crowd.ts';
 import { breakGlass, type GrantRequest, grantReview, withGrant } from './grant-requests.ts';
 import { endedResult, type HoldResult, opened, resultOf } from './outcomes.ts';
 import { type Binding, bindingDigest, decideReview, endReview, otherPolicy, takeReview } from './rules.ts';
@@ -39,6 +41,8 @@ export interface ApprovalsOptions {
   readonly gateway?: string;
   /** Whether other gateways have the same store. */
   readonly shared?: boolean;
+  /** The limit in force; left out: the declared one. */
+  readonly limit?: (declared: Limit) => Limit;
 }
 
 export interface HoldRequest extends Omit<Binding, 'policy'> {
@@ -70,6 +74,7 @@ interface Waiter {
   readonly binding: () => Binding;
   readonly resolve: (result: HoldResult) => void;
   readonly timer: NodeJS.Timeout;
+  readonly leave: () => void;
   /** Resolves when the store has it. */
   readonly added: Promise<void>;
   taking: boolean;
@@ -84,10 +89,12 @@ export class Approvals {
   readonly #watchers = new Set<(review: Review) => void>();
   readonly #standing = new StandingApprovals();
   readonly #changes: ReviewChanges;
+  readonly #crowd: Crowd;
 
   constructor(options: ApprovalsOptions) {
     this.#options = options;
     const { reviews, clock, log, pollMs, shared = false } = options;
+    this.#crowd = new Crowd(reviews, clock, options.limit ?? ((declared) => declared));
     this.#changes = new ReviewChanges({
       ...{ reviews, clock, log, pollMs, shared },
       wanted: () => this.#waiting.size > 0 || this.#watchers.size > 0 || this.#standing.size > 0,
@@ -95,6 +102,11 @@ export class Approvals {
       standing: () => this.#standing.reviews(),
       found: (review) => this.#changed(review),
     });
+  }
+
+  /** Why nothing more of this principal can be held; undefined where it can. */
+  crowded(principal: Principal): HoopctlError | undefined {
+    return this.#crowd.objection(principal);
   }
 
   /** Opens a review for one operation and waits for it. Throws `recording_failed` when that cannot be put on record. */
@@ -131,7 +143,8 @@ export class Approvals {
     const expire = () => void this.#end(review.id, 'expired', 'nobody decided in time');
     const timer = setTimeout(expire, Math.min(request.waitMs, MAX_TIMER_MS));
     const added = this.#options.reviews.add(review).then(() => this.#changed(review, true));
-    const waiter: Waiter = { binding, resolve, timer, added, taking: false, seen: 0, progress: undefined };
+    const leave = this.#crowd.hold(request.principal);
+    const waiter: Waiter = { binding, resolve, timer, leave, added, taking: false, seen: 0, progress: undefined };
     this.#waiting.set(review.id, waiter);
     added.catch((thrown: unknown) => this.#broken(review.id, thrown));
     this.#changes.start();
@@ -146,13 +159,15 @@ export class Approvals {
     };
   }
 
-  /** Asks for access to a connection for a time. Errors: `store_failed`, `recording_failed`. */
-  async requestGrant(request: GrantRequest): Promise<Review> {
-    const review = grantReview(request, this.#options.clock.now());
-    this.#options.audit.append('review', opened(review));
-    await this.#options.reviews.add(review);
-    this.#changed(review, true);
-    return review;
+  /** Asks for access to a connection for a time. Errors: `limit_exceeded`, `store_failed`, `recording_failed`. */
+  requestGrant(request: GrantRequest): Promise<Review> {
+    return this.#crowd.request(request.principal, async () => {
+      const review = grantReview(request, this.#options.clock.now());
+      this.#options.audit.append('review', opened(review));
+      await this.#options.reviews.add(review);
+      this.#changed(review, true);
+      return review;
+    });
   }
 
   /** A grant without approval. Errors: `store_failed`, `recording_failed`. */
@@ -237,8 +252,8 @@ export class Approvals {
   async expire(): Promise<void> {
     const now = this.#options.clock.now();
     for (const state of ['pending', 'approved'] as const) {
-      for (const review of await this.#options.reviews.list({ state })) {
-        if (review.expiresAt > now || this.#waiting.has(review.id)) continue;
+      for (const review of await this.#options.reviews.list({ state, expiredAt: now })) {
+        if (this.#waiting.has(review.id)) continue;
         await this.#close(
           review.id,
           'expired',
@@ -368,6 +383,7 @@ export class Approvals {
     const waiter = this.#waiting.get(id);
     if (waiter === undefined) return;
     this.#waiting.delete(id);
+    waiter.leave();
     clearTimeout(waiter.timer);
     waiter.resolve(result);
   }

@@ -129,6 +129,8 @@ export interface ReviewFilter {
   readonly endedAmong?: readonly string[];
   /** Only those that wait or waited at this gateway, and those of which it is not known. */
   readonly gateway?: string;
+  /** Only those whose time is over at this moment. */
+  readonly expiredAt?: number;
   /** Only those whose approval still stands at this moment. */
   readonly standingAt?: number;
 }
