@@ -100,7 +100,10 @@ async function assemble(
   undo.defer(() => web.close());
   const publicUrl = configuration.publicUrl ?? `https://${urlHost(bound.host)}:${bound.port}`;
   const metrics = new Metrics({
-    reviewsPending: async () => (await state.approvals.list({ state: 'pending' })).length,
+    reviewsPending: async () => {
+      const now = ground.clock.now();
+      return (await store.reviews.glance({ state: 'pending', expiresAfter: now, limit: 1_000_000 })).length;
+    },
     live: () => state.live.list().map((session) => session.record()),
     exports: () => state.exports.status(),
     recordingStore: () => state.shipper.state,

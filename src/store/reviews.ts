@@ -8,6 +8,7 @@ import type {
   ReviewChange,
   ReviewDecision,
   ReviewFilter,
+  ReviewProgress,
   ReviewState,
   ReviewStore,
   Standing,
@@ -47,10 +48,10 @@ export class Reviews implements ReviewStore {
     return asking(`look up review "${id}"`, () => load(this.#db, id));
   }
 
-  list(filter: ReviewFilter = {}): Promise<readonly Review[]> {
+  #matching(filter: ReviewFilter) {
     const { state, session, requester, changedAfter, among = [], endedAmong = [], gateway, limit } = filter;
-    const { expiredAt, standingAt } = filter;
-    let query = this.#db.selectFrom('reviews').selectAll();
+    const { expiredAt, expiresAfter, standingAt } = filter;
+    let query = this.#db.selectFrom('reviews');
     if (state !== undefined) query = query.where('state', '=', state);
     if (session !== undefined) query = query.where('session', '=', session);
     if (requester !== undefined) {
@@ -70,13 +71,36 @@ export class Reviews implements ReviewStore {
       query = query.where(({ or, eb }) => or([eb('gateway', '=', gateway), eb('gateway', 'is', null)]));
     }
     if (expiredAt !== undefined) query = query.where('expires_at', '<=', expiredAt);
+    if (expiresAfter !== undefined) query = query.where('expires_at', '>', expiresAfter);
     if (standingAt !== undefined) query = query.where('state', '=', 'used').where('standing_until', '>', standingAt);
-    return asking('list the reviews', async () => {
-      const rows = await query
-        .orderBy('created_at', 'desc')
-        .orderBy('id')
-        .limit(limit ?? DEFAULT_LIMIT)
+    return query
+      .orderBy('created_at', 'desc')
+      .orderBy('id')
+      .limit(limit ?? DEFAULT_LIMIT);
+  }
+
+  glance(filter: ReviewFilter = {}): Promise<readonly ReviewProgress[]> {
+    return asking('look at the reviews', async () => {
+      const rows = await this.#matching(filter)
+        .select(['id', 'state'])
+        .select(({ selectFrom }) =>
+          selectFrom('review_decisions')
+            .whereRef('review_decisions.review', '=', 'reviews.id')
+            .select(({ fn }) => fn.countAll<number>().as('count'))
+            .as('decisions'),
+        )
         .execute();
+      return rows.map(({ id, state, decisions }) => ({
+        id,
+        state: state as ReviewState,
+        decisions: Number(decisions ?? 0),
+      }));
+    });
+  }
+
+  list(filter: ReviewFilter = {}): Promise<readonly Review[]> {
+    return asking('list the reviews', async () => {
+      const rows = await this.#matching(filter).selectAll().execute();
       const decisions = await decisionsOf(
         this.#db,
         rows.map((row) => row.id),

@@ -4,7 +4,7 @@
 import type { Clock } from '../../core/clock.ts';
 import type { Log } from '../../core/log.ts';
 import { Outage } from '../outage.ts';
-import type { Review, ReviewState, ReviewStore } from './types.ts';
+import type { Review, ReviewProgress, ReviewState, ReviewStore } from './types.ts';
 
 /** How often is looked, unless somebody says that there is something. */
 const POLL_MS = 1000;
@@ -69,7 +69,7 @@ export class ReviewChanges {
 
   /** False when a later state of it is known. */
   note(review: Review): boolean {
-    const progress = progressOf(review);
+    const progress = progressOf({ ...review, decisions: review.decisions.length });
     if (progress < (this.#knownOf(review.id) ?? 0)) return false;
     this.#known.set(review.id, progress);
     return true;
@@ -101,15 +101,19 @@ export class ReviewChanges {
     try {
       // The moment of a change is by the clock of whoever made it, which may be far behind.
       const among = { among: waiting(), endedAmong: standing() };
-      const changed = await reviews.list({ changedAfter: since, ...among, limit: 10_000 });
+      const changed = await reviews.glance({ changedAfter: since, ...among, limit: 10_000 });
+      const fresh = changed.filter((one) => progressOf(one) > (this.#knownOf(one.id) ?? -1));
+      this.#before = this.#known;
+      this.#known = new Map(changed.map(({ id }) => [id, this.#knownOf(id) ?? -1]));
+      // What is held may be many megabytes: it is read where something has changed, one after the other.
+      for (const { id } of fresh) {
+        const review = await reviews.get(id);
+        if (review !== undefined) found(review);
+      }
       // Only now: what could not be looked at is looked at next time.
       this.#polledAt = at;
       this.#freshAt = at;
       this.#outage.worked();
-      const fresh = changed.filter((review) => progressOf(review) > (this.#knownOf(review.id) ?? -1));
-      this.#before = this.#known;
-      this.#known = new Map(changed.map((review) => [review.id, this.#knownOf(review.id) ?? -1]));
-      for (const review of fresh) found(review);
     } catch (thrown) {
       this.#outage.failed(thrown);
     }
@@ -123,6 +127,6 @@ export class ReviewChanges {
 const RANK: Record<ReviewState, number> = { pending: 0, approved: 1, used: 2, denied: 3, expired: 3, cancelled: 3 };
 
 /** Grows with every change: states come in one order only, decisions are never taken away. */
-function progressOf({ state, decisions }: Review): number {
-  return RANK[state] * 1000 + Math.min(decisions.length, 999);
+function progressOf({ state, decisions }: Pick<ReviewProgress, 'state' | 'decisions'>): number {
+  return RANK[state] * 1000 + Math.min(decisions, 999);
 }

@@ -11,13 +11,13 @@ import type { ReviewStore } from './types.ts';
 export const REVIEWS_PER_PRINCIPAL: Limit = limit('reviews_per_principal', 'count', 200);
 
 export class Crowd {
-  readonly #reviews: Pick<ReviewStore, 'list'>;
+  readonly #reviews: Pick<ReviewStore, 'glance'>;
   readonly #clock: Clock;
   readonly #limit: (declared: Limit) => Limit;
   readonly #held = new Map<string, number>();
   readonly #asking = new Map<string, number>();
 
-  constructor(reviews: Pick<ReviewStore, 'list'>, clock: Clock, inForce: (declared: Limit) => Limit) {
+  constructor(reviews: Pick<ReviewStore, 'glance'>, clock: Clock, inForce: (declared: Limit) => Limit) {
     this.#reviews = reviews;
     this.#clock = clock;
     this.#limit = inForce;
@@ -42,9 +42,9 @@ export class Crowd {
     // Counted before it is looked: of many at the same moment each sees the others.
     const release = count(this.#asking, requester);
     try {
-      const kept = await this.#reviews.list({ state: 'pending', requester, limit: bound.value });
-      const waits = kept.filter(({ expiresAt }) => expiresAt > this.#clock.now()).length;
-      const asked = waits + (this.#asking.get(requester) ?? 0) - 1;
+      const of = { state: 'pending', requester, limit: bound.value } as const;
+      const kept = await this.#reviews.glance({ ...of, expiresAfter: this.#clock.now() });
+      const asked = kept.length + (this.#asking.get(requester) ?? 0) - 1;
       if (asked >= bound.value) throw tooMany(bound, asked);
       return await add();
     } finally {

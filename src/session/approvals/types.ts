@@ -131,8 +131,18 @@ export interface ReviewFilter {
   readonly gateway?: string;
   /** Only those whose time is over at this moment. */
   readonly expiredAt?: number;
+  /** Only those whose time is not over at this moment. */
+  readonly expiresAfter?: number;
   /** Only those whose approval still stands at this moment. */
   readonly standingAt?: number;
+}
+
+/** How far a review has come. */
+export interface ReviewProgress {
+  readonly id: string;
+  readonly state: ReviewState;
+  /** How many there are. */
+  readonly decisions: number;
 }
 
 export interface ReviewStore {
@@ -141,6 +151,8 @@ export interface ReviewStore {
   get(id: string): Promise<Review | undefined>;
   /** Newest first. */
   list(filter?: ReviewFilter): Promise<readonly Review[]>;
+  /** The same ones without what they are about, which may be large: for looking again and again. */
+  glance(filter?: ReviewFilter): Promise<readonly ReviewProgress[]>;
   /**
    * Loads the review under a lock that every process respects, asks `decide` what to write, writes it, and returns the
    * review as it is then. `decide` is pure and may throw: nothing is written then. Undefined from `decide`: no change.

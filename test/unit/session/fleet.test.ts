@@ -215,6 +215,7 @@ describe('while the store does not answer', () => {
       add: (review) => kept.add(review),
       get: (id) => kept.get(id),
       list: (filter) => (down ? away() : kept.list(filter)),
+      glance: (filter) => (down ? away() : kept.glance(filter)),
       change: (id, decide) => kept.change(id, decide),
     };
     const shared = new Approvals({ reviews, audit, clock, log, pollMs: 20, gateway: 'gw', shared: true });

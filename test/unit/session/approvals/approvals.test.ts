@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Approvals, type Held, type HoldRequest } from '../../../../src/session/approvals/approvals.ts';
+import type { ReviewStore } from '../../../../src/session/approvals/types.ts';
 import { alice, aliceAgent, bob, carol, World } from '../world.ts';
 
 let world: World;
@@ -132,6 +133,36 @@ describe('a held operation', () => {
     await theirs.decide(held.id, { verdict: 'approve', reviewer: bob });
     expect(await held.settled).toMatchObject({ state: 'used' });
     await other.close();
+  });
+
+  it('is not read again and again while it waits, however large it is', async () => {
+    const { store, audit, clock, log } = world;
+    let glances = 0;
+    const read: string[] = [];
+    const reviews: ReviewStore = {
+      add: (review) => store.reviews.add(review),
+      change: (id, decide) => store.reviews.change(id, decide),
+      get: (id) => {
+        read.push(id);
+        return store.reviews.get(id);
+      },
+      list: (filter) => {
+        read.push('list');
+        return store.reviews.list(filter);
+      },
+      glance: (filter) => {
+        glances += 1;
+        return store.reviews.glance(filter);
+      },
+    };
+    const waiting = new Approvals({ reviews, audit, clock, log, pollMs: 10 });
+    const held = waiting.hold(request());
+    await expect.poll(() => glances).toBeGreaterThan(3);
+    expect(read).toEqual([]);
+    await world.approvals.decide(held.id, { verdict: 'approve', reviewer: bob });
+    expect(await held.settled).toMatchObject({ state: 'used' });
+    expect(read).toEqual([held.id]);
+    waiting.stop();
   });
 
   it('has each word on record: asked, decided, used', async () => {
