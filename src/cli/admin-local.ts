@@ -4,7 +4,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { systemClock } from '../core/clock.ts';
-import { userError } from '../core/errors.ts';
+import { asHoopctlError, userError } from '../core/errors.ts';
 import { silentLog } from '../core/log.ts';
 import { openPlace, readPlace } from '../gateway/place.ts';
 import { keptIssuers, unseen } from '../gateway/whom.ts';
@@ -30,53 +30,55 @@ export async function localAdmin(directory: string, by: string, env: Environment
   const store = await openPlace({ data: directory, place, clock: systemClock, log: silentLog, env });
   const note = (action: string, fields: object): Promise<void> =>
     store.outbox.push('admin', { action, by, local: true, ...fields });
+  /** For the log before it is done, and where it then fails that as well. */
+  const noted = async <T>(action: string, fields: object, change: () => Promise<T>): Promise<T> => {
+    await note(action, fields);
+    try {
+      return await change();
+    } catch (thrown) {
+      await note(`${action}: failed`, { ...fields, code: asHoopctlError(thrown).code }).catch(() => {});
+      throw thrown;
+    }
+  };
   const missing = (what: string, name: string) => userError('not_found', `there is no ${what} '${name}'`);
   return {
-    async addUser(user) {
-      const added = await store.users.create(user);
-      await store.revocations.remove(LOCAL, user.name);
-      await note('user added', { name: user.name, groups: user.groups });
-      return added;
-    },
+    addUser: ({ name, ...user }) =>
+      noted('user added', { name, groups: user.groups }, async () => {
+        const added = await store.users.create({ name, ...user });
+        await store.revocations.remove(LOCAL, name);
+        return added;
+      }),
     users: () => store.users.list(),
-    async setPassword(name, password) {
-      await store.users.setPassword(name, password);
-      await store.oidc.revokeByAccountId(name);
-      await note('user password set', { name });
-    },
-    async setGroups(name, groups) {
-      await store.users.setGroups(name, groups);
-      await note('user groups set', { name, groups });
-    },
-    async removeUser(name) {
-      if (!(await store.users.remove(name))) throw missing('user', name);
-      await store.oidc.revokeByAccountId(name);
-      await store.revocations.add({ issuer: LOCAL, subject: name, reason: 'user removed', by, at: Date.now() });
-      await note('user removed', { name });
-    },
-    async addAccount(wanted) {
-      const { account, secret } = await store.serviceAccounts.add(wanted);
-      await store.revocations.remove(SERVICE_ACCOUNTS, account.name);
-      await note('service account added', { name: account.name, groups: account.groups });
-      return { ...account, secret };
-    },
+    setPassword: (name, password) =>
+      noted('user password set', { name }, async () => {
+        await store.users.setPassword(name, password);
+        await store.oidc.revokeByAccountId(name);
+      }),
+    setGroups: (name, groups) => noted('user groups set', { name, groups }, () => store.users.setGroups(name, groups)),
+    removeUser: (name) =>
+      noted('user removed', { name }, async () => {
+        if (!(await store.users.remove(name))) throw missing('user', name);
+        await store.oidc.revokeByAccountId(name);
+        await store.revocations.add({ issuer: LOCAL, subject: name, reason: 'user removed', by, at: Date.now() });
+      }),
+    addAccount: (wanted) =>
+      noted('service account added', { name: wanted.name, groups: wanted.groups }, async () => {
+        const { account, secret } = await store.serviceAccounts.add(wanted);
+        await store.revocations.remove(SERVICE_ACCOUNTS, account.name);
+        return { ...account, secret };
+      }),
     accounts: () => store.serviceAccounts.list(),
-    async rotateAccount(name) {
-      const { account, secret } = await store.serviceAccounts.rotate(name);
-      await note('service account rotated', { name });
-      return { ...account, secret };
-    },
-    async removeAccount(name) {
-      if (!(await store.serviceAccounts.remove(name))) throw missing('service account', name);
-      await store.revocations.add({
-        issuer: SERVICE_ACCOUNTS,
-        subject: name,
-        reason: 'service account removed',
-        by,
-        at: Date.now(),
-      });
-      await note('service account removed', { name });
-    },
+    rotateAccount: (name) =>
+      noted('service account rotated', { name }, async () => {
+        const { account, secret } = await store.serviceAccounts.rotate(name);
+        return { ...account, secret };
+      }),
+    removeAccount: (name) =>
+      noted('service account removed', { name }, async () => {
+        if (!(await store.serviceAccounts.remove(name))) throw missing('service account', name);
+        const reason = 'service account removed';
+        await store.revocations.add({ issuer: SERVICE_ACCOUNTS, subject: name, reason, by, at: Date.now() });
+      }),
     async revoke(issuer, subject, reason) {
       const warning = await unseen({ issuer, subject }, await keptIssuers(store.keyValues), store);
       await note('revoke', { issuer, subject, reason });
@@ -85,10 +87,10 @@ export async function localAdmin(directory: string, by: string, env: Environment
       return warning === undefined ? {} : { warning };
     },
     revocations: () => store.revocations.list(),
-    async unrevoke(issuer, subject) {
-      if ((await store.revocations.remove(issuer, subject)) === undefined) throw missing('revocation of', subject);
-      await note('unrevoke', { issuer, subject });
-    },
+    unrevoke: (issuer, subject) =>
+      noted('unrevoke', { issuer, subject }, async () => {
+        if ((await store.revocations.remove(issuer, subject)) === undefined) throw missing('revocation of', subject);
+      }),
     [Symbol.asyncDispose]: () => store.close(),
   };
 }

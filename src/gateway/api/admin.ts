@@ -1,7 +1,7 @@
 // Users of the embedded issuer, service accounts, revocations. Every change is in the gateway's log.
 
 import { z } from 'zod';
-import { userError } from '../../core/errors.ts';
+import { asHoopctlError, userError } from '../../core/errors.ts';
 import { LOCAL_ISSUER, SERVICE_ACCOUNTS } from '../../session/identity/authenticator.ts';
 import { displayName, type Principal } from '../../session/identity/principal.ts';
 import type { Parts } from '../parts.ts';
@@ -53,10 +53,12 @@ function userRoutes(parts: Parts): Route[] {
       body: z.strictObject({ name, email: z.email().optional(), groups, password: z.string() }),
       answer: userShape,
       async handle({ body, caller }) {
-        const user = await users.create(body);
-        await parts.revocations.remove(LOCAL_ISSUER, user.name, caller.principal);
-        record(parts, caller.principal, 'user added', { name: user.name, groups: user.groups });
-        return showUser(user);
+        const { name, groups } = body;
+        return onRecord(parts, caller.principal, 'user added', { name, groups }, async () => {
+          const user = await users.create(body);
+          await parts.revocations.remove(LOCAL_ISSUER, user.name, caller.principal);
+          return showUser(user);
+        });
       },
     }),
     route({
@@ -68,8 +70,10 @@ function userRoutes(parts: Parts): Route[] {
       body: z.strictObject({ groups: z.array(z.string().min(1).max(128)) }),
       answer: okShape,
       async handle({ params, body, caller }) {
-        await users.setGroups(params.name, body.groups);
-        record(parts, caller.principal, 'user groups set', { name: params.name, groups: body.groups });
+        const fields = { name: params.name, groups: body.groups };
+        await onRecord(parts, caller.principal, 'user groups set', fields, () =>
+          users.setGroups(params.name, body.groups),
+        );
         return { ok: true as const };
       },
     }),
@@ -82,9 +86,10 @@ function userRoutes(parts: Parts): Route[] {
       body: z.strictObject({ password: z.string() }),
       answer: okShape,
       async handle({ params, body, caller }) {
-        await users.setPassword(params.name, body.password);
-        await parts.stores.oidc.revokeByAccountId(params.name);
-        record(parts, caller.principal, 'user password set', { name: params.name });
+        await onRecord(parts, caller.principal, 'user password set', { name: params.name }, async () => {
+          await users.setPassword(params.name, body.password);
+          await parts.stores.oidc.revokeByAccountId(params.name);
+        });
         return { ok: true as const };
       },
     }),
@@ -96,10 +101,11 @@ function userRoutes(parts: Parts): Route[] {
       params: nameParams,
       answer: okShape,
       async handle({ params, caller }) {
-        if (!(await users.remove(params.name))) throw notFound('user', params.name);
-        await parts.stores.oidc.revokeByAccountId(params.name);
-        await revoke(parts, LOCAL_ISSUER, params.name, 'user removed', caller.principal);
-        record(parts, caller.principal, 'user removed', { name: params.name });
+        await onRecord(parts, caller.principal, 'user removed', { name: params.name }, async () => {
+          if (!(await users.remove(params.name))) throw notFound('user', params.name);
+          await parts.stores.oidc.revokeByAccountId(params.name);
+          await revoke(parts, LOCAL_ISSUER, params.name, 'user removed', caller.principal);
+        });
         return { ok: true as const };
       },
     }),
@@ -126,10 +132,12 @@ function accountRoutes(parts: Parts): Route[] {
       body: z.strictObject({ name, groups, description: z.string().max(500).optional() }),
       answer: secretShape,
       async handle({ body, caller }) {
-        const { account, secret } = await serviceAccounts.add(body);
-        await parts.revocations.remove(SERVICE_ACCOUNTS, account.name, caller.principal);
-        record(parts, caller.principal, 'service account added', { name: account.name, groups: account.groups });
-        return { ...showAccount(account), secret };
+        const { name, groups } = body;
+        return onRecord(parts, caller.principal, 'service account added', { name, groups }, async () => {
+          const { account, secret } = await serviceAccounts.add(body);
+          await parts.revocations.remove(SERVICE_ACCOUNTS, account.name, caller.principal);
+          return { ...showAccount(account), secret };
+        });
       },
     }),
     route({
@@ -140,8 +148,10 @@ function accountRoutes(parts: Parts): Route[] {
       params: nameParams,
       answer: secretShape,
       async handle({ params, caller }) {
-        const { account, secret } = await serviceAccounts.rotate(params.name);
-        record(parts, caller.principal, 'service account rotated', { name: account.name });
+        const fields = { name: params.name };
+        const { account, secret } = await onRecord(parts, caller.principal, 'service account rotated', fields, () =>
+          serviceAccounts.rotate(params.name),
+        );
         return { ...showAccount(account), secret };
       },
     }),
@@ -153,9 +163,10 @@ function accountRoutes(parts: Parts): Route[] {
       params: nameParams,
       answer: okShape,
       async handle({ params, caller }) {
-        if (!(await serviceAccounts.remove(params.name))) throw notFound('service account', params.name);
-        await revoke(parts, SERVICE_ACCOUNTS, params.name, 'service account removed', caller.principal);
-        record(parts, caller.principal, 'service account removed', { name: params.name });
+        await onRecord(parts, caller.principal, 'service account removed', { name: params.name }, async () => {
+          if (!(await serviceAccounts.remove(params.name))) throw notFound('service account', params.name);
+          await revoke(parts, SERVICE_ACCOUNTS, params.name, 'service account removed', caller.principal);
+        });
         return { ok: true as const };
       },
     }),
@@ -214,8 +225,30 @@ function revocationRoutes(parts: Parts): Route[] {
   ];
 }
 
-function record(parts: Parts, by: Principal, what: string, fields: object): void {
-  parts.audit.append('admin', { what, by: displayName(by), ...fields });
+/** On record before it is done: what cannot be written is not done. What then fails is on record as that, too. */
+async function onRecord<T>(
+  { audit }: Parts,
+  by: Principal,
+  what: string,
+  fields: object,
+  change: () => Promise<T>,
+): Promise<T> {
+  audit.append('admin', { what, by: displayName(by), ...fields });
+  try {
+    return await change();
+  } catch (thrown) {
+    try {
+      audit.append('admin', {
+        what: `${what}: failed`,
+        by: displayName(by),
+        ...fields,
+        code: asHoopctlError(thrown).code,
+      });
+    } catch {
+      // The log has told of its own failure; why the change failed is what its caller wants to know.
+    }
+    throw thrown;
+  }
 }
 
 /** Tokens are refused and live sessions end from here on; how many those were. */

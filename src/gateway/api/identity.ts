@@ -154,8 +154,8 @@ function revoke(parts: Parts): Route {
     answer: okShape,
     async handle({ caller }) {
       if (caller.jti !== undefined) {
-        await parts.revocations.revokeToken(caller.jti, caller.expiresAt);
         parts.audit.append('token', { what: 'revoked', jti: caller.jti, by: displayName(caller.principal) });
+        await parts.revocations.revokeToken(caller.jti, caller.expiresAt);
       }
       return { ok: true as const };
     },
