@@ -11,6 +11,7 @@ export interface SecretStore {
   readonly kind: 'keychain' | 'file';
   /** Undefined when there is none. Errors: keychain_unavailable. */
   get(account: string): Promise<string | undefined>;
+  /** Errors: keychain_unavailable; what was kept before is kept then. */
   set(account: string, secret: string): Promise<void>;
   delete(account: string): Promise<void>;
 }
@@ -84,12 +85,20 @@ export function fileStore(paths: Paths): SecretStore {
       return readFileSync(path, 'utf8');
     },
     set: async (account, secret) => {
-      mkdirSync(folder, { recursive: true, mode: 0o700 });
-      chmodSync(folder, 0o700);
       // Written aside and renamed: a crash leaves the old secret or the new one, never half of one.
       const aside = `${fileOf(account)}.${createHash('sha256').update(secret).digest('hex').slice(0, 8)}`;
-      writeFileSync(aside, secret, { mode: 0o600 });
-      renameSync(aside, fileOf(account));
+      try {
+        mkdirSync(folder, { recursive: true, mode: 0o700 });
+        chmodSync(folder, 0o700);
+        writeFileSync(aside, secret, { mode: 0o600 });
+        renameSync(aside, fileOf(account));
+      } catch (error) {
+        rmSync(aside, { force: true });
+        throw userError('keychain_unavailable', `cannot keep the login in '${folder}': ${(error as Error).message}`, {
+          fix: 'see that there is room on the disk, and that you may write there',
+          cause: error,
+        });
+      }
     },
     delete: async (account) => rmSync(fileOf(account), { force: true }),
   };

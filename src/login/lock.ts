@@ -7,14 +7,16 @@ import { userError } from '../core/errors.ts';
 
 const RETRY_MS = 25;
 
-/** Runs `work` while holding the lock of that file. Errors: conflict when it was not free within `waitMs`. */
+/** Runs `work` while holding the lock of that file. Errors: conflict when it was not free within `waitMs`, or cannot be had. */
 export async function withLock<T>(path: string, waitMs: number, work: () => Promise<T>): Promise<T> {
   const { DatabaseSync } = await import('node:sqlite');
-  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-  const database = new DatabaseSync(path, { timeout: 0 });
+  const database = trying(path, () => {
+    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+    return new DatabaseSync(path, { timeout: 0 });
+  });
   try {
     const deadline = performance.now() + waitMs;
-    while (!tryLock(database)) {
+    while (!trying(path, () => tryLock(database))) {
       if (performance.now() > deadline) {
         throw userError('conflict', `another hoopctl holds '${path}' for more than ${Math.round(waitMs / 1000)} s`, {
           fix: 'wait for it, or end it',
@@ -26,6 +28,18 @@ export async function withLock<T>(path: string, waitMs: number, work: () => Prom
   } finally {
     // Closing rolls back the empty transaction, which frees the lock.
     database.close();
+  }
+}
+
+/** A full disk, a folder that is not ours: nothing that is wrong with this program. */
+function trying<T>(path: string, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    throw userError('conflict', `cannot lock '${path}': ${(error as Error).message}`, {
+      fix: 'see that there is room on the disk, and that you may write there',
+      cause: error,
+    });
   }
 }
 

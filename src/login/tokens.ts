@@ -20,6 +20,9 @@ const MARGIN_MS = 60_000;
 /** Longer than a renewal takes at worst (two time-outs), so that waiting is not mistaken for hanging. */
 const LOCK_WAIT_MS = 60_000;
 
+/** By how much what an issuer gives next may be longer than twice what it gave. */
+const ROOM_CHARS = 4096;
+
 /** What is kept in the keychain for one login. */
 export interface KeptLogin {
   readonly v: 1;
@@ -85,6 +88,12 @@ export function loginSource(options: LoginSourceOptions): TokenSource {
       // Another process was faster: what it got is as good for us.
       if (isFresh(kept) && kept.gatewayToken !== refused) return kept;
       const save = (next: KeptLogin) => store.set(account, JSON.stringify(next));
+      // A refresh token is given once. Where a longer login than this one could not be kept now, none is asked for: what is
+      // written here makes the room that what comes takes. (Blanks at the end of JSON mean nothing.)
+      if (store.kind === 'file') {
+        const text = JSON.stringify(kept);
+        await store.set(account, text.padEnd(2 * text.length + ROOM_CHARS));
+      }
       return renewKept(options, kept, save).catch(async (error: HoopctlError) => {
         // On top of what was saved on the way: the new refresh token.
         if (REFUSALS.has(error.code)) {

@@ -1,6 +1,6 @@
 // Where a login is kept: a real keyring in a session of its own, and a file where there is none.
 
-import { chmodSync, mkdirSync, readdirSync, statSync } from 'node:fs';
+import { chmodSync, mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { fileStore, storeSecret } from '../../../src/login/keychain.ts';
@@ -119,6 +119,18 @@ describe('the file', () => {
     chmodSync(join(folder, name!), 0o644);
     expect(await store.get('https://gw account')).toBe(secret);
     expect(mode(join(folder, name!))).toBe('600');
+  });
+
+  it('says why it cannot be written, and leaves no half of it', async () => {
+    const paths = home();
+    const store = fileStore(paths);
+    await store.set('a', 'one');
+    const folder = join(paths.config, 'tokens');
+    const [name] = readdirSync(folder);
+    rmSync(join(folder, name!));
+    mkdirSync(join(folder, name!, 'in the way'), { recursive: true });
+    await expect(store.set('a', 'two')).rejects.toMatchObject({ code: 'keychain_unavailable', fault: 'user' });
+    expect(readdirSync(folder)).toEqual([name]);
   });
 
   it('holds the last secret, and none after it was deleted', async () => {

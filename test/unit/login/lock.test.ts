@@ -1,5 +1,6 @@
 // One at a time across processes, and nothing left behind by one that was killed.
 
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { withLock } from '../../../src/login/lock.ts';
@@ -57,6 +58,12 @@ describe('a lock', () => {
     other.kill('SIGKILL');
     await other.exited;
     expect(await withLock(path, 5000, async () => 'in')).toBe('in');
+  });
+
+  it('that cannot be had is nobody’s fault here', async () => {
+    const path = lockOf();
+    mkdirSync(path, { recursive: true });
+    await expect(withLock(path, 100, async () => 'in')).rejects.toMatchObject({ code: 'conflict', fault: 'user' });
   });
 
   it('is free after a failure, which is passed on', async () => {

@@ -2,6 +2,7 @@
 
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { userError } from '../../../src/core/errors.ts';
 import type { KnownGateway } from '../../../src/login/gateways.ts';
 import { fileStore } from '../../../src/login/keychain.ts';
 import { type KeptLogin, loginSource, parseKept, proofSource } from '../../../src/login/tokens.ts';
@@ -96,6 +97,33 @@ describe('the token of a login', () => {
     gateway.refuse = undefined;
     expect(await source().token()).toBe('gateway-2');
     expect((await now())?.refused).toBeUndefined();
+  });
+
+  it('is not asked for where what replaces the login could not be kept: a full disk does not end it', async () => {
+    await using gateway = await scriptedGateway();
+    await using issuer = await scriptedIssuer();
+    const { known, paths, now, source, store } = await kept(gateway, issuer);
+    const full = userError('keychain_unavailable', 'no space left on device');
+    const disk = { ...store, set: () => Promise.reject(full) };
+    await expect(loginSource({ gateway: known, trust: {}, store: disk, paths }).token()).rejects.toBe(full);
+    expect(issuer.refreshed).toEqual([]);
+    expect(await now()).toMatchObject({ refreshToken: 'refresh-0' });
+    expect(await source().token()).toBe('gateway-1');
+  });
+
+  it('finds the room that it made: the next login fits where this one and blanks were', async () => {
+    await using gateway = await scriptedGateway();
+    await using issuer = await scriptedIssuer();
+    const { known, paths, store } = await kept(gateway, issuer);
+    const written: string[] = [];
+    const set = (account: string, secret: string) => {
+      written.push(secret);
+      return store.set(account, secret);
+    };
+    const watched = { ...store, set };
+    await loginSource({ gateway: known, trust: {}, store: watched, paths }).token();
+    expect(parseKept(written[0])).toMatchObject({ refreshToken: 'refresh-0' });
+    for (const next of written.slice(1)) expect(next.length).toBeLessThan(written[0]!.length);
   });
 
   it('is another one when the gateway refused the last, although it looked good', async () => {
