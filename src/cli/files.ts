@@ -1,6 +1,7 @@
 // Files of the user's that are never half there. Refuses to know: what is in them.
 
-import { renameSync, writeFileSync } from 'node:fs';
+import { randomUUID } from 'node:crypto';
+import { renameSync, rmSync, writeFileSync } from 'node:fs';
 import { userError } from '../core/errors.ts';
 
 const TROUBLES: Readonly<Record<string, string>> = {
@@ -17,13 +18,22 @@ export function fileTrouble(error: unknown): string {
   return (code === undefined ? undefined : TROUBLES[code]) ?? message;
 }
 
+/**
+ * Where a file is written until it is whole, beside it: its own for each who writes, and not to be known before. To be opened
+ * with `wx`: in a folder of several users nobody else's file or link is written through.
+ */
+export function asideOf(path: string): string {
+  return `${path}.${randomUUID().slice(0, 8)}.part`;
+}
+
 /** Private; whoever reads it now gets the old or the new. Errors: conflict. */
 export function writeWhole(path: string, text: string): void {
-  const aside = `${path}.part`;
+  const aside = asideOf(path);
   try {
-    writeFileSync(aside, text, { mode: 0o600 });
+    writeFileSync(aside, text, { mode: 0o600, flag: 'wx' });
     renameSync(aside, path);
   } catch (error) {
+    rmSync(aside, { force: true });
     throw userError('conflict', `cannot write '${path}': ${fileTrouble(error)}`, { cause: error });
   }
 }

@@ -2,31 +2,37 @@
 
 import { once } from 'node:events';
 import { createWriteStream } from 'node:fs';
-import { rename } from 'node:fs/promises';
+import { rename, rm } from 'node:fs/promises';
+import { finished } from 'node:stream/promises';
 import { userError } from '../core/errors.ts';
-import { fileTrouble } from './files.ts';
+import { asideOf, fileTrouble } from './files.ts';
 
 /** Written aside and renamed when whole: half a recording would look like a tampered one. */
 export async function save(path: string, bytes: AsyncIterable<string | Uint8Array>): Promise<number> {
-  const aside = `${path}.part`;
+  const aside = asideOf(path);
   let size = 0;
   // Before the file is made: a refusal must not leave one behind.
   const iterator = bytes[Symbol.asyncIterator]();
   let next = await iterator.next();
-  const file = createWriteStream(aside, { mode: 0o600 });
+  const file = createWriteStream(aside, { mode: 0o600, flags: 'wx' });
+  // When it is closed; with what went wrong, whenever that was.
+  const closed = finished(file);
+  closed.catch(() => {});
   try {
     for (; !next.done; next = await iterator.next()) {
       size += typeof next.value === 'string' ? Buffer.byteLength(next.value) : next.value.length;
-      if (!file.write(next.value)) await once(file, 'drain');
+      if (!file.write(next.value)) await Promise.race([once(file, 'drain'), closed]);
     }
     file.end();
-    await once(file, 'close');
+    await closed;
     await rename(aside, path);
   } catch (error) {
+    // It may not even be open yet.
+    file.destroy();
+    await closed.catch(() => {});
+    await rm(aside, { force: true });
     if ((error as NodeJS.ErrnoException).syscall === undefined) throw error;
     throw userError('conflict', `cannot write '${path}': ${fileTrouble(error)}`, { cause: error });
-  } finally {
-    file.destroy();
   }
   return size;
 }
