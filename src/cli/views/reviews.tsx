@@ -126,8 +126,9 @@ export function ReviewsView(props: ReviewsViewProps): ReactNode {
   );
 }
 
-/** The statement, and its values below. */
+/** What is approved, in full: the statement, and its values below; the masks. */
 function bodyLines(review: ReviewItem, width: number): readonly (readonly Word[])[] {
+  if (review.masks !== undefined) return statementLines({ ...review, text: `lifts ${review.masks.join(', ')}` }, width);
   if (!review.text) return [];
   const reading = readingOf(review.text, review.bytes);
   const lines = [...(reading === '' ? [] : [reading]), ...valueLines(review.params, review.forms)];

@@ -201,6 +201,20 @@ describe('the inbox', () => {
     await shows('approve r-1');
   });
 
+  it('lets nobody lift masks that were not on the screen', async () => {
+    open(30);
+    const masks = Array.from({ length: 200 }, (_, i) => `harmless-${i}`);
+    add(review('r-1', { kind: 'unmask', text: '', shape: undefined, touches: undefined, masks: [...masks, 'ssn'] }));
+    await shows('space shows more');
+    expect(view.lastFrame()).not.toContain('ssn');
+    await type('a');
+    await shows('read it to its end first');
+    for (let i = 0; i < 6; i++) await type(' ');
+    await shows('ssn');
+    await type('a', ENTER);
+    await eventually('it is decided', () => decided.length === 1);
+  });
+
   it('shows how it came out, and what is in the way', async () => {
     open();
     add(review('r-1'));
