@@ -2,7 +2,7 @@
 // beside them. Refuses to know: what is in any of them.
 
 import { closeSync, createReadStream, existsSync, fsyncSync, openSync, renameSync, writeSync } from 'node:fs';
-import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { LogSegments } from '../session/log/segments.ts';
 import type { LogFile, LogStorage } from '../session/log/storage.ts';
@@ -27,7 +27,9 @@ export class LogFolder implements LogSource {
 
   async get(path: string): Promise<Buffer | undefined> {
     try {
-      return await readFile(join(this.root, path));
+      const whole = join(this.root, path);
+      // What somebody handed over may have a pipe or a device where a file is due: reading it would never end.
+      return (await stat(whole)).isFile() ? await readFile(whole) : undefined;
     } catch (thrown) {
       const { code } = thrown as NodeJS.ErrnoException;
       if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import {
   cpSync,
   existsSync,
@@ -20,7 +21,7 @@ import { parseVkey, signatureBy } from '../../../../src/session/log/note.ts';
 import { type KeyChange, keyOf } from '../../../../src/session/log/rotation.ts';
 import { TreeReader } from '../../../../src/session/log/tiles.ts';
 import { Chain, encodeFields, lineDigest } from '../../../../src/session/recorder/line.ts';
-import { LogDirectory } from '../../../../src/store/log-directory.ts';
+import { LogDirectory, LogFolder } from '../../../../src/store/log-directory.ts';
 import { nodeFiles } from '../../../../src/store/node-files.ts';
 import { collect, logEntries, logKeys, oldSegment, openTestLog } from '../../../support/log.ts';
 import { FaultyFiles } from '../recorder/fixtures.ts';
@@ -409,6 +410,16 @@ describe('a log that was changed between two starts', () => {
     expect(await logins()).toEqual([0, 1, 2]);
     expect(await failures()).toEqual([{ what: 'log entries unconfirmed', entries: 3, from: 1 }]);
   });
+
+  it.each(['checkpoint', 'tile/0/000.p/1', 'tile/entries/000.p/1', 'journal/000000000000.jsonl'])(
+    'a pipe in the place of %s is no file, and keeps nobody waiting',
+    async (name) => {
+      await (await openTestLog(data)).log.close();
+      rmSync(file(name));
+      execFileSync('mkfifo', [file(name)]);
+      expect(await new LogFolder(join(data, 'log')).get(name)).toBeUndefined();
+    },
+  );
 
   it('a changed journal goes out of the way, told, and what the tree has stays', async () => {
     await prepare();
