@@ -177,18 +177,32 @@ export class Fleet {
     this.#beatAt = now;
     // Where this one could not say it either, the others may be as alive as it is.
     if (silent > deadMs / 2) this.#steadySince = now;
-    if (!mine && !this.#lost) {
+    const again = !mine && (await this.#again(deadMs));
+    if (!mine && !again && !this.#lost) {
       log.error({ gateway: this.#self.id }, 'another process has this gateway’s id: was its data directory copied?');
     }
-    this.#lost = !mine;
+    this.#lost = !mine && !again;
     if (!shared) return;
     const problem = this.#skewProblem(skewMs);
     if (problem !== undefined && !this.#skewed) log.error({ skewMs }, problem);
     this.#skewed = problem !== undefined;
     // Others may have taken it for dead meanwhile.
-    if (silent > deadMs) await sessions.reopen(live.list().map(({ id }) => id));
+    if (again || silent > deadMs) await sessions.reopen(live.list().map(({ id }) => id));
     if (now - this.#steadySince < deadMs) return;
     for (const other of await this.others()) if (!other.alive) await this.#bury(other);
+  }
+
+  /**
+   * Enters this gateway again where the store does not have it as it is, and nobody speaks for what it has instead: it was
+   * set back to an earlier state. Another process that has its id would.
+   */
+  async #again(deadMs: number): Promise<boolean> {
+    const { store, log } = this.#options;
+    const there = (await store.list()).find(({ id }) => id === this.#self.id);
+    if (there !== undefined && !there.over && there.silentMs < deadMs) return false;
+    await store.begin(this.#self);
+    log.warn({ gateway: this.#self.id }, 'the store does not know this gateway as it is: entered again');
+    return true;
   }
 
   /** Two may do so at once: each change is made by one of them, and both have it on record. */

@@ -147,6 +147,29 @@ describe('a gateway', () => {
     expect(told).toHaveLength(1);
   });
 
+  it('enters itself again in a store that was set back to before it began', async () => {
+    const [before, now, other] = [fleet('gw-1', 'before'), fleet('gw-1', 'now'), fleet('gw-2')];
+    await other.begin();
+    const entered = async () => (await other.others()).map(({ instance, alive }) => ({ instance, alive }));
+    // As if `now` had been there all along: it is the store that has another.
+    await now.begin();
+    const id = await listed(world.session(), 'gw-1');
+    await before.begin();
+    await now.beat();
+    expect(await entered()).toEqual([{ instance: 'before', alive: true }]);
+    for (let passed = 0; passed <= 2 * GATEWAY_DEAD_MS.value; passed += 1000) {
+      world.skew += 1000;
+      await other.beat();
+    }
+    // It was taken for dead, and says that it lives.
+    expect(await entered()).toEqual([]);
+    expect((await world.store.sessions.get(id))?.state).toBe('interrupted');
+    await now.beat();
+    expect(await entered()).toEqual([{ instance: 'now', alive: true }]);
+    expect((await world.store.sessions.get(id))?.state).toBe('open');
+    expect(world.logged.some(({ message }) => message.includes('entered again'))).toBe(true);
+  });
+
   it('ends a session that another was asked to end, and tells one that is over', async () => {
     const [here, there] = [fleet('gw-here'), fleet('gw-there')];
     await here.begin();
