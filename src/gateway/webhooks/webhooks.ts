@@ -21,7 +21,7 @@ export const WEBHOOK_ATTEMPTS: Limit = limit('webhook_attempts', 'count', 10);
 export const WEBHOOK_RETRY_MS: Limit = limit('webhook_retry_ms', 'ms', 5000);
 /** How long a receiver may take to answer. */
 export const WEBHOOK_TIMEOUT_MS: Limit = limit('webhook_timeout_ms', 'ms', 15_000);
-/** Messages that are being written to the store; more are dropped, which the log tells. */
+/** Messages that the store has not taken yet; more are dropped, which the log tells. */
 export const WEBHOOK_QUEUE: Limit = limit('webhook_queue', 'count', 10_000);
 
 const MAX_PAUSE_MS = 6 * 3_600_000;
@@ -52,6 +52,8 @@ export class Webhooks implements Alerts {
   readonly #sending = new Map<string, Set<string>>();
   readonly #work = new Set<Promise<void>>();
   #adding = 0;
+  /** Those that the store would not take when they were raised, by their ids: it is asked again with every look. */
+  readonly #late = new Map<string, Delivery>();
   #dropped = 0;
   #timer: NodeJS.Timeout | undefined;
   #pumping = false;
@@ -77,6 +79,10 @@ export class Webhooks implements Alerts {
     clearInterval(this.#timer);
     this.#timer = undefined;
     await Promise.all(this.#work);
+    if (this.#late.size === 0) return;
+    await this.#keepLate().catch((thrown: unknown) => {
+      this.#options.log.error({ lost: this.#late.size }, `alerts are lost: ${asHoopctlError(thrown).message}`);
+    });
   }
 
   raise(alert: Alert): void {
@@ -109,7 +115,7 @@ export class Webhooks implements Alerts {
 
   #add(webhook: WebhookConfiguration, alert: Alert, at: number, leftOut: number): void {
     const { log, store } = this.#options;
-    if (this.#adding >= this.#options.limit(WEBHOOK_QUEUE).value) {
+    if (this.#adding + this.#late.size >= this.#options.limit(WEBHOOK_QUEUE).value) {
       this.#dropped += 1;
       if (this.#dropped % 1000 === 1)
         log.error({ webhook: webhook.name, dropped: this.#dropped }, 'alerts are dropped');
@@ -129,6 +135,10 @@ export class Webhooks implements Alerts {
     this.#track(
       store
         .add(delivery)
+        .catch((thrown: unknown) => {
+          this.#late.set(delivery.id, delivery);
+          throw thrown;
+        })
         .then(() => this.#wake())
         .finally(() => {
           this.#adding -= 1;
@@ -156,9 +166,17 @@ export class Webhooks implements Alerts {
     this.#track(pump());
   }
 
+  async #keepLate(): Promise<void> {
+    for (const delivery of this.#late.values()) {
+      await this.#options.store.add(delivery);
+      this.#late.delete(delivery.id);
+    }
+  }
+
   /** Each webhook by itself: one that answers late holds up no other. */
   async #pump(): Promise<void> {
     const { store, clock, webhooks } = this.#options;
+    await this.#keepLate();
     for (const webhook of webhooks()) {
       const sending = this.#sending.get(webhook.name) ?? new Set();
       this.#sending.set(webhook.name, sending);

@@ -103,6 +103,31 @@ describe('delivery', () => {
     await eventually(async () => expect(await left()).toEqual([]));
   });
 
+  it('keeps what the store would not take until it does', async () => {
+    const { add } = store.deliveries;
+    let away = true;
+    store.deliveries.add = async (delivery) => {
+      if (away) throw new Error('away');
+      return add.call(store.deliveries, delivery);
+    };
+    limits = { ...limits, webhook_queue: 2 };
+    for (const key of ['g-1', 'g-2', 'g-3']) {
+      webhooks.raise(alert({ key }));
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+    expect(receiver.got).toEqual([]);
+    away = false;
+    await eventually(() => expect(receiver.got).toHaveLength(2));
+    await eventually(async () => expect(await left()).toEqual([]));
+    // Those that wait when it stops are kept for the next start, where that goes.
+    away = true;
+    webhooks.raise(alert({ key: 'g-4' }));
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    away = false;
+    await webhooks.stop();
+    expect(await left()).toHaveLength(1);
+  });
+
   it('tries again with the same id until it is taken', async () => {
     receiver.answers = [500, 302, 429, 200];
     webhooks.raise(alert());
