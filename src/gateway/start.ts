@@ -233,7 +233,7 @@ function housekeeping({ audit, clock, grants, log, sink, webhooks }: Parts, stor
 }
 
 async function readiness(lifecycle: Lifecycle, store: Store, inForce: ConfigurationInForce, fleet: Fleet) {
-  const asked = store.shared ? fleet.others() : store.ping().then(() => undefined);
+  const asked = store.ping().then(() => (store.shared ? fleet.others() : undefined));
   const { answers, others } = await asked.then(
     (found) => ({ answers: true, others: found }),
     () => ({ answers: false, others: undefined }),

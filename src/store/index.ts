@@ -9,7 +9,7 @@ import type { DiskFiles } from '../session/recorder/files.ts';
 import { nobodyElse } from './announcements.ts';
 import { BudgetTable } from './budgets.ts';
 import { Custody } from './custody.ts';
-import { openDatabase, scrubDatabase, storeError } from './database.ts';
+import { asking, openDatabase, scrubDatabase, storeError } from './database.ts';
 import { Deliveries } from './deliveries.ts';
 import type { ObjectReader } from './elsewhere.ts';
 import { privateDirectory } from './files.ts';
@@ -71,7 +71,7 @@ export async function openStore(options: StoreOptions) {
     postgres === undefined
       ? await openEmbedded(join(directory, 'store.db'), clock)
       : await (await import('./postgres.ts')).openPostgres(postgres, clock.now());
-  const { db, place, announcements, now, scrub = async () => {} } = opened;
+  const { db, place, announcements, now, ping = async () => {}, scrub = async () => {} } = opened;
   const tell = announcements.tell.bind(announcements);
   const oidc = new OidcTable(db, clock);
   const revocations = new RevocationTable(db, tell);
@@ -117,9 +117,10 @@ export async function openStore(options: StoreOptions) {
       await signingKeys.purge(at);
       await keyValues.purge(at);
     },
-    /** Whether it answers: for readiness. Errors: `store_failed`. */
+    /** Whether it answers, and takes changes: for readiness. Errors: `store_failed`. */
     async ping(): Promise<void> {
       await keyValues.get('ping');
+      await asking('see whether the store takes changes', ping);
     },
     /** Calls the listener when another gateway has changed something: look now. */
     listen: announcements.listen.bind(announcements),

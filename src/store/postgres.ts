@@ -38,6 +38,8 @@ const MIGRATION_LOCK = 0x686f_6f70;
 const INT8 = 20;
 const NUMERIC = 1700;
 const SQLSTATE = /^[0-9A-Z]{5}$/;
+/** read_only_sql_transaction: the server is, or was when the connection was made, one that takes no changes. */
+const READ_ONLY = '25006';
 
 export interface OpenDatabase {
   readonly db: Database;
@@ -46,6 +48,8 @@ export interface OpenDatabase {
   readonly place: string;
   /** The store's own clock, in ms since the epoch: what several gateways compare by. */
   now(): Promise<number>;
+  /** Whether it would take a change, which a standby would not; makes none. */
+  ping?(): Promise<void>;
 }
 
 /** Connects and migrates. Errors: `store_failed`, `config_invalid` (the URL). */
@@ -92,7 +96,12 @@ export async function openPostgres(options: PostgresOptions, now: number): Promi
     send: (channel, text) => sql`select pg_notify(${channel}, ${text})`.execute(db),
     log,
   });
-  return { db, place, announcements, now: async () => (await clock.execute(db)).rows[0]!.now };
+  return {
+    ...{ db, place, announcements },
+    now: async () => (await clock.execute(db)).rows[0]!.now,
+    // A lock, if of nothing, is a change to a server that takes none.
+    ping: async () => void (await sql`select key from key_values limit 0 for update`.execute(db)),
+  };
 }
 
 /** Times and counts are integers that JavaScript holds exactly (below 2^53), as SQLite gives them. */
@@ -102,8 +111,9 @@ function parserOf(pg: typeof Driver, oid: number, format: 'text' | 'binary' | un
 }
 
 /**
- * As the driver's pool, but a connection whose query got no answer is not used again, and what is told of a store that
- * cannot be reached does not say where it is: users see it too.
+ * As the driver's pool, but a connection whose query got no answer is not used again, nor one that takes no changes: after a
+ * failover the next one may be to another server. What is told of a store that cannot be reached does not say where it is:
+ * users see it too.
  */
 function leaving(pool: Driver.Pool, log: Log, timeoutMs: number): PostgresPool {
   const away = (thrown: unknown): unknown => {
@@ -122,7 +132,7 @@ function leaving(pool: Driver.Pool, log: Log, timeoutMs: number): PostgresPool {
       const query = (text: string, values: unknown[]) =>
         client.query(text, values).catch((thrown: unknown) => {
           const told = away(thrown);
-          broken ||= told !== thrown;
+          broken ||= told !== thrown || (thrown as { code?: unknown }).code === READ_ONLY;
           throw told;
         });
       return { query, release: () => client.release(broken) } as unknown as PostgresPoolClient;

@@ -37,6 +37,26 @@ describe('gateways that start at the same moment', () => {
   });
 });
 
+describe('a store that takes no changes for a while', () => {
+  it('is told, and taken up again on new connections', async () => {
+    const [one] = (await gateways(1)) as [Store];
+    const cut = "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'hoopctl'";
+    await one.ping();
+    await stage.server.query('alter database state set default_transaction_read_only = on');
+    try {
+      await stage.server.query(cut);
+      await expect.poll(() => one.ping().catch(String)).toMatch(/read-only transaction/);
+      await expect(one.keyValues.set('key', 'value')).rejects.toMatchObject({ code: 'store_failed' });
+    } finally {
+      await stage.server.query('alter database state reset default_transaction_read_only');
+    }
+    // Each of its connections is of the time before.
+    await expect.poll(() => one.ping().then(() => 'ready', String)).toBe('ready');
+    await one.keyValues.set('key', 'value');
+    expect(await one.keyValues.get('key')).toBe('value');
+  });
+});
+
 describe('two gateways', () => {
   const delivery: Delivery = {
     ...{ id: 'msg_1', webhook: 'ops', event: 'e', body: '{}', state: 'pending', attempts: 0 },
