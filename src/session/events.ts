@@ -39,7 +39,8 @@ export type SessionEvent =
       readonly at: number;
     }
   | OutputEvent
-  | { readonly type: 'lost'; readonly count: number };
+  /** `session`: all of this one. */
+  | { readonly type: 'lost'; readonly count: number; readonly session?: string };
 
 /** What a running operation put out, after masking. Only for whoever asks for it, of one session. */
 export interface OutputEvent {

@@ -50,7 +50,8 @@ export class EventRelay {
   /** That came from elsewhere: never sent back. */
   readonly #foreign = new WeakSet<SessionEvent>();
   #out: SessionEvent[] = [];
-  #lost = 0;
+  /** How many, by their session. */
+  #lost = new Map<string, number>();
   #flush: NodeJS.Timeout | undefined;
   readonly #ask: NodeJS.Timeout;
   readonly #stop: () => void;
@@ -101,7 +102,7 @@ export class EventRelay {
     if (from === this.#options.gateway) return;
     for (const key of watch) this.#serve(key);
     for (const event of events) {
-      const session = 'session' in event ? event.session : '';
+      const session = sessionOf(event);
       if (!this.#options.events.wanted(session)) continue;
       this.#foreign.add(event);
       this.#options.events.emit(session, event);
@@ -124,7 +125,7 @@ export class EventRelay {
     // Asked for by name and with all: once is enough.
     if (of !== undefined && this.#asked.has(ALL)) return;
     if (this.#out.length < WAITING) this.#out.push(event);
-    else this.#lost += 1;
+    else this.#lose(event);
     this.#flush ??= setTimeout(() => this.#sendWaiting(), FLUSH_MS).unref();
   }
 
@@ -139,24 +140,49 @@ export class EventRelay {
       [batch, size] = [[], 200];
     };
     size = 200;
+    const bytesOf = (event: SessionEvent) => Buffer.byteLength(JSON.stringify(event)) + 1;
     for (const event of this.#out) {
-      const bytes = Buffer.byteLength(JSON.stringify(event)) + 1;
+      const bytes = bytesOf(event);
       if (size + bytes > RELAY_BYTES) send();
       if (texts >= TEXTS || size + bytes > RELAY_BYTES) {
-        this.#lost += 1;
+        this.#lose(event);
         continue;
       }
       batch.push(event);
       size += bytes;
     }
-    const lost = this.#lost;
     this.#out = [];
-    this.#lost = 0;
-    if (lost > 0) batch.push({ type: 'lost', count: lost });
+    for (const event of this.#takeLost()) {
+      const bytes = bytesOf(event);
+      if (size + bytes > RELAY_BYTES) send();
+      batch.push(event);
+      size += bytes;
+    }
     send();
+  }
+
+  #lose(event: SessionEvent): void {
+    const session = sessionOf(event);
+    this.#lost.set(session, (this.#lost.get(session) ?? 0) + 1);
+  }
+
+  /** One for each session that somebody watches by its id, and one for all the others. */
+  *#takeLost(): Iterable<SessionEvent> {
+    const lost = this.#lost;
+    this.#lost = new Map();
+    let others = 0;
+    for (const [session, count] of lost) {
+      if (this.#asked.has(session)) yield { type: 'lost', count, session };
+      else others += count;
+    }
+    if (others > 0) yield { type: 'lost', count: others };
   }
 
   #send(message: Omit<Message, 'from'>): void {
     this.#options.channel.send(JSON.stringify({ from: this.#options.gateway, ...message }));
   }
+}
+
+function sessionOf(event: SessionEvent): string {
+  return ('session' in event ? event.session : undefined) ?? '';
 }

@@ -71,4 +71,17 @@ describe('events of a session at another gateway', () => {
     a.events.emit('s-1', operation('s-1', 4000));
     await expect.poll(() => seen.at(-1)).toEqual(operation('s-1', 4000));
   });
+
+  it('that are too many of a session are told to whoever watches it alone', async () => {
+    const [a, b, c] = [gateway('a'), gateway('b'), gateway('c')];
+    const [one, other, all] = [told(b.events, 's-1'), told(b.events, 's-2'), told(c.events)];
+    b.relay.watch('s-1');
+    b.relay.watch('s-2');
+    c.relay.watch(undefined);
+    for (let n = 0; n < 3000; n++) a.events.emit('s-1', operation('s-1', n, 'x'.repeat(200)));
+    a.events.emit('s-2', operation('s-2', 1));
+    const count = (seen: SessionEvent[]) =>
+      seen.reduce((sum, event) => sum + (event.type === 'lost' ? event.count : 1), 0);
+    await expect.poll(() => [count(one), count(other), count(all)]).toEqual([3000, 1, 3001]);
+  });
 });
