@@ -96,6 +96,21 @@ async function entries(kinds: string): Promise<Record<string, unknown>[]> {
     .map((line) => (JSON.parse(line) as { data: Record<string, unknown> }).data);
 }
 
+describe('whoever watches live', () => {
+  it('is told no more once the role that let them is gone', async () => {
+    const carol = await gateway.user('carol', { groups: ['auditors'] });
+    const tail = carol.start(['sessions', 'tail', '--all', '--reason', 'a look']);
+    await eventually('it is watched', () => tail.output.includes('watching'));
+    try {
+      await reload({ ...before, roles: { admin: { groups: ['admins'] }, auditor: [{ who: { groups: ['others'] } }] } });
+      const { code } = await tail.exited;
+      expect([code, tail.output]).toEqual([3, expect.stringContaining('you may not read this any more')]);
+    } finally {
+      await reload(before);
+    }
+  });
+});
+
 describe('a request for a grant that waited while the policy changed', () => {
   it.each([
     ['gives less', configuration(access.vault('10m', { groups: ['dba'], count: 1 })), /for 10m at most/],

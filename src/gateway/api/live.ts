@@ -4,15 +4,15 @@
 import type { HoopctlError } from '../../core/errors.ts';
 import type { Authenticated } from '../../session/identity/authenticator.ts';
 
-/** Calls `end` once when the caller may not be told any more; returns how to stop looking. */
-export type WatchCaller = (caller: Authenticated, end: (why: LiveEnd) => void) => () => void;
+/** Calls `end` once when the caller may not be told any more, by the token or by `may`. Returns how to stop looking. */
+export type WatchCaller = (caller: Authenticated, may: () => boolean, end: (why: LiveEnd) => void) => () => void;
 
 export interface LiveEnd {
-  readonly code: Extract<HoopctlError['code'], 'token_expired' | 'token_invalid' | 'principal_revoked'>;
+  readonly code: Extract<HoopctlError['code'], 'token_expired' | 'token_invalid' | 'principal_revoked' | 'forbidden'>;
   readonly message: string;
 }
 
-/** How often what was revoked is looked at. */
+/** How often is looked whether something was revoked, or whoever watches may no more. */
 const LOOK_MS = 1000;
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
@@ -22,7 +22,7 @@ export interface WatchCallerOptions {
 }
 
 export function watchCaller({ now, revocations }: WatchCallerOptions): WatchCaller {
-  return ({ principal, jti, expiresAt }, end) => {
+  return ({ principal, jti, expiresAt }, may, end) => {
     let timer: NodeJS.Timeout | undefined;
     const over = (why: LiveEnd) => {
       stop();
@@ -41,6 +41,8 @@ export function watchCaller({ now, revocations }: WatchCallerOptions): WatchCall
         over({ code: 'principal_revoked', message: 'your access was revoked' });
       } else if (jti !== undefined && revocations.tokenRevoked(jti)) {
         over({ code: 'token_invalid', message: 'the token was revoked' });
+      } else if (!may()) {
+        over({ code: 'forbidden', message: 'you may not read this any more' });
       }
     }, LOOK_MS).unref();
     const stop = () => {

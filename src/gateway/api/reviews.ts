@@ -112,7 +112,8 @@ export function reviewRoutes(parts: Parts): Route[] {
       answer: { stream: 'application/x-ndjson' },
       handle: async (call) => ({
         contentType: 'application/x-ndjson',
-        live: true,
+        // Whatever they are by then: which reviews are told is decided for each.
+        live: () => true,
         lines: watchReviews(parts, call),
       }),
     }),
@@ -169,11 +170,13 @@ async function visible(parts: Parts, id: string, principal: Principal, roles: re
   throw userError('not_found', `there is no review "${id}"`, { fix: 'run hoopctl reviews ls' });
 }
 
-async function* watchReviews(parts: Parts, { caller, roles, signal }: Call): AsyncGenerator<string> {
+async function* watchReviews(parts: Parts, { caller, signal }: Call): AsyncGenerator<string> {
   const queue: Review[] = [];
   let wake: () => void = () => {};
+  const { principal } = caller;
+  const may = (review: Review) => maySee(review, principal, parts.roles(principal));
   const stop = parts.approvals.watch((review) => {
-    if (!maySee(review, caller.principal, roles)) return;
+    if (!may(review)) return;
     // A watcher that does not read loses the oldest; the state of each review can be asked for at any time.
     if (queue.length >= 1000) queue.shift();
     queue.push(review);
@@ -183,7 +186,7 @@ async function* watchReviews(parts: Parts, { caller, roles, signal }: Call): Asy
   signal.addEventListener('abort', aborted);
   try {
     for (const review of await parts.approvals.list({ state: 'pending' })) {
-      if (maySee(review, caller.principal, roles)) yield line(review);
+      if (may(review)) yield line(review);
     }
     while (!signal.aborted) {
       const review = queue.shift();

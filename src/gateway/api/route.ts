@@ -13,8 +13,11 @@ export type Auth = 'none' | 'token' | 'auditor' | 'admin';
 /** An answer that goes on: JSON Lines or bytes. */
 export interface StreamAnswer {
   readonly contentType: string;
-  /** It goes on until somebody stops: it ends with the caller's token, and a line `{end}` says so. */
-  readonly live?: boolean;
+  /**
+   * It goes on until somebody stops: it ends with the caller's token, and when this says that they may not be told any more;
+   * a line `{end}` says so.
+   */
+  readonly live?: () => boolean;
   readonly lines: AsyncIterable<string | Uint8Array>;
 }
 
@@ -113,7 +116,7 @@ export function mount(app: Hono, routes: readonly Route[], host: RouteHost): voi
         return context.json(answer as object);
       }
       const { contentType, lines, live } = answer as StreamAnswer;
-      const told = live === true && caller !== undefined ? endingWith(caller, lines, over, host) : lines;
+      const told = live !== undefined && caller !== undefined ? endingWith(caller, { live, lines }, over, host) : lines;
       return new Response(toStream(told), {
         headers: { 'content-type': contentType, 'cache-control': 'no-store', 'x-accel-buffering': 'no' },
       });
@@ -123,12 +126,12 @@ export function mount(app: Hono, routes: readonly Route[], host: RouteHost): voi
 
 function endingWith(
   caller: Authenticated,
-  lines: StreamAnswer['lines'],
+  { live, lines }: Required<Pick<StreamAnswer, 'live' | 'lines'>>,
   over: AbortController,
   { watchCaller }: RouteHost,
 ): StreamAnswer['lines'] {
   let end: LiveEnd | undefined;
-  const stop = watchCaller(caller, (why) => {
+  const stop = watchCaller(caller, live, (why) => {
     end = why;
     over.abort();
   });

@@ -118,7 +118,8 @@ export function sessionRoutes(parts: Parts): Route[] {
       answer: { stream: LINES },
       async handle(call) {
         recordReading(parts, call, { what: 'tail', session: 'all' });
-        return { contentType: LINES, live: true, lines: tailEverywhere(parts, undefined, call.signal) };
+        const live = () => parts.roles(call.caller.principal).length > 0;
+        return { contentType: LINES, live, lines: tailEverywhere(parts, undefined, call.signal) };
       },
     }),
     route({
@@ -190,7 +191,8 @@ export function sessionRoutes(parts: Parts): Route[] {
         const { signal, query } = call;
         const here = parts.live.get(session.id) !== undefined;
         const elsewhere = () => (session.state === 'open' ? tailEverywhere(parts, session.id, signal) : over(session));
-        return { contentType: LINES, live: true, lines: here ? tail(parts, session.id, signal, query) : elsewhere() };
+        const live = () => mayRead(parts, call, session);
+        return { contentType: LINES, live, lines: here ? tail(parts, session.id, signal, query) : elsewhere() };
       },
     }),
     watch(parts),
@@ -219,7 +221,8 @@ function watch(parts: Parts): Route {
       requireContent(session);
       await parts.fleet.requireHere(session, 'what it shows');
       recordPlayback(parts, call, session, 'watch');
-      return { contentType: LINES, live: true, lines: growing(parts, id, call.query.from, call.signal) };
+      const live = () => mayRead(parts, call, session);
+      return { contentType: LINES, live, lines: growing(parts, id, call.query.from, call.signal) };
     },
   });
 }
@@ -266,11 +269,13 @@ export async function visible(parts: Parts, call: Call<{ id: string }, unknown, 
   const { id } = call.params;
   const session = await parts.stores.sessions.get(id);
   // One that is somebody else's is told apart from none for nobody but those who may read it.
-  const { principal } = call.caller;
-  if (session !== undefined && (owns(call, session) || parts.reads(principal, session.connection) !== undefined)) {
-    return asItIs(parts, session);
-  }
+  if (session !== undefined && mayRead(parts, call, session)) return asItIs(parts, session);
   throw userError('not_found', `there is no session "${id}"`, { fix: 'run "hoopctl sessions ls"' });
+}
+
+/** By the roles of now. */
+function mayRead(parts: Parts, call: Call, session: SessionRecord): boolean {
+  return owns(call, session) || parts.reads(call.caller.principal, session.connection) !== undefined;
 }
 
 /** With its first piece at hand: what cannot even be begun is an error, not a stream that breaks off. */
