@@ -302,7 +302,7 @@ describe('a start', () => {
     expect(statSync(house.data).mode & 0o077).toBe(0);
     // What the log signed last is there once it has.
     const kept = names.filter((name) => name !== 'log-signed.json');
-    expect(kept.sort()).toEqual(['cookies.json', 'issuer.json', 'log.json', 'mask.key', 'tokens.json']);
+    expect(kept.sort()).toEqual(['cookies.json', 'issuer.json', 'log-taken', 'log.json', 'mask.key', 'tokens.json']);
   });
 });
 
