@@ -117,8 +117,9 @@ export class Globals {
         return;
       }
       case 'no-more-sessions@openssh.com':
+        // Not the host's to know: the gateway has sessions of its own there, which it would refuse.
         noMoreSessions();
-        this.#ask('target', requestOf(name, false, Buffer.alloc(0)), answer, false);
+        answer(true);
         return;
       default:
         this.#refused(name.slice(0, 200));
@@ -154,7 +155,7 @@ export class Globals {
     const place = does === 'forward-remote-unix' ? (socketPlace(text) ?? text) : text;
     const facts = factsOf(does, [{ place, read: true, written: true }], UNSEEN);
     // The buffer is not ours to keep.
-    const payload = requestOf(name, true, asked.rest);
+    const payload = requestOf(name, asked.rest);
     const hold = decided(session, guard, {
       operation: { kind: 'forward-remote', text, exact: digestOf(name, asked.rest), parts: [facts] },
       allowed: (id) => {
@@ -187,7 +188,7 @@ export class Globals {
       return;
     }
     this.#options.session.note('forward-cancelled', { text });
-    this.#ask('target', requestOf(name, true, rest), answer);
+    this.#ask('target', requestOf(name, rest), answer);
   }
 
   #ask(side: Side, payload: Buffer, answer: Answer, wanted = true): void {
@@ -220,10 +221,11 @@ function isPlaced(name: string, rest: Buffer): boolean {
   return isName(place) && (!name.includes('streamlocal') || socketPlace(place.toString()) !== undefined);
 }
 
-function requestOf(name: string, wanted: boolean, rest: Buffer): Buffer {
+/** One that wants an answer. */
+function requestOf(name: string, rest: Buffer): Buffer {
   return message(Message.GLOBAL_REQUEST, 128 + rest.length)
     .text(name)
-    .boolean(wanted)
+    .boolean(true)
     .bytes(rest)
     .finish();
 }
