@@ -147,17 +147,19 @@ function isFresh(kept: KeptLogin): boolean {
 /** A proof from the environment, asked for anew at each renewal (a file may have been replaced, a CI gives a new one). */
 export function proofSource(url: string, trust: Trust, proof: () => Promise<Proof>): TokenSource {
   let known: GatewayToken | undefined;
+  let renewFrom = 0;
   return shared(async (again) => {
-    if (again || known === undefined || known.expiresAt - margin(known) <= Date.now()) {
+    if (again || known === undefined || renewFrom <= Date.now()) {
       known = await exchange(url, trust, await proof());
+      renewFrom = known.expiresAt - margin(known.expiresAt - Date.now());
     }
     return known.token;
   });
 }
 
-/** A very short-lived token would otherwise be renewed at every call. */
-function margin(token: GatewayToken): number {
-  return Math.min(MARGIN_MS, Math.max(0, (token.expiresAt - Date.now()) / 5));
+/** By how much before its end a token of that life is renewed: a very short-lived one not at every call. */
+function margin(lifeMs: number): number {
+  return Math.min(MARGIN_MS, Math.max(0, lifeMs / 5));
 }
 
 /** A token that is the gateway's own already, read anew each time. */

@@ -8,7 +8,7 @@ import { type HoopctlError, ourError, peerError } from '../core/errors.ts';
 import type { Limit } from '../core/limits.ts';
 import type { ByteStream } from '../core/stream.ts';
 import type { TunnelEvent } from './events.ts';
-import { acceptKey, hasToken, TUNNEL_PROTOCOL } from './handshake.ts';
+import { acceptKey, hasToken, TUNNEL_PROTOCOL, UNSTARTED_HEADER } from './handshake.ts';
 import type { KeepAlive } from './keepalive.ts';
 import { TUNNEL_UNSTARTED_MS } from './limits.ts';
 import { TunnelStream } from './stream.ts';
@@ -65,13 +65,14 @@ export function acceptTunnel(
 ): AcceptedTunnel {
   const problem = checkUpgrade(request);
   if (problem !== undefined) throw problem;
+  const bound = options.unstarted ?? TUNNEL_UNSTARTED_MS;
   socket.write(
     'HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n' +
       `Sec-WebSocket-Accept: ${acceptKey(request.headers['sec-websocket-key']!)}\r\n` +
-      `Sec-WebSocket-Protocol: ${TUNNEL_PROTOCOL}\r\n\r\n`,
+      `Sec-WebSocket-Protocol: ${TUNNEL_PROTOCOL}\r\n` +
+      `${UNSTARTED_HEADER}: ${bound.value}\r\n\r\n`,
   );
   const stream = new TunnelStream(socket as Socket, 'gateway', head, options.keepAlive);
-  const bound = options.unstarted ?? TUNNEL_UNSTARTED_MS;
   const timer = setTimeout(
     () => stream.destroy(ourError('client_gone', `tunnel was not used for ${bound.value} ms`)),
     bound.value,

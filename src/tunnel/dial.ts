@@ -11,7 +11,7 @@ import { type HoopctlError, peerError } from '../core/errors.ts';
 import type { ByteStream } from '../core/stream.ts';
 import { connectionError } from '../core/unreachable.ts';
 import type { TunnelEvent } from './events.ts';
-import { acceptKey, TUNNEL_PROTOCOL } from './handshake.ts';
+import { acceptKey, TUNNEL_PROTOCOL, UNSTARTED_HEADER } from './handshake.ts';
 import type { KeepAlive } from './keepalive.ts';
 import { TUNNEL_DIAL_MS } from './limits.ts';
 import { readRefusal } from './refusal.ts';
@@ -35,6 +35,8 @@ export interface DialledTunnel {
   readonly stream: ByteStream;
   /** What the gateway tells of the session. Events that came before it is set are told then. */
   onEvent: ((event: TunnelEvent) => void) | undefined;
+  /** For how many ms from now on the gateway keeps it unused; undefined where the gateway does not say. */
+  readonly unstartedMs: number | undefined;
   /** Takes the tunnel into use: the session may begin before our first byte. */
   start(): void;
   /** Resolves once, when the tunnel is gone, with the error where there was one. Independent of `stream.onClose`. */
@@ -129,7 +131,7 @@ export class TunnelDialer {
       request.on('upgrade', (response, socket, head) => {
         settle();
         const problem = checkAnswer(response, key);
-        if (problem === undefined) return resolve(this.#open(socket as Socket, head));
+        if (problem === undefined) return resolve(this.#open(socket as Socket, head, unstarted(response)));
         socket.destroy();
         reject(problem);
       });
@@ -148,11 +150,12 @@ export class TunnelDialer {
     });
   }
 
-  #open(socket: Socket, head: Buffer): DialledTunnel {
+  #open(socket: Socket, head: Buffer, unstartedMs: number | undefined): DialledTunnel {
     const stream = new TunnelStream(socket, 'client', head, this.#options.keepAlive);
     return {
       stream,
       closed: stream.closed,
+      unstartedMs,
       start: () => stream.sendMessage({ type: 'start' }),
       get onEvent() {
         return stream.onEvent;
@@ -162,6 +165,11 @@ export class TunnelDialer {
       },
     };
   }
+}
+
+function unstarted({ headers }: IncomingMessage): number | undefined {
+  const said = headers[UNSTARTED_HEADER.toLowerCase()];
+  return typeof said === 'string' && /^\d{1,12}$/.test(said) ? Number(said) : undefined;
 }
 
 /** RFC 6455 §4.1, what a client has to check. */

@@ -5,6 +5,9 @@ import { createHash } from 'node:crypto';
 /** The subprotocol both halves speak: binary frames are bytes, text frames are JSON (events.ts). */
 export const TUNNEL_PROTOCOL = 'hoopctl.tunnel.v1';
 
+/** Header of the gateway's answer: for how many ms the tunnel may stay unused, before the gateway closes it. */
+export const UNSTARTED_HEADER = 'Hoopctl-Unstarted-Ms';
+
 /** RFC 6455 §1.3. */
 const GUID = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11';
 

@@ -29,6 +29,12 @@ interface Waiter<T> {
   fail(error: unknown): void;
 }
 
+/**
+ * How much of the time that the gateway gives an unused tunnel it is kept: one that the gateway closes while it is taken
+ * would end a local connection without a word.
+ */
+const PART_OF_UNSTARTED = 0.8;
+
 const FIRST_RETRY_MS = 500;
 const LAST_RETRY_MS = 15_000;
 
@@ -160,8 +166,12 @@ export class SparePool {
       tunnel.stream.destroy();
       return;
     }
-    const timer = setTimeout(() => this.#discard(spare), this.#options.maxAgeMs).unref();
-    const spare: Spare = { tunnel, timer, until: Date.now() + this.#options.maxAgeMs };
+    const maxAgeMs = Math.min(
+      this.#options.maxAgeMs,
+      (tunnel.unstartedMs ?? Number.POSITIVE_INFINITY) * PART_OF_UNSTARTED,
+    );
+    const timer = setTimeout(() => this.#discard(spare), maxAgeMs).unref();
+    const spare: Spare = { tunnel, timer, until: Date.now() + maxAgeMs };
     this.#ready.push(spare);
     void tunnel.closed.then(() => this.#discard(spare));
   }

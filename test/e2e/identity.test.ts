@@ -221,7 +221,7 @@ describe('a live session', () => {
         connections: { app: connectionTo(stage.server, 'app') },
         access: [{ who: { groups: ['engineering'] }, to: { names: ['app'] } }],
         rules: [{ name: 'ask', when: { does: ['lock'] }, then: 'review', reviewers: { groups: ['dba'] } }],
-        limits: { access_token_ms: 3000 },
+        limits: { access_token_ms: 6000 },
       },
       env: { TARGET_PASSWORD: stage.server.password },
     });
@@ -231,7 +231,7 @@ describe('a live session', () => {
     const connected = await grace.connect('app');
     const options = { port: connected.port, user: 'any', database: 'app' };
     const client = await WireClient.connect(options);
-    client.send(query("select pg_sleep(5), 'slept'"));
+    client.send(query("select pg_sleep(8), 'slept'"));
     const frames = await client.until('Z');
     expect(frames.some(({ type, body }) => type === 'D' && body.toString().includes('slept'))).toBe(true);
     const next = await WireClient.connect(options);

@@ -1,7 +1,7 @@
 // Token sources: renewed in time, once for all, and nothing lost on the way.
 
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { userError } from '../../../src/core/errors.ts';
 import type { KnownGateway } from '../../../src/login/gateways.ts';
 import { fileStore } from '../../../src/login/keychain.ts';
@@ -176,6 +176,22 @@ describe('the token of a login', () => {
 });
 
 describe('the token of a proof', () => {
+  afterEach(() => {
+    vi.useRealTimers();
+  });
+
+  it('is exchanged again shortly before it runs out', async () => {
+    await using gateway = await scriptedGateway();
+    gateway.lifetime = 900;
+    const source = proofSource(gateway.url, {}, async () => ({ by: 'token', token: 'proof', type: 'jwt' }));
+    vi.useFakeTimers({ toFake: ['Date'] });
+    expect(await source.token()).toBe('gateway-1');
+    vi.setSystemTime(Date.now() + 13 * minute);
+    expect(await source.token()).toBe('gateway-1');
+    vi.setSystemTime(Date.now() + 1.1 * minute);
+    expect(await source.token()).toBe('gateway-2');
+  });
+
   it('is exchanged once, and again when it runs out or is refused', async () => {
     await using gateway = await scriptedGateway();
     let asked = 0;

@@ -5,8 +5,7 @@ import type { IncomingMessage } from 'node:http';
 import { createServer, type Server } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { type AcceptedTunnel, acceptTunnel } from '../../../src/tunnel/accept.ts';
-import type { KeepAlive } from '../../../src/tunnel/keepalive.ts';
+import { type AcceptedTunnel, type AcceptOptions, acceptTunnel } from '../../../src/tunnel/accept.ts';
 import { makeCertificates } from '../../support/certificates.ts';
 import { removeDirectory, temporaryDirectory } from '../../support/process.ts';
 
@@ -27,7 +26,7 @@ export interface FakeGateway {
 
 export async function fakeGateway(
   serve: FakeGateway['serve'] = echo,
-  options: { keepAlive?: KeepAlive; port?: number; certificates?: { ca: string; cert: string; key: string } } = {},
+  options: AcceptOptions & { port?: number; certificates?: { ca: string; cert: string; key: string } } = {},
 ): Promise<FakeGateway> {
   const certificates = options.certificates ?? (await certificatesInMemory());
   const server = createServer({ cert: certificates.cert, key: certificates.key });
@@ -52,7 +51,7 @@ export async function fakeGateway(
   server.on('upgrade', (request, socket, head) => {
     gateway.requests.push(request);
     if (gateway.intercept(request, socket)) return;
-    const tunnel = acceptTunnel(request, socket, head, { keepAlive: options.keepAlive });
+    const tunnel = acceptTunnel(request, socket, head, options);
     gateway.tunnels.push(tunnel);
     gateway.serve(tunnel, request);
   });

@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
+import type { Limit } from '../../../src/core/limits.ts';
 import { type DialOptions, TunnelDialer } from '../../../src/tunnel/dial.ts';
 import { type SpareOptions, SparePool } from '../../../src/tunnel/spares.ts';
 import { eventually, sleep } from '../../support/process.ts';
@@ -10,8 +11,8 @@ afterEach(async () => {
   for (const clean of cleanups.splice(0).reverse()) await clean();
 });
 
-async function setUp(options: Partial<SpareOptions> = {}, dial: Partial<DialOptions> = {}) {
-  const gateway: FakeGateway = await fakeGateway();
+async function setUp(options: Partial<SpareOptions> = {}, dial: Partial<DialOptions> = {}, unstarted?: Limit) {
+  const gateway: FakeGateway = await fakeGateway(undefined, unstarted === undefined ? {} : { unstarted });
   const dialer = new TunnelDialer({ url: gateway.url, ca: gateway.ca, headers: async () => ({}), ...dial });
   const pool = new SparePool({ dial: (signal) => dialer.dial('db', signal), ...options });
   cleanups.push(gateway.close, () => pool.close());
@@ -75,6 +76,15 @@ describe('spare tunnels', () => {
       await sleep(200);
       return pool.ready === 0 && gateway.requests.length === before;
     });
+  });
+
+  it('are given up before the gateway closes them: none ends in the hands of who took it', async () => {
+    const ends: string[] = [];
+    const { gateway, pool } = await setUp({ size: 1 }, {}, { value: 500, name: 'tunnel_unstarted_ms', unit: 'ms' });
+    gateway.serve = (tunnel) => void tunnel.closed.then((error) => ends.push(error?.message ?? 'closed'));
+    await pool.probe();
+    await eventually('two were replaced', () => ends.length >= 2);
+    expect(ends.filter((end) => end.includes('not used'))).toEqual([]);
   });
 
   it('that the gateway closed are replaced', async () => {
