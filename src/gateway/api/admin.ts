@@ -6,7 +6,7 @@ import { LOCAL_ISSUER, SERVICE_ACCOUNTS } from '../../session/identity/authentic
 import { displayName, type Principal } from '../../session/identity/principal.ts';
 import type { Parts } from '../parts.ts';
 import { issuerNames, keptIssuers, unseen } from '../whom.ts';
-import { type Route, route } from './route.ts';
+import { isPlain, type Route, route } from './route.ts';
 import { iso, nameParams, okShape, timeShape } from './shapes.ts';
 
 const name = z
@@ -192,7 +192,10 @@ function revocationRoutes(parts: Parts): Route[] {
       method: 'post',
       path: '/api/v1/admin/revocations',
       summary: 'Revokes a principal: its tokens are refused and its live sessions end at once.',
-      body: z.strictObject({ ...whom, reason: z.string().max(500).optional() }),
+      body: z.strictObject({
+        ...whom,
+        reason: z.string().max(500).refine(isPlain, 'expected a text without control characters').optional(),
+      }),
       answer: z.object({
         ok: z.literal(true),
         sessionsEnded: z.int(),

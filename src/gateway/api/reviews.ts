@@ -7,7 +7,7 @@ import { reviewerObjection } from '../../session/approvals/rules.ts';
 import type { Review, Variant } from '../../session/approvals/types.ts';
 import { type Principal, principalKey } from '../../session/identity/principal.ts';
 import type { Parts } from '../parts.ts';
-import { type Call, type Role, type Route, route } from './route.ts';
+import { type Call, isPlain, type Role, type Route, route } from './route.ts';
 import { idParams, iso, principalShape, showPrincipal, timeShape } from './shapes.ts';
 
 export const reviewShape = z.object({
@@ -71,7 +71,8 @@ export const reviewShape = z.object({
   expiresAt: timeShape,
 });
 
-export const reasonText = z.string().max(1000).optional();
+/** What others read, in a log that goes to systems of theirs. */
+export const reasonText = z.string().max(1000).refine(isPlain, 'expected a text without control characters').optional();
 const denyBody = z.strictObject({ reason: reasonText });
 const approveBody = denyBody.extend({
   for: z.string().optional().describe('A duration such as 15m: this very statement again and again, until then.'),
