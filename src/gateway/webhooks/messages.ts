@@ -14,9 +14,30 @@ export interface Told extends Alert {
 }
 
 /** `gateway`: its public URL, for who hears from several. */
-export function messageBody(format: WebhookConfiguration['format'], alert: Told, gateway: string): string {
+export function messageBody(format: WebhookConfiguration['format'], told: Told, gateway: string): string {
+  const alert = { ...told, data: bounded(told.data) as Told['data'] };
   return JSON.stringify(format === 'slack' ? slack(alert, gateway) : plain(alert, gateway));
 }
+
+/** Receivers refuse what is long as a whole: whoever writes a long statement must not keep them from hearing of it. */
+const MAX_TEXT = 2000;
+/** Of a list, and of the characters of a name in it. */
+const [MAX_NAMES, MAX_NAME] = [50, 200];
+
+function bounded(value: unknown, max = MAX_TEXT): unknown {
+  if (typeof value === 'string') return cut(value, max);
+  if (Array.isArray(value)) {
+    const first = value.slice(0, MAX_NAMES).map((one) => bounded(one, typeof one === 'string' ? MAX_NAME : max));
+    return value.length > MAX_NAMES ? [...first, `and ${value.length - MAX_NAMES} more`] : first;
+  }
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, one]) => [key, bounded(one, max)]));
+}
+
+const cut = (text: string, max: number) => (text.length <= max ? text : `${beginning(text, max)}…`);
+
+/** Not inside a pair of surrogates. */
+const beginning = (text: string, max: number) => text.slice(0, max).replace(/[\ud800-\udbff]$/, '');
 
 function plain({ type, at, data, leftOut }: Told, gateway: string): object {
   const more = leftOut === 0 ? {} : { leftOut };
@@ -60,26 +81,36 @@ interface Shown {
 /** https://docs.slack.dev/messaging/formatting-message-text: these three characters are markup. */
 const escaped = (text: string) =>
   printable(text).replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
-/** On one line: what somebody named or gave as a reason must not look like a line of ours. */
-const line = (text: string) => escaped(text.replace(/[\s\p{Cc}]+/gu, ' '));
-const bold = (text: string | undefined) =>
-  `*${escaped(text ?? '?')
-    .replaceAll('*', '∗')
-    .replace(/\s+/g, ' ')}*`;
-const code = (text: string) => `\`${escaped(text).replaceAll('`', 'ˋ')}\``;
+/** At most so long when it is escaped: that is what is counted, and it may be six times as long. */
+function within(text: string, max: number): string {
+  const whole = escaped(text);
+  if (whole.length <= max) return whole;
+  let kept = text;
+  do kept = beginning(kept, Math.floor((kept.length * (max - 1)) / (escaped(kept).length + 1)));
+  while (escaped(kept).length >= max);
+  return `${escaped(kept)}…`;
+}
+/** What somebody named or gave as a reason must look like nothing of ours: on one line, and plain. */
+const plainly = (text: string) =>
+  text.replace(/\s+/g, ' ').replaceAll('*', '∗').replaceAll('`', 'ˋ').replaceAll('~', '∼');
+const line = (text: string) => within(plainly(text), MAX_LINE);
+const bold = (text: string | undefined) => `*${within(plainly(text ?? '?'), MAX_WHO)}*`;
+const code = (text: string) => `\`${within(text, MAX_SECTION).replaceAll('`', 'ˋ')}\``;
 
-/** Slack cuts a section's text at 3000 characters. */
-const MAX_SHAPE = 2000;
+/** Slack refuses a message with a section of more than 3000 characters. Who, where and what have room, and five lines more. */
+const MAX_SECTION = 2900;
+const [MAX_WHO, MAX_LINE] = [300, 500];
 
 function slack(alert: Told, gateway: string): object {
   const shown = alert.data as Shown;
   const head = headline(alert.type, shown);
   const lines = [head, ...details(shown)];
   if (alert.leftOut > 0) lines.push(`and ${alert.leftOut} more like it since the last message`);
-  const blocks: object[] = [{ type: 'section', text: { type: 'mrkdwn', text: lines.join('\n').slice(0, 2900) } }];
+  const blocks: object[] = [
+    { type: 'section', text: { type: 'mrkdwn', text: lines.join('\n').slice(0, MAX_SECTION) } },
+  ];
   if (shown.shape !== undefined) {
-    const shape = shown.shape.length > MAX_SHAPE ? `${shown.shape.slice(0, MAX_SHAPE)}…` : shown.shape;
-    const text = `\`\`\`${escaped(shape).replaceAll('`', 'ˋ')}\`\`\``;
+    const text = `\`\`\`${within(shown.shape, MAX_SECTION).replaceAll('`', 'ˋ')}\`\`\``;
     blocks.push({ type: 'section', text: { type: 'mrkdwn', text } });
   }
   if (alert.type === 'review.pending' && shown.review !== undefined) {
