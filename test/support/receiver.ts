@@ -15,6 +15,8 @@ export class Receiver {
   readonly got: Received[] = [];
   /** The status of the next answers; the last one stays. 0: no answer at all. */
   answers: number[] = [204];
+  /** What it will not take; undefined: `answers`. */
+  judge: (got: Received) => number | undefined = () => undefined;
   /** The body of its answers. */
   says = 'no';
   readonly #server: Server;
@@ -25,8 +27,10 @@ export class Receiver {
       request.on('data', (chunk: Buffer) => chunks.push(chunk));
       request.on('end', () => {
         const text = Buffer.concat(chunks).toString();
-        this.got.push({ headers: request.headers as Record<string, string>, text, body: JSON.parse(text) });
-        const status = this.answers.length > 1 ? this.answers.shift()! : this.answers[0]!;
+        const got = { headers: request.headers as Record<string, string>, text, body: JSON.parse(text) };
+        const refused = this.judge(got);
+        if (refused === undefined) this.got.push(got);
+        const status = refused ?? (this.answers.length > 1 ? this.answers.shift()! : this.answers[0]!);
         if (status !== 0) response.writeHead(status, { location: '/elsewhere' }).end(this.says);
       });
     });

@@ -15,6 +15,8 @@ import { DeliveryError, type Destination } from './destination.ts';
 /** Events in one request or write, and about how much of them. */
 export const EXPORT_BATCH: Limit = limit('export_batch', 'count', 500);
 export const EXPORT_BATCH_BYTES: Limit = limit('export_batch_bytes', 'bytes', 1024 * 1024);
+/** One event in a request: a longer one loses the end of its statement, then long members, as in a message of syslog. */
+export const EXPORT_EVENT_BYTES: Limit = limit('export_event_bytes', 'bytes', 256 * 1024);
 /** How often the record is looked at for new events. */
 export const EXPORT_POLL_MS: Limit = limit('export_poll_ms', 'ms', 500);
 /** How long a receiver may take to answer, and a connection to come about. */
@@ -31,7 +33,7 @@ export const EXPORT_ALERT_MS: Limit = limit('export_alert_ms', 'ms', 60_000);
 export const EXPORT_REFUSALS: Limit = limit('export_refusals', 'count', 10);
 
 export const EXPORT_LIMITS: readonly Limit[] = [
-  ...[EXPORT_BATCH, EXPORT_BATCH_BYTES, EXPORT_POLL_MS, EXPORT_TIMEOUT_MS, EXPORT_RETRY_MS],
+  ...[EXPORT_BATCH, EXPORT_BATCH_BYTES, EXPORT_EVENT_BYTES, EXPORT_POLL_MS, EXPORT_TIMEOUT_MS, EXPORT_RETRY_MS],
   ...[EXPORT_CONFIRM_MS, EXPORT_UNCONFIRMED, EXPORT_ALERT_MS, EXPORT_REFUSALS],
 ];
 

@@ -3,9 +3,10 @@
 import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { parseSecretRef, type SecretRef } from '../../core/secret.ts';
-import { document, type ExportEvent, type Product } from '../../session/export/event.ts';
+import type { ExportEvent, Product } from '../../session/export/event.ts';
 import { writerOf } from '../../session/export/formats.ts';
 import { otlpRequest } from '../../session/export/otlp.ts';
+import { fitting } from '../../session/export/shorten.ts';
 import { framed, syslogMessage } from '../../session/export/syslog.ts';
 import { type PostOptions, send, signedHeaders } from '../webhooks/post.ts';
 import { DeliveryError, type Destination } from './destination.ts';
@@ -17,6 +18,8 @@ import { ConfirmedSyslog, FlushedSyslog, type SyslogTarget } from './syslog.ts';
 export interface Opening extends PostOptions {
   readonly product: Product;
   readonly timeoutMs: () => number;
+  /** Of one event in a request. */
+  readonly eventBytes: number;
   /** The receiver took a request but not all in it, and they may not be sent again. */
   readonly rejected: (name: string, count: number, why: string) => void;
 }
@@ -26,7 +29,8 @@ export function openDestination(one: ExportConfiguration, mark: Destination['mar
   if (one.to === 'syslog') return syslog(one, means);
   const http = httpOptions(one, means);
   if (one.to === 'otlp') {
-    const encode = (events: readonly ExportEvent[]) => otlpRequest(events, means.product, means.clock.now());
+    const encode = (events: readonly ExportEvent[]) =>
+      otlpRequest(events, means.product, means.clock.now(), means.eventBytes);
     const headers = async (resolve: (text: string) => Promise<string>) => {
       const entries = Object.entries(one.headers).map(async ([name, value]) => [name, await resolve(value)] as const);
       return Object.fromEntries(await Promise.all(entries));
@@ -41,18 +45,14 @@ export function openDestination(one: ExportConfiguration, mark: Destination['mar
 /** `type`, `timestamp`, `data` as Standard Webhooks has them; the events are `data.events`. */
 function encodeWebhook(
   format: 'json' | 'ocsf',
-  { product, clock }: Opening,
+  { product, clock, eventBytes }: Opening,
 ): (events: readonly ExportEvent[]) => string {
-  const writer = writerOf(format, product);
-  const event = (one: ExportEvent) =>
-    format === 'json' ? document(one, product) : (JSON.parse(writer.text(one)) as object);
-  return (events) =>
-    JSON.stringify({
-      type: 'record.events',
-      timestamp: new Date(clock.now()).toISOString(),
-      gateway: product.gateway,
-      data: { format, events: events.map(event) },
-    });
+  const { text } = writerOf(format, product);
+  return (events) => {
+    const all = events.map((one) => fitting(one, eventBytes, text));
+    const head = { type: 'record.events', timestamp: new Date(clock.now()).toISOString(), gateway: product.gateway };
+    return `${JSON.stringify(head).slice(0, -1)},"data":{"format":"${format}","events":[${all.join()}]}}`;
+  };
 }
 
 function httpOptions({ url, caFile, certFile, key }: HttpExport, means: Opening): HttpOptions {

@@ -80,6 +80,7 @@ function begin({ one, gateway, limits }: ExportSpec): void {
     clock: systemClock,
     version,
     timeoutMs: () => limits.export_timeout_ms!,
+    eventBytes: limits.export_event_bytes!,
     rejected: (_: string, count: number, why: string) => tell(ask('rejected', name, count, why)),
   };
   const exporter = new Exporter({

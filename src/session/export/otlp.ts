@@ -2,6 +2,7 @@
 // lowerCamelCase, 64-bit integers as decimal strings, enumerations as numbers). Refuses to know: HTTP.
 
 import { type ExportEvent, gistOf, type Product, timeOf } from './event.ts';
+import { fitting } from './shorten.ts';
 
 type AnyValue =
   | Record<string, never>
@@ -17,16 +18,22 @@ interface KeyValue {
   readonly value: AnyValue;
 }
 
-/** One request with all of them. `now`: milliseconds since the epoch. */
-export function otlpRequest(events: readonly ExportEvent[], product: Product, now: number): string {
+/** One request with all of them. `now`: milliseconds since the epoch. `maxBytes`: of one event. */
+export function otlpRequest(
+  events: readonly ExportEvent[],
+  product: Product,
+  now: number,
+  maxBytes: number = Number.POSITIVE_INFINITY,
+): string {
   const resource = attributes({
     'service.name': 'hoopctl',
     'service.version': product.version,
     'service.instance.id': product.gateway,
   });
   const scope = { name: 'hoopctl.record', version: product.version };
-  const logRecords = events.map((event) => record(event, now));
-  return JSON.stringify({ resourceLogs: [{ resource: { attributes: resource }, scopeLogs: [{ scope, logRecords }] }] });
+  const records = events.map((one) => fitting(one, maxBytes, (event) => JSON.stringify(record(event, now))));
+  const [about, by] = [JSON.stringify({ attributes: resource }), JSON.stringify(scope)];
+  return `{"resourceLogs":[{"resource":${about},"scopeLogs":[{"scope":${by},"logRecords":[${records.join()}]}]}]}`;
 }
 
 function record(event: ExportEvent, now: number): object {

@@ -50,6 +50,7 @@ function destination(one: object, timeoutMs = LONG_MS) {
     clock: systemClock,
     version: '1',
     timeoutMs: () => timeoutMs,
+    eventBytes: Number.POSITIVE_INFINITY,
     rejected: () => {},
   });
 }

@@ -26,6 +26,7 @@ function destination(one: object) {
     clock: systemClock,
     version: '1',
     timeoutMs: () => 5000,
+    eventBytes: Number.POSITIVE_INFINITY,
     rejected: (name, count, why) => void rejected.push([name, count, why]),
   });
 }
