@@ -42,7 +42,7 @@ export async function interaction(
     return answer(response, 401, loginPage(action, name, 'User or password is wrong.'));
   }
   context.byUser.succeeded(name);
-  context.byAddress.succeeded(address);
+  context.byAddress.takeBack(address);
   await provider.interactionFinished(
     request,
     response,

@@ -57,14 +57,13 @@ export function createEmbeddedIssuer(options: EmbeddedIssuerOptions): EmbeddedIs
     handle(request, response) {
       for (const [name, value] of Object.entries(PAGE_HEADERS)) response.setHeader(name, value);
       const address = request.socket.remoteAddress ?? 'unknown';
-      if (request.method === 'POST' && context.byAddress.pause(address) > 0) {
-        return tooMany(response, context.byAddress.pause(address));
-      }
       const full = request.url ?? '/';
       // URLs that the provider makes name the public host, whatever name this request used.
       request.headers.host = host;
       Object.assign(request, { originalUrl: full });
       request.url = full.slice(ISSUER_PATH.length) || '/';
+      const pause = takesGuess(request) ? context.byAddress.pause(address) : 0;
+      if (pause > 0) return tooMany(response, pause);
       const matched = /^\/interaction\/([\w-]{1,64})$/.exec(request.url.split('?')[0]!);
       const begins = beginsOf(request);
       const wait = begins === undefined ? 0 : rate.take(`${begins} ${address}`);
@@ -114,11 +113,24 @@ function addInterval(provider: Provider, interval: number): void {
   });
 }
 
+/** What terminals send. Nobody guesses it: who guesses must not keep the logins of all at the same address from being renewed. */
+const OF_TERMINALS = new Set(['/token', '/token/revocation', '/device/auth']);
+
+/** The provider takes its paths in any case, and with a slash behind. */
+function pathOf({ url = '' }: IncomingMessage): string {
+  return url.split('?')[0]!.toLowerCase().replace(/\/$/, '');
+}
+
+/** A password or a user code. */
+function takesGuess(request: IncomingMessage): boolean {
+  return request.method === 'POST' && !OF_TERMINALS.has(pathOf(request));
+}
+
 /** What the request makes the store keep, whoever it comes from. */
-function beginsOf({ method, url = '' }: IncomingMessage): 'login' | 'page' | undefined {
-  const path = url.split('?')[0];
+function beginsOf(request: IncomingMessage): 'login' | 'page' | undefined {
+  const path = pathOf(request);
   if (path === '/device/auth') return 'login';
-  return path === '/device' && method === 'GET' ? 'page' : undefined;
+  return path === '/device' && request.method !== 'POST' ? 'page' : undefined;
 }
 
 /** `json`: a terminal asks (RFC 6749 §5.2 has the form, RFC 8628 §3.5 the word). */

@@ -215,6 +215,24 @@ describe('the embedded issuer', () => {
     expect(document.token_endpoint).toBe(`${issuer.issuer}/token`);
   });
 
+  it('makes an address wait that guesses, also one who has a password; the logins there go on', async () => {
+    const { browser, login } = await logIn(await begin(), 'wrong');
+    let last = login;
+    for (let i = 0; i < 40 && last.status !== 429; i++) {
+      if (i % 8 === 0) await logIn(await begin());
+      last = await browser.submit(login, { login: `sprayed ${i}`, password: 'Winter2026' });
+    }
+    expect(last.status).toBe(429);
+    expect(last.html).toContain('from your address');
+    const poll = await fetch(`${issuer.issuer}/token`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/x-www-form-urlencoded' },
+      body: `grant_type=refresh_token&refresh_token=none&client_id=${issuer.clientId}`,
+      dispatcher: agent,
+    });
+    expect([poll.status, await poll.json()]).toMatchObject([400, { error: 'invalid_grant' }]);
+  });
+
   it('prints nothing to the console', () => {
     expect(printed).toEqual([]);
   });

@@ -177,12 +177,16 @@ describe('/metrics with a token that cannot be read', () => {
 describe('logins', () => {
   it('can be begun so often a minute by one address, and their pages looked at', async () => {
     const house = await open({ logins_per_minute: 2 });
-    const begin = () => house.form('/oidc/device/auth', { client_id: 'hoopctl', scope: 'openid' });
+    const begin = (path = '/oidc/device/auth') => house.form(path, { client_id: 'hoopctl', scope: 'openid' });
     expect([(await begin()).status, (await begin()).status]).toEqual([200, 200]);
     const refused = await begin();
     expect(refused).toMatchObject({ status: 429, body: { error: 'slow_down' } });
-    const page = async () => (await house.call(undefined, 'GET', '/oidc/device')).status;
+    const page = async (path = '/oidc/device') => (await house.call(undefined, 'GET', path)).status;
     expect([await page(), await page(), await page()]).toEqual([200, 200, 429]);
+    // The provider takes these for the same.
+    for (const other of ['/oidc/device/auth/', '/oidc/DEVICE/Auth', '/oidc/device/auth/?x'])
+      expect([other, (await begin(other)).status]).toEqual([other, 429]);
+    expect([await page('/oidc/Device'), await page('/oidc/device/')]).toEqual([429, 429]);
   });
 });
 
