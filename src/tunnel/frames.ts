@@ -31,6 +31,30 @@ function violation(what: string): HoopctlError {
   return peerError('protocol_violation', `read a tunnel frame: ${what}`);
 }
 
+/** A payload that comes in pieces: copied, as a piece of one byte would keep all of the chunk that it came in. */
+class Collected {
+  #memory = Buffer.alloc(0);
+  length = 0;
+
+  add(part: Buffer): void {
+    const length = this.length + part.length;
+    if (length > this.#memory.length) {
+      const memory = Buffer.allocUnsafeSlow(Math.max(length, 2 * this.#memory.length));
+      this.#memory.copy(memory, 0, 0, this.length);
+      this.#memory = memory;
+    }
+    part.copy(this.#memory, this.length);
+    this.length = length;
+  }
+
+  take(): Buffer {
+    const whole = this.#memory.subarray(0, this.length);
+    this.#memory = Buffer.alloc(0);
+    this.length = 0;
+    return whole;
+  }
+}
+
 /** Reads one direction of one connection. */
 export class FrameReader {
   readonly #sink: FrameSink;
@@ -48,9 +72,8 @@ export class FrameReader {
   #keyAt = 0;
   /** The opcode of a fragmented message whose last fragment is still to come; 0: none. */
   #message = 0;
-  #texts: Buffer[] = [];
-  #textBytes = 0;
-  #control: Buffer[] = [];
+  readonly #text = new Collected();
+  readonly #control = new Collected();
 
   constructor(sink: FrameSink, masked: boolean) {
     this.#sink = sink;
@@ -139,7 +162,7 @@ export class FrameReader {
   }
 
   #bound(bound: Limit, length: number): void {
-    const seen = bound === TUNNEL_EVENT_BYTES ? this.#textBytes + length : length;
+    const seen = bound === TUNNEL_EVENT_BYTES ? this.#text.length + length : length;
     if (seen > bound.value) throw limitExceeded(bound, seen);
   }
 
@@ -152,25 +175,16 @@ export class FrameReader {
   }
 
   #collect(part: Buffer): void {
-    if (this.#opcode === OPCODE.text) {
-      this.#texts.push(part);
-      this.#textBytes += part.length;
-    } else {
-      this.#control.push(part);
-    }
+    if (this.#opcode === OPCODE.text) this.#text.add(part);
+    else this.#control.add(part);
   }
 
   #complete(): void {
     if (this.#opcode === OPCODE.text) {
-      if (!this.#fin) return;
-      const payload = Buffer.concat(this.#texts, this.#textBytes);
-      this.#texts = [];
-      this.#textBytes = 0;
-      this.#sink.frameText(payload.toString('utf8'));
+      if (this.#fin) this.#sink.frameText(this.#text.take().toString('utf8'));
       return;
     }
-    const payload = Buffer.concat(this.#control);
-    this.#control = [];
+    const payload = this.#control.take();
     if (this.#opcode === OPCODE.ping) this.#sink.framePing(payload);
     else if (this.#opcode === OPCODE.close) {
       if (payload.length === 1) throw violation('a close frame of 1 byte');

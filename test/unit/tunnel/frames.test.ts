@@ -97,6 +97,22 @@ describe('frames', () => {
     }).toThrow(why);
   });
 
+  it('keep nothing of the chunks in which pieces of a text or of a ping came', () => {
+    const sink = new Sink();
+    const reader = new FrameReader(sink, true);
+    const push = (bytes: Buffer) => {
+      const chunk = Buffer.from(bytes);
+      reader.push(chunk);
+      chunk.fill(0x21);
+    };
+    push(masked(OPCODE.text, Buffer.from('ab'), 0x01));
+    const ping = masked(OPCODE.ping, Buffer.from('pq'));
+    push(ping.subarray(0, -1));
+    push(ping.subarray(-1));
+    push(masked(OPCODE.continuation, Buffer.from('cd'), 0x80));
+    expect(sink.seen).toEqual(['0:ping pq', '0:text abcd']);
+  });
+
   it('refuse events in many fragments that go over the limit together', () => {
     const reader = new FrameReader(new Sink(), true);
     const part = Buffer.alloc(30_000, 0x20);
