@@ -348,6 +348,19 @@ describeWith(['sshd', 'linux'], 'hostile ssh', () => {
       });
     });
 
+    it.each(['session', 'direct-tcpip'])(
+      'a %s whose packets would be tiny is refused, by the name of the limit',
+      async (type) => {
+        const client = await RawSsh.connect(host());
+        const rest = type === 'session' ? Buffer.alloc(0) : directTcpip('127.0.0.1', sshd.port);
+        client.send(bytes(90, string(type), uint32(1), uint32(2 ** 31), uint32(1023), rest));
+        expect((await client.next(92)).toString()).toContain('ssh_least_packet_bytes');
+        client.send(bytes(90, string(type), uint32(2), uint32(2 ** 31), uint32(1024), rest));
+        await client.next(91);
+        client.destroy();
+      },
+    );
+
     it('requests for files whose answers the client has no window for are answered when it has', {
       timeout: 300_000,
     }, async () => {

@@ -2,7 +2,8 @@
 // window that is granted for it, what waits to be sent. Refuses to know: who opened the channel, how it ends.
 
 import type { ByteStream } from '../../../core/stream.ts';
-import { BLOCK, type Leg } from './leg.ts';
+import { BLOCK } from './backlog.ts';
+import type { Leg } from './leg.ts';
 
 export abstract class ChannelStream implements ByteStream {
   onEnd: (() => void) | undefined;

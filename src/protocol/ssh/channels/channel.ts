@@ -5,7 +5,7 @@ import { peerError } from '../../../core/errors.ts';
 import type { Limit } from '../../../core/limits.ts';
 import type { OperationId, Refusal } from '../../contract.ts';
 import type { Transport } from '../transport/transport.ts';
-import { Message, message, SshReader } from '../wire/message.ts';
+import { Message, message, SshReader, STDERR } from '../wire/message.ts';
 import { Leg, PACKET } from './leg.ts';
 import type { Windows } from './windows.ts';
 
@@ -127,7 +127,8 @@ export class Channel implements Member {
         const kind = number === Message.CHANNEL_DATA ? 0 : reader.uint32();
         const bytes = reader.blob();
         leg.received(bytes.length);
-        const course = this.#course(side, payload);
+        // No other kind has a meaning, and no client shows it (RFC 4254 §5.2).
+        const course = kind > STDERR ? 'done' : this.#course(side, payload);
         if (course === 'done') leg.taken(bytes.length);
         else if (course === 'across') across.data(bytes, kind, leg.took);
         return;

@@ -3,34 +3,44 @@
 // Refuses to know: what the bytes mean, the other leg.
 
 import { peerError } from '../../../core/errors.ts';
-import { type Limit, limitExceeded } from '../../../core/limits.ts';
+import { fixedLimit, type Limit, limitExceeded } from '../../../core/limits.ts';
 import type { Transport } from '../transport/transport.ts';
 import { Message, message } from '../wire/message.ts';
+import { Backlog } from './backlog.ts';
 
 /** The largest `maximum packet size` that OpenSSH uses; every implementation takes 32,768 (RFC 4253 §6.1). */
 export const PACKET = 32_768;
 const MAX_WINDOW = 0xffff_ffff;
 
-/** Small pieces that wait share blocks: many of them cost no more than few large ones. */
-export const BLOCK = 8192;
+/**
+ * The smallest `maximum packet size` that a side may have: what waits for its window goes out at once when it grants one, and
+ * in packets of one byte that would keep everybody else waiting for minutes. No known implementation has less than 4,096.
+ */
+const LEAST_PACKET = fixedLimit('ssh_least_packet_bytes', 'bytes', 1024);
 
-interface Waiting {
-  readonly block: Buffer;
-  from: number;
-  to: number;
+/** Why there can be no channel with packets of that size. */
+export function tooSmall(packet: number): string | undefined {
+  const { name, value } = LEAST_PACKET;
+  if (packet >= value) return undefined;
+  return `packets of at most ${packet} bytes are smaller than any of SSH's need to be (${name} is ${value})`;
+}
+
+interface Way {
   /** 0 for plain data, otherwise the code of extended data. */
   readonly kind: number;
   readonly sent: ((count: number) => void) | undefined;
 }
 
-type Entry = Waiting | (() => void);
+const sameWay = (a: Way, b: Way): boolean => a.kind === b.kind && a.sent === b.sent;
+
+type Entry = Backlog<Way> | (() => void);
 
 export class Leg {
   readonly transport: Transport;
   /** The number that this side gave the channel. */
   readonly #peer: number;
   readonly #granted: Limit;
-  #packet: number;
+  readonly #packet: number;
   #window: number;
   /** What this side may send before it is granted more. */
   #open: number;
@@ -46,7 +56,9 @@ export class Leg {
     this.transport = transport;
     this.#peer = peer;
     this.#window = window;
-    this.#packet = Math.max(1, Math.min(packet, PACKET));
+    const small = tooSmall(packet);
+    if (small !== undefined) throw peerError('limit_exceeded', small);
+    this.#packet = Math.min(packet, PACKET);
     this.#granted = granted;
     this.#open = granted.value;
   }
@@ -128,7 +140,7 @@ export class Leg {
     this.#waiting = 0;
     for (const entry of queue) {
       if (typeof entry === 'function') entry();
-      else entry.sent?.(entry.to - entry.from);
+      else this.#given(entry, Number.POSITIVE_INFINITY, () => {});
     }
   }
 
@@ -160,28 +172,37 @@ export class Leg {
         entry();
         continue;
       }
-      if (this.#window === 0) return;
-      const { block, from, kind, sent } = entry;
-      entry.from = Math.min(entry.to, from + this.#window);
-      if (entry.from === entry.to) this.#queue.shift();
-      this.#waiting -= entry.from - from;
-      this.#emit(block.subarray(from, entry.from), kind);
-      sent?.(entry.from - from);
+      this.#given(entry, this.#window, (bytes, { kind }) => {
+        this.#waiting -= bytes.length;
+        this.#emit(bytes, kind);
+      });
+      if (!entry.empty) return;
+      this.#queue.shift();
+    }
+  }
+
+  /** At most so much of what waits goes where `go` takes it. */
+  #given(waiting: Backlog<Way>, most: number, go: (bytes: Buffer, way: Way) => void): void {
+    let left = most;
+    for (let next = waiting.next(left); next !== undefined && left > 0; next = waiting.next(left)) {
+      const { bytes, way } = next;
+      const { length } = bytes;
+      go(bytes, way);
+      waiting.drop(length);
+      left -= length;
+      way.sent?.(length);
     }
   }
 
   /** The buffer is not ours to keep: a copy is. */
-  #keep(bytes: Buffer, kind: number, sent: Waiting['sent']): void {
+  #keep(bytes: Buffer, kind: number, sent: Way['sent']): void {
     this.#waiting += bytes.length;
-    const last = this.#queue.at(-1);
-    if (typeof last === 'object' && last.kind === kind && last.sent === sent) {
-      if (last.to + bytes.length <= last.block.length) {
-        last.to += bytes.copy(last.block, last.to);
-        return;
-      }
+    let last = this.#queue.at(-1);
+    if (typeof last !== 'object') {
+      last = new Backlog<Way>(sameWay);
+      this.#queue.push(last);
     }
-    const block = Buffer.allocUnsafeSlow(Math.max(bytes.length, BLOCK));
-    this.#queue.push({ block, from: 0, to: bytes.copy(block), kind, sent });
+    last.add(bytes, { kind, sent });
   }
 
   #emit(bytes: Buffer, kind: number): void {

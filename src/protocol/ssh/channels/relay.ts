@@ -23,6 +23,7 @@ import {
 import { Endpoint } from './endpoint.ts';
 import { type Feature, Forwards } from './forwards.ts';
 import { Globals } from './globals.ts';
+import { tooSmall } from './leg.ts';
 import { Listeners } from './listeners.ts';
 import { SessionChannel } from './session-channel.ts';
 import { Windows } from './windows.ts';
@@ -163,6 +164,11 @@ export class Relay {
     if (this.#members.size >= limits.channels.value) {
       const { message: why } = limitExceeded(limits.channels, this.#members.size + 1);
       refuseOpen(from, request.sender, OpenFailure.RESOURCE_SHORTAGE, why);
+      return;
+    }
+    const small = tooSmall(request.packet);
+    if (small !== undefined) {
+      refuseOpen(from, request.sender, OpenFailure.RESOURCE_SHORTAGE, `hoopctl: ${small}`);
       return;
     }
     if (side === 'client' && request.type === 'session' && this.#sessionsAllowed) {
