@@ -158,11 +158,13 @@ describeWith(['postgresql-15', 'psql', 'pgbench'], 'the record against what the 
     await runDirect(server, 'select ssn from v', 'psql (alice@example.com via hoopctl)');
     await runDirect(server, 'select * from secrets', 'hoopctl catalogue');
     await runDirect(server, 'select 42', 'x other@app');
+    await runDirect(server, 'select 43', 'x ERROR:  y');
     for (const args of [plain(), ['--log', logs.csv], ['--log', logs.json]]) {
       const { notRecorded, notLogged } = await reconcile(args, 1);
       expect(notRecorded.map(({ text }) => text).sort()).toEqual([
         'select * from secrets',
         'select 42',
+        'select 43',
         'select ssn from v',
       ]);
       expect(notLogged).toEqual([]);
@@ -171,7 +173,7 @@ describeWith(['postgresql-15', 'psql', 'pgbench'], 'the record against what the 
     expect([told.code, told.stdout]).toEqual([
       1,
       expect.stringMatching(
-        /^\d+ statements of gw in both, .*\ncompared with what came by app, other, shut\ndid not come through the gateway: 3\n {2}\S+ {2}line \d+ {2}gw@app, application "psql \(alice@example\.com via hoopctl\)": select ssn from v\n/,
+        /^\d+ statements of gw in both, .*\ncompared with what came by app, other, shut\ndid not come through the gateway: 4\n {2}\S+ {2}line \d+ {2}gw@app, application "psql \(alice@example\.com via hoopctl\)": select ssn from v\n/,
       ),
     ]);
   });

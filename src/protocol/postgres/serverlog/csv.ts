@@ -9,15 +9,17 @@ export interface CsvRow {
 }
 
 export async function* csvRows(source: AsyncIterable<TextLine>): AsyncGenerator<CsvRow> {
-  let open = '';
+  /** Lines of the row that is not whole: a statement may have as many as it likes. */
+  let open: string[] = [];
+  let quoted = false;
   let first = 0;
   for await (const { text, line } of source) {
-    if (open === '') first = line;
-    open = open === '' ? text : `${open}\n${text}`;
-    // In quotes: an odd number of them so far.
-    if (((open.match(/"/g)?.length ?? 0) & 1) === 1) continue;
-    yield { fields: fieldsOf(open), line: first };
-    open = '';
+    if (open.length === 0) first = line;
+    open.push(text);
+    for (let at = text.indexOf('"'); at >= 0; at = text.indexOf('"', at + 1)) quoted = !quoted;
+    if (quoted) continue;
+    yield { fields: fieldsOf(open.join('\n')), line: first };
+    open = [];
   }
 }
 

@@ -11,13 +11,30 @@ export interface TextLine {
 
 export async function* lines(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<TextLine> {
   const decoder = new TextDecoder();
-  let rest = '';
+  /** Of the line that is not whole. */
+  let open: string[] = [];
+  let length = 0;
   let line = 0;
+  const add = (part: string) => {
+    const kept = part.slice(0, MAX_CHARS - length);
+    if (kept !== '') open.push(kept);
+    length += kept.length;
+  };
+  const take = (): TextLine => {
+    const text = open.join('');
+    open = [];
+    length = 0;
+    return { text, line: ++line };
+  };
   for await (const chunk of bytes) {
-    const parts = (rest + decoder.decode(chunk, { stream: true })).split('\n');
-    rest = parts.pop()!.slice(0, MAX_CHARS);
-    for (const text of parts) yield { text, line: ++line };
+    const parts = decoder.decode(chunk, { stream: true }).split('\n');
+    const rest = parts.pop()!;
+    for (const part of parts) {
+      add(part);
+      yield take();
+    }
+    add(rest);
   }
-  rest += decoder.decode();
-  if (rest !== '') yield { text: rest, line: ++line };
+  add(decoder.decode());
+  if (length > 0) yield take();
 }

@@ -1,13 +1,16 @@
 // A plain log by its log_line_prefix (config.sgml, "What to Log"). A name that somebody chose (an application's) may look like
-// any other part of the prefix: a line counts as an account's where it can be read so, so that nobody talks himself out of it.
-// Refuses to know: what messages say.
+// any other part of the prefix, `a ERROR:  b` like the end of it: a line counts as every record that it can be read as, so that
+// nobody talks himself out of it. Refuses to know: what messages say.
 
 import { userError } from '../../../core/errors.ts';
 import type { TextLine } from './lines.ts';
 import type { LogRecord } from './record.ts';
 
+/** Behind it, where log_error_verbosity is verbose, the SQLSTATE. */
 const SEVERITIES =
-  '(?<severity>DEBUG[1-5]?|INFO|NOTICE|WARNING|ERROR|LOG|FATAL|PANIC|DETAIL|HINT|QUERY|CONTEXT|LOCATION|STATEMENT)';
+  /(DEBUG[1-5]?|INFO|NOTICE|WARNING|ERROR|LOG|FATAL|PANIC|DETAIL|HINT|QUERY|CONTEXT|LOCATION|STATEMENT): {1,2}(?:[0-9A-Z]{5}: )?/g;
+/** No prefix is longer: its names have at most 63 bytes each, which the server may write as `\xNN`. */
+const PREFIX_CHARS = 2048;
 const DATE = String.raw`\d{4}-\d\d-\d\d \d\d:\d\d:\d\d`;
 
 /** Escapes and what they look like; those without a name here are anything. */
@@ -38,7 +41,7 @@ function pattern(prefix: string, account: string): RegExp {
     const look = looks[letter!] ?? '.*?';
     return padded === undefined ? look : ` *${look} *`;
   });
-  return new RegExp(`^${parts.join('')}${SEVERITIES}: {1,2}(?<message>.*)$`, 's');
+  return new RegExp(`^${parts.join('')}$`, 's');
 }
 
 /** Errors: `usage`. */
@@ -54,32 +57,32 @@ export async function* prefixed(
     });
   }
   const patterns = accounts.map((account) => pattern(prefix, account));
-  let record: (LogRecord & { message: string }) | undefined;
+  let records: Read[] = [];
   for await (const { text, line } of source) {
     // A line break inside a message is followed by a tab.
     if (text.startsWith('\t')) {
-      if (record !== undefined) record.message += `\n${text.slice(1)}`;
+      for (const record of records) record.message += `\n${text.slice(1)}`;
       continue;
     }
-    if (record !== undefined) yield record;
-    const found = patterns.map((one) => one.exec(text)?.groups).find((groups) => groups !== undefined);
-    record = found === undefined ? undefined : recordOf(found, line);
+    yield* records;
+    records = [...readings(text, line, patterns)];
   }
-  if (record !== undefined) yield record;
+  yield* records;
 }
 
-function recordOf(found: Readonly<Record<string, string | undefined>>, line: number) {
-  const {
-    process = '',
-    session = '',
-    time,
-    epoch,
-    user = '',
-    database = '',
-    application = '',
-    severity = '',
-    message = '',
-  } = found;
+type Read = LogRecord & { message: string };
+
+function* readings(text: string, line: number, patterns: readonly RegExp[]): Generator<Read> {
+  for (const { index, 0: all, 1: severity } of text.slice(0, PREFIX_CHARS).matchAll(SEVERITIES)) {
+    const before = text.slice(0, index);
+    const found = patterns.map((one) => one.exec(before)?.groups).find((groups) => groups !== undefined);
+    if (found !== undefined)
+      yield { ...recordOf(found), severity: severity!, message: text.slice(index + all.length), line };
+  }
+}
+
+function recordOf(found: Readonly<Record<string, string | undefined>>) {
+  const { process = '', session = '', time, epoch, user = '', database = '', application = '' } = found;
   const at = time ?? `${new Date(Number(epoch) * 1000).toISOString().replace('T', ' ').slice(0, 23)} UTC`;
-  return { time: at, user, database, application, backend: `${process} ${session}`, severity, message, line };
+  return { time: at, user, database, application, backend: `${process} ${session}` };
 }

@@ -71,6 +71,43 @@ it('nobody talks himself out of an account by the name of his application', asyn
   expect(await read(`${T} a other b gw LOG:  statement: select 4\n`, '%m %a %u ')).toEqual([[1, 'select 4']]);
 });
 
+it('nobody hides a statement behind a name of his application that looks like the end of the prefix', async () => {
+  const log = [
+    line('gw', 'a ERROR:  b', 'LOG:  statement: select 1\n\tfrom t'),
+    line('gw', 'a LOG:  duration: 1 ms', 'LOG:  execute x: select 2'),
+    line('gw', 'a DETAIL: ', 'LOG:  statement: select 3'),
+    // Read as what was run by an application `x`, it would be a text that may be on record as one that failed.
+    line('gw', 'x LOG:  statement: select', 'LOG:  statement: select 4'),
+  ].join('');
+  const due = [
+    [1, 'select 1\nfrom t'],
+    [3, 'select 2'],
+    [4, 'select 3'],
+    [5, 'select LOG:  statement: select 4'],
+    [5, 'select 4'],
+  ];
+  expect(await read(log, PREFIX)).toEqual(due);
+});
+
+it('log_error_verbosity = verbose', async () => {
+  const log =
+    line('gw', 'x', 'LOG:  00000: statement: select 1') + line('gw', 'x', 'LOCATION:  exec_simple_query, x.c:1');
+  expect(await read(log, PREFIX)).toEqual([[1, 'select 1']]);
+});
+
+it('reads a statement of very many lines, and one of a very long line, in a time that grows as they do', async () => {
+  const row = (text: string) =>
+    `${T},"gw","app",7,"::1:1",a.1,1,"idle",${T},3/1,0,LOG,00000,"statement: ${text}",,,,,,,,,"psql","client backend",,0\n`;
+  // By looking at the whole row again at every line this takes hours.
+  const many = `select 1${'\n'.repeat(3_000_000)}`;
+  const long = `select '${'x'.repeat(8_000_000)}'`;
+  const found = await read(row(many) + row(long), undefined, ['gw'], 4096);
+  expect(found).toEqual([
+    [1, many],
+    [3_000_002, long],
+  ]);
+});
+
 it('other prefixes: padded, by the epoch, with a zone in numbers', async () => {
   expect(await read('1763622000.123 gw         LOG:  statement: select 1\n', '%n %-10u ')).toEqual([[1, 'select 1']]);
   const [one] = await collect(
