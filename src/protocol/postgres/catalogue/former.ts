@@ -5,6 +5,7 @@
 import { promisify } from 'node:util';
 import { deflateRaw, inflateRawSync } from 'node:zlib';
 import type { Memory } from '../../contract.ts';
+import { ancestors } from './inheritance.ts';
 import type { Relation, Snapshot } from './snapshot.ts';
 
 /** `schema NUL name` */
@@ -19,12 +20,13 @@ interface Known {
 }
 
 type All = Readonly<Record<string, Known>>;
+type Relations = Snapshot['relations'];
 
 interface Kept {
   /** Numbers mean the same only in the same database of the same server. */
   readonly database: string;
   /** Left out where there are too many. */
-  readonly last?: All;
+  readonly last?: All | undefined;
   readonly relations: Readonly<Record<string, readonly Name[]>>;
   readonly columns: Readonly<Record<string, readonly string[]>>;
 }
@@ -40,7 +42,9 @@ export class FormerNames {
   readonly relations = new Map<number, Set<Name>>();
   /** By `relation.column`, both as numbers. */
   readonly columns = new Map<string, Set<string>>();
+  /** Names of before, as an earlier run kept them; until this one has seen its own. */
   #last: All | undefined;
+  #seen: Relations | undefined;
   #database: string | undefined;
   #recalled = false;
   #saving: Promise<void> | undefined;
@@ -52,6 +56,7 @@ export class FormerNames {
     this.relations.clear();
     this.columns.clear();
     this.#last = undefined;
+    this.#seen = undefined;
     this.#recalled = false;
     this.#database = database;
   }
@@ -64,7 +69,7 @@ export class FormerNames {
     this.#recalled = true;
     if (kept === undefined || kept.database !== this.#database) return;
     this.#merge(kept);
-    if (this.#last === undefined) this.#last = kept.last;
+    if (this.#seen === undefined) this.#last ??= kept.last;
   }
 
   #merge({ relations, columns }: Kept): void {
@@ -73,11 +78,19 @@ export class FormerNames {
     for (const [key, names] of Object.entries(columns)) for (const name of names) add(this.columns, key, name);
   }
 
-  /** The catalogue as it is now. */
-  learn(snapshot: Snapshot): void {
-    const now = namesOf(snapshot);
-    if (this.#last !== undefined) this.#compare(this.#last, now);
-    this.#last = now;
+  /** The catalogue as it is now. Every session waits for this: of what is as it was nothing is made. */
+  learn({ relations }: Pick<Snapshot, 'relations'>): void {
+    for (const [oid, known] of Object.entries(this.#last ?? {})) {
+      const now = relations.get(Number(oid));
+      if (now !== undefined && isNamed(now)) this.#compare(oid, known, knownOf(now));
+    }
+    for (const [oid, before] of this.#seen ?? []) {
+      const now = relations.get(oid);
+      if (now === undefined || !isNamed(now) || isSame(before, now)) continue;
+      this.#compare(String(oid), knownOf(before), knownOf(now));
+    }
+    this.#last = undefined;
+    this.#seen = relations;
   }
 
   /** Keeps it, in its own time; what changes meanwhile is kept after. */
@@ -98,7 +111,7 @@ export class FormerNames {
       if (kept?.database === this.#database) this.#merge(kept);
       const next = await encode({
         database: this.#database,
-        ...(this.#last === undefined ? {} : { last: this.#last }),
+        last: this.#seen === undefined ? this.#last : namesOf(this.#seen),
         relations: lists(this.relations),
         columns: lists(this.columns),
       });
@@ -106,44 +119,64 @@ export class FormerNames {
     }
   }
 
-  #compare(before: All, after: All): void {
-    for (const [oid, { name, within, columns }] of Object.entries(before)) {
-      const now = after[oid];
-      if (now === undefined) continue;
-      if (now.name !== name) add(this.relations, Number(oid), name);
-      // A partition that was detached, a child that was disowned: what was seen through the parent is still in it.
-      for (const [parent, called] of Object.entries(within)) {
-        if (now.within[parent] === undefined) add(this.relations, Number(oid), called);
-      }
-      for (const [attnum, called] of Object.entries(columns)) {
-        const renamed = now.columns[attnum];
-        if (renamed !== undefined && renamed !== called) add(this.columns, `${oid}.${attnum}`, called);
-      }
+  #compare(oid: string, { name, within, columns }: Known, now: Known): void {
+    if (now.name !== name) add(this.relations, Number(oid), name);
+    // A partition that was detached, a child that was disowned: what was seen through the parent is still in it.
+    for (const [parent, called] of Object.entries(within)) {
+      if (now.within[parent] === undefined) add(this.relations, Number(oid), called);
+    }
+    for (const [attnum, called] of Object.entries(columns)) {
+      const renamed = now.columns[attnum];
+      if (renamed !== undefined && renamed !== called) add(this.columns, `${oid}.${attnum}`, called);
     }
   }
 }
 
-function namesOf(snapshot: Snapshot): All {
+const isNamed = ({ builtin, kind }: Relation): boolean => !builtin && kind !== 't';
+
+function knownOf(relation: Relation): Known {
+  return {
+    name: nameOf(relation),
+    within: Object.fromEntries([...ancestors(relation)].map((ancestor) => [ancestor.oid, nameOf(ancestor)])),
+    columns: Object.fromEntries(relation.columns.map(({ attnum, name }) => [attnum, name])),
+  };
+}
+
+/** Whether all that is known of the one is so of the other. */
+function isSame(one: Relation, other: Relation): boolean {
+  const columns = other.columns;
+  return (
+    isCalledSame(one, other) &&
+    one.columns.length === columns.length &&
+    one.columns.every(({ attnum, name }, i) => columns[i]!.attnum === attnum && columns[i]!.name === name) &&
+    isWithinSame(one, other)
+  );
+}
+
+const isCalledSame = (one: Relation, other: Relation): boolean =>
+  one.oid === other.oid && one.name === other.name && one.schema === other.schema;
+
+function isWithinSame(one: Relation, other: Relation): boolean {
+  if (one.parents.length + other.parents.length === 0) return true;
+  const [before, after] = [[...ancestors(one)], [...ancestors(other)]];
+  return before.length === after.length && before.every((each, i) => isCalledSame(each, after[i]!));
+}
+
+/** Undefined where they are too many to be kept. */
+function namesOf(relations: Relations): All | undefined {
   const all: Record<string, Known> = {};
-  for (const relation of snapshot.relations.values()) {
-    if (relation.builtin || relation.kind === 't') continue;
-    all[relation.oid] = {
-      name: nameOf(relation),
-      within: Object.fromEntries([...ancestors(relation)].map((ancestor) => [ancestor.oid, nameOf(ancestor)])),
-      columns: Object.fromEntries(relation.columns.map(({ attnum, name }) => [attnum, name])),
-    };
+  let characters = 0;
+  for (const relation of relations.values()) {
+    if (!isNamed(relation)) continue;
+    characters += relation.name.length;
+    for (const { name } of relation.columns) characters += name.length;
+    if (characters > MOST_KEPT) return undefined;
   }
+  for (const relation of relations.values()) if (isNamed(relation)) all[relation.oid] = knownOf(relation);
   return all;
 }
 
 const nameOf = ({ schema, name }: Relation): Name => `${schema}\u0000${name}`;
-
-function ancestors(relation: Relation, found = new Set<Relation>()): Set<Relation> {
-  for (const parent of relation.parents) {
-    if (!found.has(parent)) ancestors(parent, found.add(parent));
-  }
-  return found;
-}
 
 function add<Key>(map: Map<Key, Set<string>>, key: Key, value: string): void {
   const set = map.get(key);

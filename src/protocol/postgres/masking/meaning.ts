@@ -2,10 +2,10 @@
 // a view may have been replaced, or columns may have changed names, and back again.
 // Refuses to know: what is masked.
 
+import { relatives } from '../catalogue/inheritance.ts';
 import type { Relation, Snapshot } from '../catalogue/snapshot.ts';
 import type { Lineage } from '../sql/lineage.ts';
 import type { Names, OriginResolver } from './origins.ts';
-import { relatives } from './sources.ts';
 
 /** Undefined snapshot: nobody can say. */
 export interface Meaning {

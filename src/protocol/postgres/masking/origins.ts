@@ -6,11 +6,12 @@
 
 import type { Origin } from '../../contract.ts';
 import type { Past } from '../catalogue/catalogue.ts';
+import { relatives } from '../catalogue/inheritance.ts';
 import type { Column, Definition, Relation, Snapshot } from '../catalogue/snapshot.ts';
 import type { Name } from '../sql/collector.ts';
 import type { Lineage, Output, Reference, Simple, Source } from '../sql/lineage.ts';
 import { classify, mayBeFunction } from './functions.ts';
-import { isTainted, qualifies, type Resolved, relatives, SYSTEM_COLUMNS, starColumns } from './sources.ts';
+import { isTainted, qualifies, type Resolved, SYSTEM_COLUMNS, starColumns } from './sources.ts';
 
 export interface Origins {
   /** Undefined: nothing is proven. */
@@ -31,6 +32,27 @@ export const NOWHERE: Origins = { columns: [], direct: false };
 /** How names in a text resolve: unqualified ones in a session, or in a definition that the server wrote. */
 export type Names = 'pinned' | 'any' | 'definition';
 
+/**
+ * Answers for good, and those that wait for a definition: these hold until the next attempt. Without them a view over views is
+ * followed as often as there are ways through the columns of all of them.
+ */
+class Memo<Key, Value> {
+  readonly #known = new Map<Key, Value>();
+  readonly #waiting = new Map<Key, Value>();
+
+  get(key: Key): Value | undefined {
+    return this.#known.get(key) ?? this.#waiting.get(key);
+  }
+
+  set(key: Key, value: Value, known: boolean): void {
+    (known ? this.#known : this.#waiting).set(key, value);
+  }
+
+  begin(): void {
+    this.#waiting.clear();
+  }
+}
+
 export class OriginResolver {
   /** Views whose definitions are needed and not read yet. */
   readonly missing = new Set<number>();
@@ -38,9 +60,9 @@ export class OriginResolver {
   incomplete = false;
   readonly #snapshot: Snapshot;
   readonly #past: Past;
-  readonly #columns = new Map<string, Origins>();
-  readonly #relations = new Map<number, Origins>();
-  readonly #views = new Map<number, readonly Origins[]>();
+  readonly #columns = new Memo<string, Origins>();
+  readonly #relations = new Memo<number, Origins>();
+  readonly #views = new Memo<number, readonly Origins[]>();
   /** Views being followed: a definition that reaches itself proves nothing. */
   readonly #open = new Set<number>();
 
@@ -64,8 +86,7 @@ export class OriginResolver {
     const known = this.#columns.get(key);
     if (known !== undefined) return known;
     const found = this.#follow(relation, column);
-    // An answer that waits for a definition is none yet.
-    if (!this.incomplete) this.#columns.set(key, found);
+    this.#columns.set(key, found, !this.incomplete);
     return found;
   }
 
@@ -74,13 +95,14 @@ export class OriginResolver {
     const known = this.#relations.get(relation.oid);
     if (known !== undefined) return known;
     const found = union(relation.columns.map((column) => this.columnOf(relation, column)));
-    if (!this.incomplete) this.#relations.set(relation.oid, found);
+    this.#relations.set(relation.oid, found, !this.incomplete);
     return found;
   }
 
   begin(): void {
     this.missing.clear();
     this.incomplete = false;
+    for (const memo of [this.#columns, this.#relations, this.#views]) memo.begin();
   }
 
   isView(oid: number): boolean {
@@ -324,7 +346,7 @@ export class OriginResolver {
       return output ?? all ?? UNPROVEN;
     });
     this.#open.delete(relation.oid);
-    if (!this.incomplete) this.#views.set(relation.oid, outputs);
+    this.#views.set(relation.oid, outputs, !this.incomplete);
     return outputs;
   }
 

@@ -55,18 +55,3 @@ export function qualifies(source: Source, qualifier: readonly string[]): boolean
   // `database.schema.relation.column`: the database can only be this one.
   return !source.aliased && (source.schema === undefined || source.schema === qualifier.at(-2));
 }
-
-/** Ancestors, and all descendants: a scan of a parent returns the rows of its children. */
-export function relatives(relation: Relation): Set<Relation> {
-  const found = new Set<Relation>();
-  const climb = (from: Relation, next: (each: Relation) => readonly Relation[]) => {
-    for (const each of next(from)) {
-      if (found.has(each)) continue;
-      found.add(each);
-      climb(each, next);
-    }
-  };
-  climb(relation, (each) => each.parents);
-  climb(relation, (each) => each.children);
-  return found;
-}

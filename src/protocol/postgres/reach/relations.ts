@@ -4,9 +4,9 @@
 import type { Facts } from '../../contract.ts';
 import type { Past } from '../catalogue/catalogue.ts';
 import type { Called, Code, Event, Expression } from '../catalogue/code.ts';
+import { descendants, relatives } from '../catalogue/inheritance.ts';
 import type { Relation, Snapshot } from '../catalogue/snapshot.ts';
 import type { Names } from '../masking/origins.ts';
-import { relatives } from '../masking/sources.ts';
 import { analyseFresh } from '../sql/analyser.ts';
 import type { Name } from '../sql/collector.ts';
 import type { Lineage } from '../sql/lineage.ts';
@@ -133,8 +133,9 @@ export abstract class RelationWalk {
       const owner = this.snapshot.toastOwner(relation.oid);
       if (owner !== undefined) this.#add(part, owner, { read: true, written: false, columns: undefined, via: way });
     }
+    const children = descendants(relation);
     for (const relative of relatives(relation)) {
-      const below = isBelow(relative, relation);
+      const below = children.has(relative);
       if (only && below) continue;
       const touch = { read: true, written: false, columns, via: way };
       this.#add(part, relative, touch);
@@ -210,12 +211,14 @@ export abstract class RelationWalk {
       this.#computed(part, relation, WRITTEN, way);
       for (const { typeOid } of relation.columns) this.domain(part, typeOid, way);
     }
+    const children = descendants(relation);
     for (const relative of relatives(relation)) {
+      const below = children.has(relative);
       // Only a partitioned table hands rows on.
-      if (event === 'insert' && relation.kind === 'r' && isBelow(relative, relation)) continue;
+      if (event === 'insert' && relation.kind === 'r' && below) continue;
       this.#add(part, relative, touch);
       this.#runs(part, relative, event, assigned, way);
-      if (isBelow(relative, relation)) this.#computed(part, relative, WRITTEN, way);
+      if (below) this.#computed(part, relative, WRITTEN, way);
     }
     this.#runs(part, relation, event, assigned, via);
   }
@@ -278,7 +281,3 @@ export abstract class RelationWalk {
 }
 
 const step = (via: Way | undefined, relation: Relation): Way => [...(via ?? []), stepOf(relation)];
-
-function isBelow(relation: Relation, ancestor: Relation): boolean {
-  return relation.parents.some((parent) => parent === ancestor || isBelow(parent, ancestor));
-}

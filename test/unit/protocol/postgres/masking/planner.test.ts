@@ -13,6 +13,17 @@ afterAll(async () => {
   await server?.stop();
 });
 
+test('views over views are followed once a column, also while their definitions are not read yet', async () => {
+  // 8 to the 12 ways through them.
+  const columns = (from: string) => [...'abcdefgh'].map((name) => `${from} as ${name}`).join(', ');
+  const own = (of: string) => [...'abcdefgh'].map((name) => `${of}.${name}`).join(', ');
+  const views = Array.from({ length: 12 }, (_, k) => `create view deep${k + 1} as select ${own('d')} from deep${k} d`);
+  await server.query(`create view deep0 as select ${columns('ssn')} from customers; ${views.join('; ')}`, 'planner');
+  const shownOf = await bench.columns('select a, h from deep12');
+  expect(shownOf.map(({ origins }) => origins?.some(({ column }) => column === 'ssn'))).toEqual([true, true]);
+  await server.query('drop view deep0 cascade', 'planner');
+});
+
 describe('origins of result columns', () => {
   test.each([
     // Plain columns, however they are named.

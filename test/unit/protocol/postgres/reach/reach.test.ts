@@ -92,6 +92,23 @@ describe('what a statement reaches', () => {
     expect(told(await reached('select a from fresh'))).toEqual(['app.fresh(a)', 'app.base(a) < view app.fresh']);
   });
 
+  test('what inherits twice over, level upon level, is looked at once', async () => {
+    // 2 to the 40 ways from the last to the first.
+    await server.query(
+      `create schema twice; set search_path = twice; set client_min_messages = error; create table t0 (id int);
+       do $$ begin for k in 1..40 loop
+         execute format('create table a%1$s () inherits (t%2$s); create table b%1$s () inherits (t%2$s)', k, k - 1);
+         execute format('create table t%1$s () inherits (a%1$s, b%1$s)', k);
+       end loop; end $$`,
+      'reach',
+    );
+    bench.planner.invalidate();
+    const [first, ...others] = told(await reached('select id from twice.t40'));
+    expect(first).toBe('twice.t40(id)');
+    expect(others).toHaveLength(120);
+    expect(told(await reached('insert into twice.t40 values (1)'))).toHaveLength(121);
+  });
+
   test('when the catalogue cannot be read it is not known', async () => {
     bench.planner.invalidate();
     bench.fail = true;
