@@ -244,6 +244,11 @@ async function wrap(
     };
     const onClose = () => onError(new Error('the client went away'));
     const onSecure = () => {
+      // What was meant for another protocol may be led here (ALPACA): where nothing was said before TLS, its name has to be.
+      if (preread !== undefined && alpn !== undefined && typeof secure.alpnProtocol !== 'string') {
+        onError(new Error(`TLS from the first byte needs ALPN "${alpn.join('" or "')}"`));
+        return;
+      }
       settle();
       resolve(new SocketStream(secure));
     };

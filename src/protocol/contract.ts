@@ -296,7 +296,8 @@ export interface Visitor {
   readonly via: 'tunnel' | 'native';
   /**
    * Native only: TLS on the client's side with the gateway's certificate. The old stream is dead afterwards. `preread`:
-   * bytes already taken from the stream that belong to the handshake (`socket.unshift` them before wrapping).
+   * bytes already taken from the stream that belong to the handshake (`socket.unshift` them before wrapping); then one of
+   * `alpn`, where that is given, has to be agreed on.
    */
   startTls?(options?: { alpn?: readonly string[]; preread?: Buffer }): Promise<ByteStream>;
   /**

@@ -65,6 +65,16 @@ describe('the native listener', () => {
     client.destroy();
   });
 
+  it('refuses TLS from the first byte without ALPN, as PostgreSQL does: it may have been meant for another protocol', async () => {
+    const { port, ca } = await options({ password: 'x' });
+    const socket = connectTls({ port, host: '127.0.0.1', ca });
+    const heard: Buffer[] = [];
+    socket.on('data', (chunk: Buffer) => heard.push(chunk)).on('error', () => {});
+    socket.once('secureConnect', () => socket.write(startupMessage({ user: 'alice', database: 'app' })));
+    await new Promise((resolve) => socket.once('close', resolve));
+    expect(Buffer.concat(heard).length).toBe(0);
+  });
+
   it('answers a GSS request with N, and refuses to go on without TLS', async () => {
     const client = await WireClient.open({ port: stage.gateway.nativePort as number });
     const answer = new Promise<Buffer>((resolve) => client.socket.once('data', resolve));
