@@ -6,6 +6,7 @@ import { peerError, userError } from '../../core/errors.ts';
 import { copyLog } from '../../session/log/copy.ts';
 import type { LogSource } from '../../session/log/tiles.ts';
 import { recordingStem } from '../../store/recording-files.ts';
+import { asideOf } from '../files.ts';
 import { save } from '../save.ts';
 
 export interface BundlePieces {
@@ -35,8 +36,10 @@ export async function writeBundle(directory: string, pieces: BundlePieces): Prom
       fix: 'nothing was written; no gateway of ours does that: find out which one answers',
     });
   }
-  const aside = `${directory}.part`;
-  rmSync(aside, { recursive: true, force: true });
+  const aside = asideOf(directory);
+  mkdirSync(dirname(aside), { recursive: true, mode: 0o700 });
+  // Its own: what is there under some name is somebody's, and is neither removed nor written into.
+  mkdirSync(aside, { mode: 0o700 });
   const put = (name: string, bytes: string | Uint8Array) => {
     const path = join(aside, name);
     mkdirSync(dirname(path), { recursive: true, mode: 0o700 });

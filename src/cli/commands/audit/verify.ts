@@ -165,7 +165,7 @@ function placeWords(path: string, { findings, log, recordings }: Checked, paint:
   const facts: string[] = [];
   if (log !== undefined) {
     const { origin, size } = log.checkpoint;
-    facts.push(`log ${origin}, ${plural(size, 'entry', 'entries')} signed`);
+    facts.push(`log ${printable(origin)}, ${plural(size, 'entry', 'entries')} signed`);
   }
   if (recordings !== undefined) {
     const { count, bytes, ms } = recordings;

@@ -1,11 +1,12 @@
 // An auditor asks a gateway that he does not trust: what it answers is written where he said, and nowhere else.
 
-import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { expect, it } from 'vitest';
 import { writeBundle } from '../../../../src/cli/audit/bundle.ts';
 import type { Context } from '../../../../src/cli/context.ts';
 import { Receipts } from '../../../../src/cli/receipts.ts';
+import { LogKeyFile } from '../../../../src/gateway/log-keys.ts';
 import { openTestLog } from '../../../support/log.ts';
 import { temporaryDirectory } from '../../../support/process.ts';
 import { hoopctl } from '../memory-io.ts';
@@ -48,6 +49,30 @@ it('a report as it is goes into its directory', async () => {
   });
   expect(readFileSync(join(folder, 'q4', 'reader.py'), 'utf8')).toBe('reader.py');
   await log.close();
+});
+
+it('nothing that is beside it goes, whatever it is called', async () => {
+  const { log } = await openTestLog(temporaryDirectory('log'));
+  await log.checkpoint();
+  mkdirSync(join(folder, 'q5.part'));
+  writeFileSync(join(folder, 'q5.part', 'mine'), 'kept');
+  const pieces = { sessions: [], log: log.files, recording: () => log.entries(0) as never };
+  await writeBundle(join(folder, 'q5'), { ...pieces, files: new Map([['report.json', '{}']]) });
+  expect(readFileSync(join(folder, 'q5.part', 'mine'), 'utf8')).toBe('kept');
+  expect(readdirSync(folder).filter((name) => name.startsWith('q5'))).toEqual(['q5', 'q5.part']);
+  await log.close();
+});
+
+it('a log cannot say by its name that it is a good one', async () => {
+  const data = temporaryDirectory('named');
+  mkdirSync(join(data, 'keys'));
+  // CSI in one character: terminals take it.
+  const keys = LogKeyFile.open(join(data, 'keys'), () => 'x\u009b2K\u009b1Gok\u202e');
+  const { log } = await openTestLog(data, { keys });
+  await log.checkpoint();
+  await log.close();
+  const { out } = await hoopctl(['audit', 'verify', data]);
+  expect(out).toContain('log x\\x9b2K\\x9b1Gok\\u202e, 1 entry signed');
 });
 
 it('a receipt of a session that is called as a path stays in its folder', async () => {
