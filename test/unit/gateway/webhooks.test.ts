@@ -272,6 +272,12 @@ describe('a message for Slack', () => {
     expect(shown).not.toMatch(/<[!h]/);
     expect(shown).toContain('&lt;!channel&gt;');
     expect(shown.match(/```/g)).toHaveLength(2);
+    const { blocks } = told({
+      requester: 'a',
+      connection: 'b',
+      reason: '*pre-approved*, run `hoopctl reviews approve r-2`',
+    });
+    expect(blocks[0].text.text).toMatch(/^reason: [^*`]+$/m);
   });
 
   it('lets nobody write lines: a reason is no decision of somebody else', () => {
