@@ -39,8 +39,11 @@ export function readText(context: Context, file: string): string {
 /** Everything that is in the file, or everything that is wrong with it. Errors: config_unreadable. */
 export async function readDocument(context: Context, file: string): Promise<ReadResult> {
   const text = readText(context, file);
-  const { readConfiguration } = await import('../gateway/configuration.ts');
-  return readConfiguration(text, { file, directory: dirname(resolve(context.io.cwd, file)), now: Date.now() });
+  const { emptyFile, readConfiguration } = await import('../gateway/configuration.ts');
+  return (
+    emptyFile(text, file) ??
+    readConfiguration(text, { file, directory: dirname(resolve(context.io.cwd, file)), now: Date.now() })
+  );
 }
 
 /** As `readDocument`; every problem as one error. Errors: config_invalid. */

@@ -2,7 +2,7 @@
 
 import { randomUUID } from 'node:crypto';
 import { renameSync, rmSync, writeFileSync } from 'node:fs';
-import { userError } from '../core/errors.ts';
+import { type HoopctlError, userError } from '../core/errors.ts';
 
 const TROUBLES: Readonly<Record<string, string>> = {
   ENOENT: 'there is no such file',
@@ -10,7 +10,40 @@ const TROUBLES: Readonly<Record<string, string>> = {
   EEXIST: 'it is there already',
   EISDIR: 'it is a directory',
   ENOTDIR: 'a part of its path is no directory',
+  EROFS: 'the file system is read-only',
+  ENOSPC: 'there is no room left',
+  EDQUOT: "the user's quota is used up",
+  EIO: 'the disk failed',
+  ELOOP: 'too many links lead to one another',
+  ENAMETOOLONG: 'the name is too long',
 };
+
+/** What a path can be refused for by whom we run as, what is there or the disk. What is merely missing may be our own mistake. */
+const OF_THE_MACHINE = [
+  'EACCES',
+  'EPERM',
+  'EROFS',
+  'ENOSPC',
+  'EDQUOT',
+  'EIO',
+  'ENOTDIR',
+  'EISDIR',
+  'ELOOP',
+  'ENAMETOOLONG',
+];
+
+/** The error of a path that the machine refused, where nobody has said it better; undefined for every other. */
+export function refusedByMachine(thrown: unknown): HoopctlError | undefined {
+  const { code, path, syscall } = (thrown ?? {}) as NodeJS.ErrnoException;
+  if (code === undefined || typeof path !== 'string') return undefined;
+  const inTheWay = code === 'EEXIST' && syscall === 'mkdir';
+  if (!inTheWay && !OF_THE_MACHINE.includes(code)) return undefined;
+  const why = inTheWay ? 'what is there is no directory' : (TROUBLES[code] ?? code);
+  return userError('store_failed', `cannot use '${path}': ${why}`, {
+    fix: 'check that it is the right path, that this user may use it, and that there is room',
+    cause: thrown,
+  });
+}
 
 /** Why a file could not be read or written, for the person who named it: the path is told already, once. */
 export function fileTrouble(error: unknown): string {

@@ -7,6 +7,7 @@ import type { Command, Node } from './command.ts';
 import { TREE } from './commands/index.ts';
 import type { Context, GlobalValues, SignalReason } from './context.ts';
 import { exitCodeOf, exitCodeOfSignal } from './exit.ts';
+import { refusedByMachine } from './files.ts';
 import { GLOBAL_OPTIONS } from './globals.ts';
 import type { Io } from './io.ts';
 import { renderError } from './render.ts';
@@ -43,7 +44,7 @@ export async function run(io: Io, argv: readonly string[], tree: readonly Node[]
     const context = makeContext(io, globals, paths, (option) => own.sources[option] === 'flag');
     return await perform(io, command, { ...own.values, ...parsed.arguments }, context);
   } catch (thrown) {
-    return fail(io, thrown, json, command);
+    return fail(io, refusedByMachine(thrown) ?? thrown, json, command);
   }
 }
 

@@ -105,6 +105,16 @@ export async function configurationJsonSchema(): Promise<Record<string, unknown>
   return jsonSchema(documentSchema(await allProtocols()), 'hoopctl gateway configuration');
 }
 
+/**
+ * A file without a word in it: what a write begins with, and all that it leaves on a full disk. Taken at its word it would
+ * end every session.
+ */
+export function emptyFile(text: string, file: string): ReadResult | undefined {
+  if (!text.split('\n').every((line) => line.trim() === '' || line.trimStart().startsWith('#'))) return undefined;
+  const message = 'the file is empty, expected a configuration ({} where it shall say nothing)';
+  return { problems: [{ file, line: 1, column: 1, path: '', message }] };
+}
+
 /** Reads the text; a failing test of the policy does not count as a problem here (`tests`). */
 export async function readConfiguration(written: string, options: ReadOptions): Promise<ReadResult> {
   const protocols = options.protocols ?? (await allProtocols());
@@ -118,6 +128,7 @@ export async function readConfiguration(written: string, options: ReadOptions): 
   const problems = [...further];
   const report = (path: Path, message: string) => problems.push(document.problem(path, message));
   checkRetention(value, report);
+  checkDefaults(value, report);
   const connections = connectionsOf(value, protocols, options.directory, report);
   const version = createHash('sha256').update(written).digest('hex');
   const compiled = compilePolicy(value, {
@@ -202,6 +213,23 @@ function checkRetention({ recordings: { retention, store } }: GatewayDocument, r
   }
 }
 
+/** One that is for no connection is a mistyped label: what it was to encrypt or commit would not be, and nobody would see it. */
+function checkDefaults({ recordings: { defaults }, connections }: GatewayDocument, report: Report): void {
+  const all = Object.values(connections as Record<string, unknown>).map((one) => (one as ConnectionCommon).labels);
+  for (const [i, { labels }] of defaults.entries()) {
+    if (Object.keys(labels).length === 0 || all.some((there) => isAmong(labels, there))) continue;
+    report(
+      ['recordings', 'defaults', i, 'labels'],
+      'are those of no connection, expected labels that at least one has',
+    );
+  }
+}
+
+type Labels = Readonly<Record<string, string>>;
+
+const isAmong = (wanted: Labels, there: Labels): boolean =>
+  Object.entries(wanted).every(([key, value]) => there[key] === value);
+
 /** Every target is dialled by host and port; how it is spoken to is the protocol's matter. */
 const targetShape = z.looseObject({
   target: z.looseObject({ host: z.string(), port: z.number(), caFile: z.string().optional() }),
@@ -244,7 +272,7 @@ function recordingOf(
   { recording, labels }: ConnectionCommon,
   defaults: GatewayDocument['recordings']['defaults'],
 ): RecordingPolicy {
-  const matching = defaults.filter((one) => Object.entries(one.labels).every(([key, value]) => labels[key] === value));
+  const matching = defaults.filter((one) => isAmong(one.labels, labels));
   const layers: Partial<RecordingPolicy>[] = [recording, ...matching];
   const pick = <K extends keyof RecordingPolicy>(key: K): RecordingPolicy[K] =>
     layers.map((one) => one[key]).find((one) => one !== undefined) ?? DEFAULT_RECORDING[key];

@@ -272,8 +272,11 @@ export async function listenOn(server: Server, address: Address): Promise<void> 
         cause: error,
       });
     }
-    throw userError('config_invalid', `cannot listen on ${where}: ${code ?? String(error)}`, {
-      fix: 'choose an address of this machine with listen or --listen',
+    const mayNot = code === 'EACCES';
+    throw userError('config_invalid', `cannot listen on ${where}: ${mayNot ? 'permission denied' : (code ?? error)}`, {
+      fix: mayNot
+        ? 'choose a port above 1023 with listen or --listen, or give node the right to it (CAP_NET_BIND_SERVICE)'
+        : 'choose an address of this machine with listen or --listen',
       cause: error,
     });
   }

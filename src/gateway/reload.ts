@@ -10,7 +10,13 @@ import { userError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import type { Protocol } from '../protocol/contract.ts';
 import type { AuditLog } from '../session/log/audit.ts';
-import { type Configuration, configurationError, readConfiguration } from './configuration.ts';
+import {
+  type Configuration,
+  configurationError,
+  emptyFile,
+  type ReadResult,
+  readConfiguration,
+} from './configuration.ts';
 
 export interface ReloadOptions {
   /** Undefined: no file, everything at its default. */
@@ -148,8 +154,10 @@ function lines(problems: readonly Problem[]): readonly string[] {
   return formatProblems(problems).split('\n');
 }
 
-async function read(text: string, options: ReloadOptions) {
+async function read(text: string, options: ReloadOptions): Promise<ReadResult> {
   const { file, clock, maskKey, protocols } = options;
+  const nothing = file === undefined ? undefined : emptyFile(text, file);
+  if (nothing !== undefined) return nothing;
   const result = await readConfiguration(text, {
     file: file ?? 'configuration',
     directory: file === undefined ? '.' : dirname(resolve(file)),

@@ -2,7 +2,7 @@
 // Refuses to know: which database it is, beyond what kysely's schema builder says for all.
 
 import { type Kysely, sql, type Transaction } from 'kysely';
-import { ourError } from '../core/errors.ts';
+import { userError } from '../core/errors.ts';
 import type { Tables } from './tables.ts';
 
 interface Migration {
@@ -63,7 +63,7 @@ async function applied(db: Kysely<Tables>): Promise<readonly string[]> {
   const rows = await db.selectFrom('schema_migrations').select('name').execute();
   const unknown = rows.find((row) => !migrations.some((migration) => migration.name === row.name));
   if (unknown !== undefined) {
-    throw ourError('store_failed', `cannot use the store: a newer hoopctl has changed it ("${unknown.name}")`, {
+    throw userError('store_failed', `cannot use the store: a newer hoopctl has changed it ("${unknown.name}")`, {
       fix: 'run the newer version of hoopctl on this data directory',
     });
   }

@@ -51,17 +51,17 @@ export const command = define({
       api.call<ReviewItem>('grants', { method: 'POST', body, reason, signal: context.signal }),
     );
     const { grant } = review;
+    const askedMs = parseDuration(values.for)!;
+    if (review.forMs !== undefined && review.forMs < askedMs)
+      context.io.say(
+        `asked for ${formatDuration(review.forMs)}, the most that the gateway allows here, not ${values.for}`,
+      );
     if (grant !== undefined) {
       const until = localTime(grant.until);
       context.io.say('the glass is broken: this is on record, and those concerned are told');
       await context.print(review, () => `${grant.id} gives access to ${name} until ${until}\n`);
       return;
     }
-    const askedMs = parseDuration(values.for)!;
-    if (review.forMs !== undefined && review.forMs < askedMs)
-      context.io.say(
-        `asked for ${formatDuration(review.forMs)}, the most that the gateway allows here, not ${values.for}`,
-      );
     const approve = `hoopctl reviews approve ${review.id}`;
     if (waitMs === undefined) {
       await context.print(review, () => `${review.id} waits for a reviewer; they run: ${approve}\n`);
@@ -69,6 +69,8 @@ export const command = define({
     }
     context.io.say(`${review.id} waits for a reviewer; they run: ${approve}`);
     const decided = await settledReview(context, review, waitMs);
-    await context.print(decided, () => `${decided.id} ${decided.state}\n`);
+    // Of access and of lifted masks an approval is used at once: to whoever asked that is one thing.
+    const { id, state } = decided;
+    await context.print(decided, () => `${id} ${state === 'used' ? 'approved' : state}\n`);
   },
 });

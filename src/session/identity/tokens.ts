@@ -3,7 +3,7 @@
 
 import { randomUUID } from 'node:crypto';
 import { type CryptoKey, type JSONWebKeySet, SignJWT } from 'jose';
-import type { Clock } from '../../core/clock.ts';
+import { type Clock, formatDuration } from '../../core/clock.ts';
 import { userError } from '../../core/errors.ts';
 import { type Limit, limit } from '../../core/limits.ts';
 import { claimedType, refused, verifyJwt } from './jwt.ts';
@@ -117,8 +117,9 @@ export class GatewayTokens {
   #assertShort(what: string, ttlMs: number): void {
     const bound = this.#limit(connectionTokenLimit);
     if (ttlMs <= bound.value && ttlMs >= 1000) return;
-    throw userError('limit_exceeded', `${what} would last ${ttlMs} ms, 1000 to ${bound.value} are allowed`, {
-      fix: `ask for a shorter one; the limit is ${bound.name}`,
+    const [asked, most] = [formatDuration(ttlMs), formatDuration(bound.value)];
+    throw userError('limit_exceeded', `${what} would last ${asked}, 1s to ${most} are allowed`, {
+      fix: `ask for one that does; the limit is ${bound.name}`,
       details: { limit: bound.name, value: ttlMs, max: bound.value },
     });
   }

@@ -1,10 +1,13 @@
 // One run at the edge: what is printed where, and with which exit code.
 
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { command, type Node } from '../../../src/cli/command.ts';
 import type { Context, SignalReason } from '../../../src/cli/context.ts';
 import { run } from '../../../src/cli/run.ts';
 import { ourError, peerError, userError } from '../../../src/core/errors.ts';
+import { temporaryDirectory } from '../../support/process.ts';
 import { hoopctl, memoryIo } from './memory-io.ts';
 
 function program(does: (context: Context) => Promise<number | undefined>, more: { signals?: 'own' } = {}): Node[] {
@@ -63,6 +66,28 @@ describe('a run', () => {
     expect((await hoopctl(['go'], {}, failing(new TypeError('oops')))).err).toMatch(stack);
     expect((await hoopctl(['go'], {}, failing(userError('usage', 'x')))).err).not.toMatch(stack);
     expect((await hoopctl(['go'], {}, failing(peerError('gateway_error', 'x')))).err).not.toMatch(stack);
+  });
+
+  it('is no fault of ours where the machine refuses a path', async () => {
+    const file = join(temporaryDirectory('refused'), 'file');
+    writeFileSync(file, '');
+    const tries: [() => unknown, string][] = [
+      [() => mkdirSync(file, { recursive: true }), 'what is there is no directory'],
+      [() => mkdirSync(join(file, 'data'), { recursive: true }), 'a part of its path is no directory'],
+      [() => writeFileSync(dirname(file), ''), 'it is a directory'],
+    ];
+    for (const [does, why] of tries) {
+      const { code, err } = await hoopctl(
+        ['go'],
+        {},
+        program(async () => does() as undefined),
+      );
+      expect({ code, err }).toEqual({
+        code: 1,
+        err: expect.stringMatching(`^hoopctl: cannot use '${dirname(file)}.*': ${why}\n  next: `),
+      });
+      expect(err).not.toContain('fault of hoopctl');
+    }
   });
 
   it('tames what others wrote before it meets the terminal', async () => {

@@ -371,6 +371,21 @@ describe('request', () => {
     expect((await gateway.run(['request', 'prod-db', '--for', '2h'])).err).toBe('');
   });
 
+  it('says it of broken glass too', async () => {
+    const grant = { id: 'g-1', until: past };
+    await using gateway = await fakeGateway({
+      'POST grants': { ...asked['POST grants'], forMs: 3_600_000, grant },
+    });
+    const { out, err } = await gateway.run(['request', 'prod-db', '--break-glass', '--for', '3h', '--reason', 'fire']);
+    expect(out).toMatch(/^g-1 gives access to prod-db until /);
+    expect(err).toContain('asked for 1h, the most that the gateway allows here, not 3h\n');
+  });
+
+  it('--wait tells an approval that became a grant as one', async () => {
+    await using gateway = await fakeGateway(ending('used'));
+    expect((await gateway.run(['request', 'prod-db', '--wait', '1m'])).out).toBe('r-1 approved\n');
+  });
+
   it.each([
     ['approved', 0],
     ['denied', 3],
@@ -455,6 +470,15 @@ describe('admin', () => {
       io.err(),
     ]).toEqual([0, '']);
     expect((await hoopctl(['admin', 'users', 'ls', '--data', data])).out).toMatch(/^ann +admins /m);
+    // Whoever only looks takes nothing away.
+    const groups = (...more: string[]) => hoopctl(['admin', 'users', 'groups', 'ann', ...more, '--data', data]);
+    expect(await groups()).toMatchObject({ code: 2, out: '', err: expect.stringContaining('no group is named') });
+    expect((await groups('--none', '-g', 'dba')).code).toBe(2);
+    expect((await groups('-g', 'dba', '-g', 'admins')).out).toBe('ann is in dba, admins\n');
+    expect(await groups('--none')).toMatchObject({
+      out: 'ann is in no group\n',
+      err: expect.stringContaining('this counts from the next token on'),
+    });
     const { out } = await hoopctl(['admin', 'service-accounts', 'add', 'ci', '--data', data]);
     expect(out).toMatch(/^\S{20,}\n$/);
     const revoke = (...whom: string[]) => hoopctl(['admin', 'revocations', 'add', ...whom, '--data', data]);

@@ -86,6 +86,18 @@ recordings:
     expect(await problems(`connections: { a: ${connection('recording: none')} }`)).toHaveLength(1);
   });
 
+  it('refuses a default for labels that no connection has: what it says would be nowhere', async () => {
+    const written = (labels: string) =>
+      `connections: { a: ${connection('labels: { env: prod }')} }\nrecordings: { defaults: [{ labels: { ${labels} }, durability: synced }] }`;
+    expect(await problems(written('env: prod'))).toEqual([]);
+    expect(await problems(written(''))).toEqual([]);
+    for (const typo of ['env: prd', 'evn: prod', 'env: prod, tier: gold']) {
+      expect(await problems(written(typo))).toEqual([
+        '2: recordings.defaults[0].labels are those of no connection, expected labels that at least one has',
+      ]);
+    }
+  });
+
   it('encrypts recordings for whom the connection or its labels say', async () => {
     const [one, other] = [
       'age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p',

@@ -68,6 +68,21 @@ describe('a reload', () => {
     expect(await house.gateway.reload()).toBe(true);
   });
 
+  it.each(['', '\n', '# Who reaches what.\n\n'])(
+    'of a file that a full disk left empty keeps the old version: %j',
+    async (left) => {
+      const house = await open();
+      const alice = await house.person('alice', ['dev']);
+      const client = await house.tunnel(alice, 'prod-db');
+      writeFileSync(join(house.directory, 'gateway.yaml'), left);
+      expect(await house.gateway.reload()).toBe(false);
+      expect(String(logged(house, 'new configuration refused')[0]!.fields.problems)).toContain('the file is empty');
+      client.say('drop one');
+      expect(await client.line()).toBe('REFUSED no-drop');
+      client.end();
+    },
+  );
+
   it('that removes a connection ends its sessions', async () => {
     const house = await open();
     const alice = await house.person('alice', ['dev']);

@@ -49,7 +49,11 @@ describe('the data directory', () => {
     const raw = new DatabaseSync(join(directory, 'data', 'store.db'));
     raw.exec(`insert into schema_migrations (name, at) values ('9999-future', 0)`);
     raw.close();
-    await expect(reopen()).rejects.toMatchObject({ code: 'store_failed', message: expect.stringContaining('newer') });
+    await expect(reopen()).rejects.toMatchObject({
+      code: 'store_failed',
+      fault: 'user',
+      message: expect.stringContaining('newer'),
+    });
   });
 
   it('that cannot be used says so', async () => {

@@ -16,7 +16,7 @@ import {
 import { password as passwordMessage, saslInitialResponse, saslResponse } from '../wire/frontend.ts';
 import { decodeFields } from '../wire/notice.ts';
 import { Code, startupMessage } from '../wire/startup.ts';
-import { Back, backName } from '../wire/types.ts';
+import { Back, backName, HEADER } from '../wire/types.ts';
 import type { Inbox } from './inbox.ts';
 import { endPoint, type Scram, scram } from './scram.ts';
 
@@ -53,6 +53,7 @@ export async function login(inbox: Inbox, options: LoginOptions): Promise<Login>
   let first = true;
   const auth = new Authenticator(inbox, options);
   for (;;) {
+    if (first && isGreeting(await inbox.peek(HEADER), limits)) throw notPostgres();
     const message = await inbox.message(limits.inspected);
     const type = message[0]!;
     if (type === Back.NegotiateProtocolVersion) version = decodeNegotiateProtocolVersion(message);
@@ -172,6 +173,23 @@ export function md5Password(password: string, user: string, salt: Buffer): strin
 const noPlainText = (): HoopctlError =>
   peerError('target_error', 'the target asks for the password in clear text on a connection without TLS', {
     fix: 'set target.tls, or have the server accept scram-sha-256 (pg_hba.conf)',
+  });
+
+/** What a server may say first. */
+const FIRST: readonly number[] = [
+  Back.NegotiateProtocolVersion,
+  Back.ErrorResponse,
+  Back.Authentication,
+  Back.NoticeResponse,
+];
+
+/** Another program's first words, as `SSH-2.0-…`: read as a message they would have a gigabyte. */
+const isGreeting = (header: Buffer, { inspected }: Limits): boolean =>
+  !FIRST.includes(header[0]!) && header.readInt32BE(1) >= inspected.value;
+
+const notPostgres = (): HoopctlError =>
+  peerError('protocol_violation', "what listens at the target's port does not speak PostgreSQL's protocol", {
+    fix: "check target.host and target.port in the gateway's configuration",
   });
 
 const unexpected = (type: number): HoopctlError =>

@@ -302,6 +302,12 @@ describe('the login at the target', () => {
     client.stream.destroy();
   });
 
+  it('is told where the port is of another program, and not by a limit that its greeting would go over', async () => {
+    const stage = new Stage();
+    const client = await login(stage, (target) => target.send(Buffer.from('SSH-2.0-OpenSSH_9.2\r\n')));
+    expect((await client.rest())[0]).toMatch(/^ErrorResponse FATAL 08P01 .*does not speak PostgreSQL's protocol/);
+  });
+
   it('has a limit on time', async () => {
     const stage = new Stage({ limits: { target_login_ms: 20 } });
     const client = await login(stage, () => {});
