@@ -51,7 +51,8 @@ export interface Configuration {
   readonly listen: { readonly gateway: Address | undefined; readonly native: ReadonlyMap<string, Address> };
   readonly publicUrl: string | undefined;
   readonly tls: { readonly cert: string; readonly key: string } | undefined;
-  readonly identity: GatewayDocument['identity'] & { readonly embedded: boolean };
+  /** `left`: nobody said whether there is an embedded issuer. */
+  readonly identity: GatewayDocument['identity'] & { readonly embedded: boolean; readonly left: boolean };
   /** `postgres`: a reference to its URL. Undefined: embedded. */
   readonly store: { readonly postgres: string } | undefined;
   readonly metrics: GatewayDocument['metrics'];
@@ -175,6 +176,7 @@ function compose(
       issuers: identity.issuers.map((one) => withPath(one, directory)),
       workloads: identity.workloads.map((one) => withPath(one, directory)),
       embedded: identity.embedded ?? identity.issuers.length === 0,
+      left: identity.embedded === undefined,
     },
     store: value.store,
     metrics: value.metrics,

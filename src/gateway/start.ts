@@ -265,6 +265,14 @@ async function firstSteps(
   configuration: Configuration,
   data: string,
 ): Promise<string[]> {
-  if (issuer === undefined || (await store.users.list()).length > 0) return [];
+  const users = (await store.users.list()).length;
+  // Whoever adds an issuer beside it loses it, with the only admin's login: said while that can still be undone.
+  if (issuer === undefined && configuration.identity.left && users > 0) {
+    const many = users === 1 ? 'its one user' : `its ${users} users`;
+    return [
+      `the embedded issuer is off, as there are identity.issuers: ${many} cannot log in; identity.embedded: true keeps it, false says that it shall be off`,
+    ];
+  }
+  if (issuer === undefined || users > 0) return [];
   return [firstAdmin(configuration, data)].filter((hint) => hint !== undefined);
 }

@@ -52,7 +52,7 @@ export async function openIssuer(ref: IssuerRef, gatewayUrl: string, trust: Trus
       timeout: 20,
     })
     .catch((error: unknown) => {
-      throw translate(error, ref, 'discover');
+      throw atIssuer(translate(error, ref, 'discover'), ref, url.origin === new URL(gatewayUrl).origin);
     });
   // A second configuration, now that the issuer's clock was seen.
   const metadata = { [openid.clockSkew]: Math.round(transport.skewMs / 1000), [openid.clockTolerance]: TOLERANCE_S };
@@ -166,6 +166,15 @@ function unused(ref: IssuerRef): HoopctlError {
 const ABORTED = 'End-User aborted interaction';
 
 /** openid-client's errors in our words; ours, from the transport below it, are found in its causes. */
+/** Another server than the gateway, which whoever logs in has named nowhere: told by its name. */
+function atIssuer(error: unknown, ref: IssuerRef, isGateway: boolean): unknown {
+  if (isGateway || !(error instanceof HoopctlError) || error.code !== 'gateway_unreachable') return error;
+  return peerError(error.code, `issuer '${ref.name}' of the gateway: ${error.message}`, {
+    fix: "check the network to the issuer, and with who runs the gateway that the issuer's address is right",
+    cause: error,
+  });
+}
+
 function translate(error: unknown, ref: IssuerRef, action: string): unknown {
   for (let inner: unknown = error; inner instanceof Error; inner = inner.cause) {
     if (inner instanceof HoopctlError) return inner;

@@ -1,7 +1,7 @@
 // A log as it is under its newest checkpoint, as files to put elsewhere: checkpoint, tiles, entries, contents of long entries,
 // the cosigned checkpoint. What waits in the journal stays behind. Refuses to know: where from and where to.
 
-import { ourError } from '../../core/errors.ts';
+import { userError } from '../../core/errors.ts';
 import { type Checkpoint, parseCheckpoint } from './checkpoint.ts';
 import { blobOf, blobPath, parseEntry } from './entry.ts';
 import type { LogFile } from './storage.ts';
@@ -51,7 +51,7 @@ async function needed(source: LogSource, path: string): Promise<Buffer> {
 }
 
 function missing(path: string): Error {
-  return ourError('recording_invalid', `the log has no ${path}`, {
+  return userError('recording_invalid', `the log has no ${path}`, {
     fix: "run 'hoopctl audit verify' on it: it says what is missing",
   });
 }

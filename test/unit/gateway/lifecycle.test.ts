@@ -232,6 +232,17 @@ describe('a start', () => {
     await house.gateway.close({ graceMs: 0 });
     await house.start({ config: undefined, listen: '127.0.0.1:0' } as never);
     expect(house.gateway.hints).toEqual([]);
+    // An issuer is added beside it.
+    const hints = async (embedded: boolean | undefined) => {
+      await house.gateway.close({ graceMs: 0 });
+      const corp = { name: 'corp', issuer: 'http://127.0.0.1:1', clientId: 'hoopctl' };
+      house.configure({ identity: { issuers: [corp], ...(embedded === undefined ? {} : { embedded }) } });
+      await house.start();
+      return house.gateway.hints.join();
+    };
+    expect(await hints(undefined)).toContain('the embedded issuer is off, as there are identity.issuers: its one user');
+    expect(await hints(true)).toBe('');
+    expect(await hints(false)).toBe('');
   });
 
   it.each([

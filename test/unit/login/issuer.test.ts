@@ -131,7 +131,10 @@ describe('a device login', () => {
     const { port } = server.address() as { port: number };
     await new Promise((resolve) => server.close(resolve));
     const ref = { name: 'corp', issuer: `http://127.0.0.1:${port}`, clientId: 'hoopctl' };
-    await expect(openIssuer(ref, GATEWAY, {})).rejects.toMatchObject({ code: 'gateway_unreachable' });
+    await expect(openIssuer(ref, GATEWAY, {})).rejects.toMatchObject({
+      code: 'gateway_unreachable',
+      message: expect.stringMatching(/^issuer 'corp' of the gateway: cannot reach /),
+    });
   });
 });
 
