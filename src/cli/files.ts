@@ -2,7 +2,7 @@
 
 import { randomUUID } from 'node:crypto';
 import { renameSync, rmSync, writeFileSync } from 'node:fs';
-import { type HoopctlError, userError } from '../core/errors.ts';
+import { HoopctlError, userError } from '../core/errors.ts';
 
 const TROUBLES: Readonly<Record<string, string>> = {
   ENOENT: 'there is no such file',
@@ -32,8 +32,17 @@ const OF_THE_MACHINE = [
   'ENAMETOOLONG',
 ];
 
+/** SQLITE_READONLY, SQLITE_IOERR, SQLITE_FULL, SQLITE_CANTOPEN. */
+const OF_THE_DATABASE: readonly number[] = [8, 10, 13, 14];
+
 /** The error of a path that the machine refused, where nobody has said it better; undefined for every other. */
 export function refusedByMachine(thrown: unknown): HoopctlError | undefined {
+  if (thrown instanceof HoopctlError) {
+    const { errcode } = (thrown.cause ?? {}) as { errcode?: number };
+    if (errcode === undefined || !OF_THE_DATABASE.includes(errcode & 0xff)) return undefined;
+    const fix = 'check that its disk has room and takes writes, and that this user may use it';
+    return userError(thrown.code, thrown.message, { fix, cause: thrown });
+  }
   const { code, path, syscall } = (thrown ?? {}) as NodeJS.ErrnoException;
   if (code === undefined || typeof path !== 'string') return undefined;
   const inTheWay = code === 'EEXIST' && syscall === 'mkdir';

@@ -90,6 +90,14 @@ describe('a run', () => {
     }
   });
 
+  it('is no fault of ours where the disk of a database is full', async () => {
+    const full = Object.assign(new Error('database or disk is full'), { errcode: 13 });
+    const { err } = await hoopctl(['go'], {}, failing(ourError('store_failed', 'cannot add a user', { cause: full })));
+    expect(err).toBe(
+      'hoopctl: cannot add a user\n  next: check that its disk has room and takes writes, and that this user may use it\n',
+    );
+  });
+
   it('tames what others wrote before it meets the terminal', async () => {
     const { err } = await hoopctl(['go'], {}, failing(peerError('gateway_error', 'a\u001b[2Jb\u0007')));
     expect(err).toBe('hoopctl: a\\x1b[2Jb\\x07\n');
