@@ -105,7 +105,10 @@ async function encrypt(stream: Upstream, config: PostgresConfig): Promise<Upstre
   const answer = (await inbox.take(1)).toString('latin1');
   // Bytes before the handshake would be taken for bytes inside it (CVE-2021-23222).
   const early = inbox.release();
-  if (early.length > 0) throw peerError('protocol_violation', 'the target sent bytes between SSLRequest and TLS');
+  if (early.length > 0)
+    throw peerError('protocol_violation', 'the target sent bytes between SSLRequest and TLS', {
+      fix: "check that target.host and target.port in the gateway's configuration are those of PostgreSQL",
+    });
   if (answer !== 'S') {
     throw peerError('target_certificate', `the target does not offer TLS, and target.tls is ${tls}`, {
       fix: 'turn ssl on at the server, or set target.tls: disable for a network that you trust',
