@@ -2,7 +2,9 @@
 // Refuses to know: connections, gateways, the parent's own process.
 
 import { type ChildProcess, spawn } from 'node:child_process';
+import { statSync } from 'node:fs';
 import { constants } from 'node:os';
+import { delimiter, join } from 'node:path';
 import { formatDuration } from '../core/clock.ts';
 import { type HoopctlError, userError } from '../core/errors.ts';
 import type { Io } from './io.ts';
@@ -51,7 +53,7 @@ export async function runChild(io: Io, options: ChildOptions): Promise<number> {
     killer = setTimeout(() => child.kill('SIGKILL'), KILL_AFTER_MS);
   }
   try {
-    const code = await ended(child, options.command);
+    const code = await ended(child, options);
     return timedOut ? CHILD_EXIT.timedOut : code;
   } finally {
     stop();
@@ -60,18 +62,18 @@ export async function runChild(io: Io, options: ChildOptions): Promise<number> {
   }
 }
 
-function ended(child: ChildProcess, command: string): Promise<number> {
+function ended(child: ChildProcess, options: ChildOptions): Promise<number> {
   return new Promise((resolve, reject) => {
     child.once('error', (error) => {
       // Also emitted when a signal could not be delivered to a child that runs.
-      if (child.pid === undefined) reject(cannotStart(error, command));
+      if (child.pid === undefined) reject(cannotStart(error, options));
     });
     child.once('exit', (code, signal) => resolve(code ?? 128 + (signal === null ? 0 : constants.signals[signal])));
   });
 }
 
-function cannotStart(error: NodeJS.ErrnoException, command: string): HoopctlError {
-  if (error.code === 'ENOENT') {
+function cannotStart(error: NodeJS.ErrnoException, { command, env }: ChildOptions): HoopctlError {
+  if (error.code === 'ENOENT' || (error.code === 'EACCES' && isNowhere(command, env.PATH))) {
     return userError('not_found', `cannot run '${command}': no such command`, {
       fix: 'install it, or give its full path',
       details: { exit: CHILD_EXIT.notFound },
@@ -81,6 +83,18 @@ function cannotStart(error: NodeJS.ErrnoException, command: string): HoopctlErro
   return userError('usage', `cannot run '${command}': ${error.code === 'EACCES' ? 'not executable' : error.message}`, {
     details: { exit: CHILD_EXIT.cannotRun },
     cause: error,
+  });
+}
+
+/** What a shell says too: a folder of PATH that may not be entered (root's, after `su`) is EACCES to the system's search. */
+function isNowhere(command: string, path = ''): boolean {
+  if (command.includes('/')) return false;
+  return !path.split(delimiter).some((folder) => {
+    try {
+      return statSync(join(folder, command)).isFile();
+    } catch {
+      return false;
+    }
   });
 }
 

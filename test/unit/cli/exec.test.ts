@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { run } from '../../../src/cli/run.ts';
@@ -111,6 +111,10 @@ describe('exec', () => {
   it('is 127 for a command that is not there and 126 for one that cannot be run', async () => {
     const missing = await exec(['db', '--', 'no-such-command-anywhere']);
     expect(missing).toMatchObject({ code: 127, err: expect.stringContaining("cannot run 'no-such-command-anywhere'") });
+    // EACCES to the system: something of that name, as behind a folder that may not be entered, but nothing to run.
+    mkdirSync(join(directory, 'no-such'));
+    const denied = await exec(['db', '--', 'no-such'], { PATH: `${directory}:${process.env.PATH}` });
+    expect(denied).toMatchObject({ code: 127, err: expect.stringContaining('no such command') });
     writeFileSync(file, 'not executable', { mode: 0o600 });
     expect(await exec(['db', '--', file])).toMatchObject({ code: 126, err: expect.stringContaining('not executable') });
   });
