@@ -110,6 +110,7 @@ function verbsOf(span: string): string[] {
 /** Without these they end before anybody could be asked. */
 const NEEDED: Record<string, readonly string[]> = {
   'admin recording-key': ['--output', 'new.key'],
+  'admin users groups': ['--none'],
   'admin webhooks retry': ['--all'],
   'admin holds add': ['--session', 'x', '--reason', 'x'],
   'admin purge': ['--reason', 'x'],
