@@ -9,7 +9,7 @@ import type { DiskFiles } from '../session/recorder/files.ts';
 import { nobodyElse } from './announcements.ts';
 import { BudgetTable } from './budgets.ts';
 import { Custody } from './custody.ts';
-import { asking, openDatabase, scrubDatabase, storeError } from './database.ts';
+import { asking, openDatabase, pingDatabase, scrubDatabase, storeError } from './database.ts';
 import { Deliveries } from './deliveries.ts';
 import type { ObjectReader } from './elsewhere.ts';
 import { privateDirectory } from './files.ts';
@@ -56,7 +56,14 @@ export type Store = Awaited<ReturnType<typeof openStore>>;
 
 async function openEmbedded(path: string, clock: Clock): Promise<OpenDatabase & { scrub?: () => Promise<void> }> {
   const db = await openDatabase(path, clock.now());
-  return { db, place: path, announcements: nobodyElse, now: async () => clock.now(), scrub: () => scrubDatabase(db) };
+  return {
+    db,
+    place: path,
+    announcements: nobodyElse,
+    now: async () => clock.now(),
+    scrub: () => scrubDatabase(db),
+    ping: () => pingDatabase(db),
+  };
 }
 
 /** Opens DATA/store.db or PostgreSQL, DATA/recordings, DATA/log. Several processes may. Errors: `store_failed`. */

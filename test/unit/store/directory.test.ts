@@ -56,6 +56,26 @@ describe('the data directory', () => {
     });
   });
 
+  it('is read while another process has it locked, and what would be written waits together, not one after another', async () => {
+    const other = new DatabaseSync(join(directory, 'data', 'store.db'));
+    other.exec('begin immediate');
+    const ended: string[] = [];
+    const noted = (what: string) => () => void ended.push(what);
+    const writes = [1, 2, 3, 4, 5, 6].map((i) => store.keyValues.set(`k${i}`, 'x').catch((thrown) => thrown));
+    await store.keyValues.get('k1').then(noted('read'));
+    const ready = store.ping().then(noted('ready'), noted('not ready'));
+    const failed = await Promise.all(writes).finally(noted('writes'));
+    expect(failed).toEqual(failed.map(() => expect.objectContaining({ code: 'store_failed' })));
+    expect(String(failed[0])).toContain('the store is locked by another process');
+    await ready;
+    expect([ended[0], ended.toSorted()]).toEqual(['read', ['not ready', 'read', 'writes']]);
+    other.exec('rollback');
+    other.close();
+    await store.keyValues.set('k1', 'y');
+    await store.ping();
+    expect(await store.keyValues.get('k1')).toBe('y');
+  }, 20_000);
+
   it('that cannot be used says so', async () => {
     await expect(openStore({ directory: '/dev/null/x', clock })).rejects.toMatchObject({ code: 'store_failed' });
   });
