@@ -1,5 +1,6 @@
 // Searching in what was recorded, through the command line: real statements of real clients, found by words and fields.
 
+import { closeSync, openSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -51,6 +52,13 @@ describeWith(['psql'], 'sessions search', () => {
     ]);
     expect(await texts(eve, ['--relation', 'customers', '--rows', '1'])).toHaveLength(1);
     expect(await texts(eve, ['--since', '1h', '--connection', 'app', '--limit', '2'])).toHaveLength(2);
+  });
+
+  it('takes no list of words from anybody', async () => {
+    const many = Array.from({ length: 9 }, (_, i) => `${String.fromCharCode(97 + i)}*`);
+    const { code, stderr } = await bob.run(['sessions', 'search', ...many]);
+    expect([code, stderr]).toEqual([2, expect.stringContaining('8 beginnings of words at most, these are 9')]);
+    expect((await bob.run(['sessions', 'search', ...many.map(() => 'cust*')])).code).toBe(0);
   });
 
   it('shows everybody their own only', async () => {
@@ -121,6 +129,27 @@ describeWith(['psql'], 'sessions search', () => {
   });
 
   describe('the index', () => {
+    it('is made again from the record when pages of it are damaged', async () => {
+      const { gateway } = stage;
+      await gateway.stop();
+      const path = join(gateway.data, 'index.sqlite');
+      const index = new DatabaseSync(path);
+      index.exec('pragma wal_checkpoint(truncate)');
+      const names = "'operations', 'operations_by_session', 'bag_data'";
+      const pages = index.prepare(`select rootpage from sqlite_schema where name in (${names})`).all();
+      index.close();
+      const file = openSync(path, 'r+');
+      for (const { rootpage } of pages)
+        writeSync(file, Buffer.alloc(4096, 0xff), 0, 4096, (Number(rootpage) - 1) * 4096);
+      closeSync(file);
+      await gateway.start();
+      await eventually('everything is found', async () => {
+        const { code, stdout } = await eve.run(['sessions', 'search', 'truncate', '--json']);
+        return code === 0 && (JSON.parse(stdout) as Found).operations.length > 0;
+      });
+      expect(gateway.log).toContain('the search index is damaged');
+    });
+
     it('is made again from the record when it is gone', async () => {
       await stage.gateway.stop();
       const { rmSync } = await import('node:fs');

@@ -3,8 +3,9 @@
 import { z } from 'zod';
 import { parseDuration } from '../../core/clock.ts';
 import { userError } from '../../core/errors.ts';
+import { principalKey } from '../../session/identity/principal.ts';
 import type { NumberRange, SearchQuery } from '../../session/search/operation.ts';
-import { wordsOf } from '../../session/search/tokens.ts';
+import { wantedOf, wordsOf } from '../../session/search/tokens.ts';
 import type { Parts } from '../parts.ts';
 import { recordReading } from './reading.ts';
 import { type Route, route } from './route.ts';
@@ -12,6 +13,9 @@ import { mayReadAll } from './sessions.ts';
 import { iso, timeShape } from './shapes.ts';
 
 const text = z.string().max(500).optional();
+
+const MOST_WORDS = 50;
+const MOST_BEGINNINGS = 8;
 
 const querySchema = z.object({
   words: z
@@ -83,7 +87,7 @@ export function searchRoutes(parts: Parts): Route[] {
         const { limit, before, ...shown } = query;
         const what = { what: 'search', own: !all, connection: roles.length > 0 ? undefined : query.connection };
         recordReading(parts, { caller, reason }, what, { query: given(shown) });
-        const { operations, next, indexed } = await parts.search.search(asked);
+        const { operations, next, indexed } = await parts.search.search(asked, principalKey(caller.principal));
         return {
           operations: operations.map((operation) => ({ ...operation, at: iso(operation.at) })),
           ...(next === undefined ? {} : { next }),
@@ -104,6 +108,14 @@ function fieldsOf({ words, since, until, rows, duration, before, ...rest }: z.ou
   // As no word it would find everything.
   if (words.trim() !== '' && wordsOf(words).length === 0) {
     throw userError('usage', `'${words}' has no word to search for: words are of letters, digits and "_"`);
+  }
+  // Each one costs, whoever asks: these are words of a person, not a list.
+  const asked = wantedOf({ words: words.split(/\s+/), limit: 1 });
+  for (const [count, most, what] of [
+    [asked.words.length, MOST_WORDS, 'words'],
+    [asked.beginnings.length, MOST_BEGINNINGS, 'beginnings of words'],
+  ] as const) {
+    if (count > most) throw userError('usage', `a search takes ${most} ${what} at most, these are ${count}`);
   }
   return given({
     ...rest,

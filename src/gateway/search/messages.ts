@@ -9,6 +9,8 @@ export interface SearchWorkerOptions {
   readonly data: string;
   /** This gateway's id: several may write to one index. */
   readonly gateway: string;
+  /** After so long nobody waits for a search any more: as it was when the thread was started. */
+  readonly searchMs: number;
   /** Where it reads recordings that are in object storage (store/object-port.ts). */
   readonly objects: MessagePort;
   /** The store's URL with its password, where it is in PostgreSQL, and what paths in it are relative to. */
@@ -24,6 +26,8 @@ export type SearchRequest =
 export type SearchAnswer =
   | { readonly ready: true }
   | { readonly stopped: true }
+  /** The index is damaged and was removed: the next thread makes another. */
+  | { readonly damaged: string }
   /** Following the record fails; it is tried again. */
   | { readonly failed: string }
   /** Everything recorded before is in the index: milliseconds since the epoch. */

@@ -19,7 +19,7 @@ const GOODBYE_MS = 3000;
 /** The store's URL with its password, asked anew at each call. */
 export type StoreAddress = () => Promise<NonNullable<SearchWorkerOptions['shared']>>;
 
-export interface SearchOptions extends Omit<SearchWorkerOptions, 'shared' | 'objects'> {
+export interface SearchOptions extends Omit<SearchWorkerOptions, 'shared' | 'objects' | 'searchMs'> {
   readonly objects: PieceReader;
   /** Asked again at each start of the thread. Undefined: the index is a file. */
   readonly shared?: StoreAddress;
@@ -40,6 +40,8 @@ export class Search {
   #next = 1;
   #stopping = false;
   #indexed: number | undefined;
+  /** What each asker asked last. */
+  readonly #asked = new Map<string, Promise<unknown>>();
   #again: NodeJS.Timeout | undefined;
 
   constructor(options: SearchOptions) {
@@ -58,7 +60,8 @@ export class Search {
     const shared = await this.#options.shared?.();
     if (this.#stopping) return;
     const file = import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.js';
-    const given = { data, gateway, ...(shared === undefined ? {} : { shared }) } satisfies Omit<
+    const searchMs = this.#options.limit(SEARCH_MS).value;
+    const given = { data, gateway, searchMs, ...(shared === undefined ? {} : { shared }) } satisfies Omit<
       SearchWorkerOptions,
       'objects'
     >;
@@ -79,9 +82,25 @@ export class Search {
     return this.#indexed;
   }
 
-  /** Errors: `store_failed`. */
-  async search(query: SearchQuery): Promise<FoundPage> {
-    return (await this.#ask({ what: 'search', query })) as FoundPage;
+  /** One at a time of an asker, so that nobody's many keep others waiting. Errors: `store_failed`, usage. */
+  async search(query: SearchQuery, asker: string): Promise<FoundPage> {
+    const bound = this.#options.limit(SEARCH_MS);
+    const until = performance.now() + bound.value;
+    const before = this.#asked.get(asker);
+    const answer = (async () => {
+      await before;
+      if (performance.now() > until) throw away(`it took longer than ${bound.value} ms (${bound.name})`);
+      return (await this.#ask({ what: 'search', query })) as FoundPage;
+    })();
+    const over = answer.then(
+      () => {},
+      () => {},
+    );
+    this.#asked.set(asker, over);
+    void over.then(() => {
+      if (this.#asked.get(asker) === over) this.#asked.delete(asker);
+    });
+    return answer;
   }
 
   /** Removes what was purged; how many operations there were. Errors: `store_failed`. */
@@ -129,7 +148,14 @@ export class Search {
   #answer(answer: SearchAnswer): void {
     if ('failed' in answer)
       this.#options.log.error({ error: answer.failed }, 'the search index cannot follow the record');
-    else if ('indexed' in answer) this.#indexed = answer.indexed;
+    else if ('damaged' in answer) {
+      this.#options.log.warn(
+        { error: answer.damaged },
+        'the search index is damaged: it is made again from the record',
+      );
+      this.#indexed = undefined;
+      void this.#worker?.terminate();
+    } else if ('indexed' in answer) this.#indexed = answer.indexed;
     else if ('stopped' in answer) this.#stopped.resolve();
     else if ('result' in answer) this.#waiting.get(answer.id)?.resolve(answer.result);
     else if ('error' in answer) this.#waiting.get(answer.id)?.reject(ourError(answer.error.code, answer.error.message));

@@ -11,6 +11,7 @@ import { Indexer } from '../../session/search/indexer.ts';
 import type { FoundPage, SearchIndex, SearchQuery } from '../../session/search/operation.ts';
 import { Pace } from '../../session/search/pace.ts';
 import { searchWords as words } from '../../session/search/tokens.ts';
+import { isDamaged } from '../../store/database.ts';
 import { LogFolder } from '../../store/log-directory.ts';
 import { objectsOver } from '../../store/object-port.ts';
 import { recordingStem, segmentsOf } from '../../store/recording-files.ts';
@@ -30,9 +31,11 @@ const BEHIND_MS = 2000;
 const WAIT_MS = 1000;
 const HURRY_MS = 10_000;
 
-const { data, gateway, shared, objects } = workerData as SearchWorkerOptions;
+const { data, gateway, shared, objects, searchMs } = workerData as SearchWorkerOptions;
 const port = parentPort!;
+const file = join(data, 'index.sqlite');
 let stopping = false;
+let broken = false;
 let wake: (() => void) | undefined;
 let passed = Promise.withResolvers<void>();
 
@@ -46,9 +49,9 @@ if (platform() === 'linux') setPriority(0, LOW_PRIORITY);
 await follow();
 
 async function openIndex(): Promise<SearchIndex> {
-  if (shared === undefined) return Fts5Index.open(join(data, 'index.sqlite'), words);
+  if (shared === undefined) return Fts5Index.open(file, words);
   const { PostgresIndex } = await import('../../store/search/postgres.ts');
-  return PostgresIndex.open({ ...shared, gateway, words });
+  return PostgresIndex.open({ ...shared, gateway, words, searchMs });
 }
 
 function openSource(): LogFollowing {
@@ -72,11 +75,13 @@ async function follow(): Promise<void> {
       passed.resolve();
       passed = Promise.withResolvers();
     } catch (thrown) {
+      if (await damaged(thrown)) return;
       port.postMessage({ failed: publicText(thrown) } satisfies SearchAnswer);
       pause = RETRY_MS;
     }
     if (!stopping) await sleep(pause);
   }
+  if (broken) return;
   await index.close();
   port.postMessage({ stopped: true } satisfies SearchAnswer);
   port.close();
@@ -109,6 +114,7 @@ async function answer(request: SearchRequest): Promise<void> {
   } catch (thrown) {
     const { code, message } = asHoopctlError(thrown);
     port.postMessage({ id: request.id, error: { code, message } } satisfies SearchAnswer);
+    await damaged(thrown);
   }
 }
 
@@ -117,6 +123,19 @@ async function answerTo(request: Exclude<SearchRequest, { what: 'stop' }>) {
   if (request.what === 'forget') return index.forget(request.session);
   await index.scrub();
   return 0;
+}
+
+/** With a page that cannot be read it would neither follow the record nor find what is in it, at this start and the next. */
+async function damaged(thrown: unknown): Promise<boolean> {
+  if (shared !== undefined || !isDamaged(thrown)) return false;
+  if (!broken) {
+    broken = true;
+    stopping = true;
+    await index.close();
+    Fts5Index.discard(file);
+    port.postMessage({ damaged: publicText(thrown) } satisfies SearchAnswer);
+  }
+  return true;
 }
 
 /** Waits a moment for an index that is behind, and says so where it still is. */

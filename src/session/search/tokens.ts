@@ -104,13 +104,13 @@ function addWords(bag: Set<string>, text: string): void {
 }
 
 export function wantedOf(query: SearchQuery): Wanted {
-  const words: string[] = [];
-  const beginnings: string[] = [];
+  const words = new Set<string>();
+  const beginnings = new Set<string>();
   for (const text of query.words) {
     const found = wordsOf(text);
     const last = text.endsWith('*') ? found.pop() : undefined;
-    words.push(...found.map(cut));
-    if (last !== undefined) beginnings.push(cut(last));
+    for (const word of found) words.add(cut(word));
+    if (last !== undefined) beginnings.add(cut(last));
   }
   const fields = [
     'who',
@@ -126,15 +126,15 @@ export function wantedOf(query: SearchQuery): Wanted {
   ] as const;
   for (const field of [...fields, 'status', 'error', 'review'] as const) {
     const value = query[field];
-    if (value !== undefined) words.push(fieldWord(field, value));
+    if (value !== undefined) words.add(fieldWord(field, value));
   }
-  if (query.owner !== undefined) words.push(fieldWord('owner', ownerOf(query.owner.issuer, query.owner.subject)));
+  if (query.owner !== undefined) words.add(fieldWord('owner', ownerOf(query.owner.issuer, query.owner.subject)));
   for (const [field, range] of [
     ['rows', query.rows],
     ['us', query.us],
   ] as const)
-    words.push(...reached(field, range));
-  return { words, beginnings };
+    for (const word of reached(field, range)) words.add(word);
+  return { words: [...words], beginnings: [...beginnings] };
 }
 
 function reached(field: string, range: NumberRange | undefined): string[] {

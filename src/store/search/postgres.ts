@@ -43,27 +43,34 @@ export interface PostgresIndexOptions {
   readonly directory: string;
   readonly gateway: string;
   readonly words: SearchWords;
+  /** How long the server may take over a search. */
+  readonly searchMs: number;
 }
 
 export class PostgresIndex implements SearchIndex {
   readonly #pool: pg.Pool;
+  /** Of their own: whatever is asked, the index follows the record. */
+  readonly #searches: pg.Pool;
   readonly #gateway: string;
 
   readonly #words: SearchWords;
 
-  private constructor(pool: pg.Pool, gateway: string, words: SearchWords) {
+  private constructor(pool: pg.Pool, searches: pg.Pool, gateway: string, words: SearchWords) {
     this.#words = words;
     this.#pool = pool;
+    this.#searches = searches;
     this.#gateway = gateway;
   }
 
   /** Connects and makes its tables. Errors: `store_failed`, `config_invalid` (the URL). */
-  static async open({ url, directory, gateway, words }: PostgresIndexOptions): Promise<PostgresIndex> {
+  static async open({ url, directory, gateway, words, searchMs }: PostgresIndexOptions): Promise<PostgresIndex> {
     const { host, port, database, user, password, ssl, options } = parsePostgresUrl(url, directory);
-    const pool = new pg.Pool({ host, port, database, user, password, ssl, options, max: 3 });
+    const login = { host, port, database, user, password, ssl, options };
+    const pool = new pg.Pool({ ...login, max: 2 });
+    const searches = new pg.Pool({ ...login, max: 2, statement_timeout: searchMs });
     // Of connections that nobody uses at the moment: the next query opens another.
-    pool.on('error', () => {});
-    const index = new PostgresIndex(pool, gateway, words);
+    for (const one of [pool, searches]) one.on('error', () => {});
+    const index = new PostgresIndex(pool, searches, gateway, words);
     await index.#within('make the search index', async (client) => {
       await client.query('select pg_advisory_xact_lock($1)', [LOCK]);
       await client.query(TABLES);
@@ -72,7 +79,7 @@ export class PostgresIndex implements SearchIndex {
   }
 
   async state(): Promise<string | undefined> {
-    const [row] = await this.#rows<{ state: string }>('select state from search_state where gateway = $1', [
+    const [row] = await this.#rows<{ state: string }>(this.#pool, 'select state from search_state where gateway = $1', [
       this.#gateway,
     ]);
     return row?.state;
@@ -123,6 +130,7 @@ export class PostgresIndex implements SearchIndex {
     where('o.us <= ?::numeric', query.us?.max);
     values.push(query.limit + 1);
     const found = await this.#rows<Row>(
+      this.#searches,
       `select o.number, o.session, o.op, o.verdict, o.status, o.rule, o.review, o.error, o.rows, o.bytes, o.us, o.text,
          s.principal, s.actor, s.connection
        from search_operations o join search_sessions s using (session)
@@ -147,12 +155,12 @@ export class PostgresIndex implements SearchIndex {
   }
 
   async count(): Promise<number> {
-    const [row] = await this.#rows<{ n: string }>('select count(*) as n from search_operations', []);
+    const [row] = await this.#rows<{ n: string }>(this.#pool, 'select count(*) as n from search_operations', []);
     return Number(row?.n ?? 0);
   }
 
   async close(): Promise<void> {
-    await this.#pool.end();
+    await Promise.all([this.#pool.end(), this.#searches.end()]);
   }
 
   // -------------------------------------------------------------------------------------------------------------------
@@ -204,9 +212,9 @@ export class PostgresIndex implements SearchIndex {
     });
   }
 
-  async #rows<Result extends pg.QueryResultRow>(sql: string, values: unknown[]): Promise<Result[]> {
+  async #rows<Result extends pg.QueryResultRow>(pool: pg.Pool, sql: string, values: unknown[]): Promise<Result[]> {
     try {
-      return (await this.#pool.query<Result>(sql, values)).rows;
+      return (await pool.query<Result>(sql, values)).rows;
     } catch (thrown) {
       throw storeError('read the search index', thrown);
     }

@@ -3,6 +3,7 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type {
   SearchedOperation,
@@ -64,7 +65,7 @@ describe.each([
         await server.query('drop schema if exists search cascade; create schema search');
       }
       const url = `postgres://postgres:${server.password}@127.0.0.1:${server.port}/postgres?sslmode=disable&options=-csearch_path%3Dsearch`;
-      return PostgresIndex.open({ url, directory, gateway: 'g-1', words });
+      return PostgresIndex.open({ url, directory, gateway: 'g-1', words, searchMs: 30_000 });
     },
   ],
 ])('%s', (name, open: (again?: boolean) => Promise<SearchIndex>) => {
@@ -354,6 +355,33 @@ it('what could not be written leaves nobody with what others did', async () => {
   const { operations } = await index.search({ words: [], limit: 10 });
   expect(operations).toMatchObject([{ text: 'mine', session: 's-1', principal: 'alice@example.com' }]);
   await index.close();
+});
+
+it('beginnings that too much of the record has are refused, and asked for twice are looked for once', async () => {
+  const index = Fts5Index.open(join(directory, 'begun.sqlite'), words);
+  const operations = [operation({ text: 'aa ab ac' }), operation({ text: 'ad b' })];
+  await index.write({ sessions: [session('s-1')], operations, state: '{}' });
+  index.mostBegun = 4;
+  const found = async (asked: string[]) => (await index.search({ words: asked, limit: 10 })).operations.length;
+  expect(await found(['a*', 'a*', 'A*'])).toBe(2);
+  expect(await found(['b*'])).toBe(1);
+  await expect(found(['a*', 'b*'])).rejects.toMatchObject({ code: 'usage', message: expect.stringContaining('"b"') });
+  await index.close();
+});
+
+it('a file that somebody else has locked is left as it is', async () => {
+  const path = join(directory, 'locked.sqlite');
+  const index = Fts5Index.open(path, words);
+  await index.write({ sessions: [session('s-1')], operations: [operation({})], state: '{"at":7}' });
+  await index.close();
+  const other = new DatabaseSync(path);
+  other.exec('pragma locking_mode = exclusive; begin immediate');
+  expect(() => Fts5Index.open(path, words)).toThrow(/locked/);
+  other.exec('rollback');
+  other.close();
+  const again = Fts5Index.open(path, words);
+  expect(await again.state()).toBe('{"at":7}');
+  await again.close();
 });
 
 it('a damaged file is begun anew', async () => {
