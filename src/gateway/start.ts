@@ -26,6 +26,7 @@ import { RefusalLog } from './refusals.ts';
 import type { ConfigurationInForce } from './reload.ts';
 import { Reports } from './report/reports.ts';
 import { SessionOpener } from './sessions.ts';
+import { tellSetBack } from './set-back.ts';
 import { Tunnels } from './tunnels.ts';
 import { WebListener } from './web.ts';
 import { keepIssuers } from './whom.ts';
@@ -75,6 +76,7 @@ async function assemble(
   const { log, version } = options;
   const ground = await openGround(options, undo);
   const { inForce, tls, store, audit } = ground;
+  await tellSetBack(audit, store.sessions, log);
   const state = await openState(options, ground, undo);
   const configuration = inForce.current;
   const address = listenAddress(options.listen, configuration);

@@ -5,7 +5,7 @@ import { cpSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } 
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { Chain, encodeFields, lineDigest } from '../../src/session/recorder/line.ts';
-import type { Client } from '../support/gateway.ts';
+import { type Client, hoopctl } from '../support/gateway.ts';
 import { logEntries } from '../support/log.ts';
 import { eventually } from '../support/process.ts';
 import { connectionTo, type Stage, startStage } from '../support/stage.ts';
@@ -141,4 +141,23 @@ it('a witness cosigns what only grew, over kills and changed keys; a log that wa
   );
   const again = await verify([stage.gateway.data, '--key', vkey, '--since', newer], 1);
   expect(again.problems.map(({ code }) => code)).toEqual(expect.arrayContaining(['since_other_log', 'key_unknown']));
+});
+
+it('a store that was lost, or is damaged, is told at the start: in its log, and on record', async () => {
+  const { gateway } = stage;
+  await stage.alice.runOk(['exec', 'app', '--', 'psql', '-Atc', 'select 3']);
+  await gateway.stop();
+  const path = join(gateway.data, 'store.db');
+  for (const suffix of ['', '-wal', '-shm']) rmSync(path + suffix, { force: true });
+  await gateway.start();
+  expect(gateway.log).toContain('the store is not the one of before');
+  const told = { kind: 'failure', fields: expect.objectContaining({ what: 'the store was lost or set back' }) };
+  expect(await logEntries(gateway.data)).toContainEqual(expect.objectContaining(told));
+  await gateway.stop();
+  writeFileSync(path, Buffer.alloc(8192, 'x'));
+  for (const suffix of ['-wal', '-shm']) rmSync(path + suffix, { force: true });
+  const refused = await hoopctl(['serve', '--data', gateway.data], { env: auditor.env });
+  expect(refused.code).toBe(1);
+  expect(refused.stderr).toContain('next: the file is damaged');
+  expect(refused.stderr).not.toContain('fault of hoopctl');
 });
