@@ -90,8 +90,8 @@ export class Matcher {
       // A client may run what the gateway runs for itself: what is left over is the gateway's.
       const strange = rest.right.filter(({ one }) => !one.own);
       own += rest.right.length - strange.length;
-      notRecorded.push(...strange.map(({ one }) => one));
-      left.push(...rest.left.map(({ one }) => one));
+      for (const { one } of strange) notRecorded.push(one);
+      for (const { one } of rest.left) left.push(one);
     }
     const { from, to } = this.#covers;
     // Where the log begins and ends inside of the span, what was sent around that moment may be on its other side.
@@ -120,10 +120,10 @@ export class Matcher {
     for (const [who, some] of bySender) {
       const found = pair(some, mine.get(who) ?? [], this.#toleranceMs);
       matched += found.matched;
-      sentLeft.push(...found.left);
+      for (const one of found.left) sentLeft.push(one);
       mine.set(who, found.right);
     }
-    for (const rest of mine.values()) loggedLeft.push(...rest);
+    for (const rest of mine.values()) for (const one of rest) loggedLeft.push(one);
     return [sorted(sentLeft), sorted(loggedLeft), matched];
   }
 

@@ -54,6 +54,21 @@ it('of two of the same text the one that was not told as somebody’s is left ov
   expect(reconcile([logged(20, 'a', { who: 'bob' })], [sent(15, 'a')])).toMatchObject({ matched: 1, notRecorded: [] });
 });
 
+it('tells a text that ran past the gateway however often', () => {
+  const many = <T>(make: (i: number) => T) => Array.from({ length: 150_000 }, (_, i) => make(i));
+  expect(
+    reconcile(
+      many((i) => logged(i, 'a')),
+      [],
+    ).notRecorded,
+  ).toHaveLength(150_000);
+  const told = reconcile(
+    many((i) => logged(i, 'a', { who: 'bob' })),
+    many((i) => sent(1_000_000 + i, 'a')),
+  );
+  expect(told.notRecorded).toHaveLength(150_000);
+});
+
 it('what failed need not be there, nor what is outside of the log or of the span; the gateway’s own is counted', () => {
   const log = [logged(100, 'x'), logged(900, 'own', { own: true }), logged(900, 'begin', { own: true })];
   const record = [
