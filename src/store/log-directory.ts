@@ -1,7 +1,7 @@
 // The gateway's log in a directory: DATA/log/checkpoint, tile/…, blob/…, journal/…, and the segments of an older gateway
 // beside them. Refuses to know: what is in any of them.
 
-import { closeSync, createReadStream, existsSync, fsyncSync, openSync, renameSync, writeSync } from 'node:fs';
+import { closeSync, createReadStream, existsSync, fsyncSync, openSync, renameSync, statSync, writeSync } from 'node:fs';
 import { mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { LogSegments } from '../session/log/segments.ts';
@@ -188,7 +188,7 @@ export class SegmentDirectory implements LogSegments {
   async list(): Promise<readonly string[]> {
     const names = await readdir(this.#root).catch(nothingThere);
     return names
-      .filter((name) => /^\d{4,}\.jsonl$/.test(name))
+      .filter((name) => /^\d{4,}\.jsonl$/.test(name) && statSync(join(this.#root, name)).isFile())
       .map((name) => name.slice(0, -'.jsonl'.length))
       .sort((a, b) => Number(a) - Number(b));
   }

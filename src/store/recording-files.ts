@@ -97,7 +97,8 @@ export function storedFile(path: string, otherwise?: () => StoredFile | undefine
     ...(size === undefined ? {} : { plainBytes: size }),
     async *bytes(from = 0) {
       try {
-        yield* createReadStream(path, { highWaterMark: READ_CHUNK, start: from });
+        // A pipe has no place to start from.
+        yield* createReadStream(path, { highWaterMark: READ_CHUNK, ...(from === 0 ? {} : { start: from }) });
       } catch (thrown) {
         if ((thrown as NodeJS.ErrnoException).code !== 'ENOENT') throw thrown;
         // Packed since it was found, by its name or by its size, or moved to object storage.

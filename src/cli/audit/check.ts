@@ -4,6 +4,7 @@
 import { existsSync, lstatSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { basename, join, sep } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { HoopctlError, userError } from '../../core/errors.ts';
 import type { LogEntry } from '../../session/log/audit.ts';
 import { BUNDLE, checkBundle, isSelection, parseBundle, Vouchers } from '../../session/log/check/bundle.ts';
 import { Findings } from '../../session/log/check/findings.ts';
@@ -65,7 +66,23 @@ const TURNS = 5;
 
 type Checkable = Exclude<Place, { kind: 'recordings' }>;
 
+/** Errors: recording_invalid for what cannot be read as what it should be; those of a URL. */
 export async function checkPlace(place: Checkable, options: CheckOptions): Promise<Checked> {
+  try {
+    return await check(place, options);
+  } catch (thrown) {
+    // Files and folders in each other's places, sizes beyond all bounds: of whoever handed it over, and no fault of ours.
+    const given = thrown instanceof RangeError || typeof (thrown as { code?: unknown }).code === 'string';
+    if (thrown instanceof HoopctlError || !given) throw thrown;
+    const message = `'${place.path}' cannot be checked: ${(thrown as Error).message}`;
+    throw userError('recording_invalid', message, {
+      fix: 'it is damaged, or not as a gateway wrote it',
+      cause: thrown,
+    });
+  }
+}
+
+async function check(place: Checkable, options: CheckOptions): Promise<Checked> {
   const findings = new Findings();
   if (place.kind === 'proof') {
     const entry = checkProof(place.text, place.path, options.trust, findings);
@@ -173,8 +190,9 @@ async function checkData(folder: string, data: string, options: CheckOptions, fi
   const contents = options.reader && (await checkContents(looked, options.reader, options.objects, findings));
   const names = jobs.flatMap(({ session }) => session ?? []);
   checkBundle(bundle, beside, names, vouchers, findings);
+  const read = new Set(checked.map(({ session }) => session));
   for (const session of bundle?.sessions ?? []) {
-    if (checked.some((one) => one.session === session)) continue;
+    if (read.has(session)) continue;
     findings.problem('recording_missing', session, `the recording of ${session} is missing: bundle.json lists it`);
   }
   const plainBytes = checked.reduce((sum, { result }) => sum + (typeof result === 'string' ? 0 : result.bytes), 0);

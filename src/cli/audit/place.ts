@@ -34,7 +34,8 @@ export function placeOf(path: string): Place {
     if (isLog(log) || existsSync(join(path, 'recordings'))) return { kind: 'log', path, log, data: path };
     return isLog(path) ? { kind: 'log', path, log: path, data: undefined } : { kind: 'recordings', path };
   }
-  if (stat.size <= MAX_BYTES && !path.endsWith('.jsonl')) {
+  // Of a pipe nothing would be left after a look.
+  if (stat.isFile() && stat.size <= MAX_BYTES && !path.endsWith('.jsonl')) {
     const text = readFileSync(path, 'utf8');
     if (isProof(text) || path.endsWith('.tlog-proof')) return { kind: 'proof', path, text };
     const receipt = parseReceipt(text);

@@ -29,12 +29,23 @@ async function ownGateway(context: Context, url: URL) {
   return access !== undefined && new URL(access.url).origin === url.origin ? access : undefined;
 }
 
+/** No file of a log is longer. */
+const MAX_BYTES = 256 * 1024 * 1024;
+
+/** Whoever checks a log does not trust who serves it, also not to come to an end. */
 async function readBytes({ body }: HttpAnswer): Promise<Buffer> {
   const chunks: Buffer[] = [];
+  let length = 0;
   try {
-    for await (const chunk of body) chunks.push(chunk as Buffer);
+    for await (const chunk of body) {
+      length += (chunk as Buffer).length;
+      if (length > MAX_BYTES) break;
+      chunks.push(chunk as Buffer);
+    }
   } catch (error) {
     throw peerError('gateway_unreachable', 'the answer broke off', { cause: error });
   }
+  if (length > MAX_BYTES)
+    throw peerError('gateway_error', `an answer has more than ${MAX_BYTES} bytes: it is no file of a log`);
   return Buffer.concat(chunks);
 }

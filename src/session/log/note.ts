@@ -113,9 +113,10 @@ export function signNote(text: string, signers: readonly SignerKey[]): string {
 
 /** Undefined for what is no signed note by the letter of the specification. */
 export function parseNote(bytes: Uint8Array | string): Note | undefined {
+  if (bytes.length > MAX_NOTE_BYTES) return undefined;
   const buffer = Buffer.from(bytes as Uint8Array);
   const whole = buffer.toString('utf8');
-  if (buffer.length > MAX_NOTE_BYTES || !Buffer.from(whole).equals(buffer)) return undefined;
+  if (!Buffer.from(whole).equals(buffer)) return undefined;
   // biome-ignore lint/suspicious/noControlCharactersInRegex: those are what is refused
   if (/[\u0000-\u0009\u000b-\u001f]/.test(whole)) return undefined;
   const blank = whole.lastIndexOf('\n\n');

@@ -147,6 +147,20 @@ describe('verify', () => {
     expect(found.warnings).toEqual([expect.stringContaining('line 2: the clock went back')]);
   });
 
+  it('reads what is long by its ends alone, and stops where too much is wrong', async () => {
+    const deep = '['.repeat(20_000_000);
+    const line = `{"seq":0,"at":"2026-11-20T07:00:00.000Z","kind":"open","x":${deep},"prev":"${GENESIS}"}`;
+    const long = await verify(sourceOf(`${line}\n`), { open: true });
+    expect([long.problems, long.opening]).toEqual([[], expect.not.objectContaining({ x: expect.anything() })]);
+    let read = 0;
+    async function* endless() {
+      for (; read < 1000; read++) yield Buffer.from('x\n'.repeat(100));
+    }
+    const found = await verify(endless());
+    expect([found.ok, read]).toEqual([false, 0]);
+    expect(found.warnings).toEqual([expect.stringContaining('was not looked at')]);
+  });
+
   it('stops at a line over the bound instead of keeping it', () => {
     const splitter = new LineSplitter(100);
     for (let i = 0; i < 5; i++) splitter.push(Buffer.alloc(40, 'x'));

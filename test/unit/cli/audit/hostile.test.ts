@@ -1,0 +1,58 @@
+// What somebody handed over to be checked, made to hang, blow up or steer the terminal of whoever checks it.
+
+import { execFile, execFileSync } from 'node:child_process';
+import { readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { type Written, writeRecord } from '../../../support/record.ts';
+import { hoopctl } from '../memory-io.ts';
+
+let record: Written;
+let data: string;
+beforeEach(async () => {
+  record = await writeRecord();
+  await record.log.checkpoint();
+  data = record.root;
+});
+afterEach(() => record.close());
+
+const verify = () => hoopctl(['audit', 'verify', data]);
+
+it('shows nothing of a log’s name that steers a terminal', async () => {
+  const path = join(data, 'log', 'checkpoint');
+  writeFileSync(path, readFileSync(path, 'utf8').replace('/log/', '/log\u009b31m\u202e/'));
+  const { code, out, err } = await verify();
+  expect([code, err]).toEqual([1, '']);
+  expect(out).toContain('\\x9b31m\\u202e');
+  expect(out).not.toMatch(/[\u009b\u202e]/);
+});
+
+it('waits for no pipe in the place of an old segment', async () => {
+  execFileSync('mkfifo', [join(data, 'log', '0001.jsonl')]);
+  expect(await verify()).toMatchObject({ err: '' });
+});
+
+it.each([
+  [
+    'a file where a folder is due',
+    (at: string) => {
+      rmSync(join(at, 'log', 'journal'), { recursive: true });
+      writeFileSync(join(at, 'log', 'journal'), '');
+    },
+  ],
+  ['a file that is larger than any', (at: string) => truncateSync(join(at, 'log', 'checkpoint'), 9e9)],
+])('takes no blame for %s', async (_, make) => {
+  make(data);
+  const { code, err } = await verify();
+  expect(code).toBe(1);
+  expect(err).toContain('cannot be checked');
+  expect(err).not.toContain('fault of hoopctl');
+});
+
+it('reads a pipe that it is given', async () => {
+  const pipe = join(data, 'pipe');
+  execFileSync('mkfifo', [pipe]);
+  const read = hoopctl(['audit', 'verify', pipe]);
+  execFile('sh', ['-c', `echo junk > ${pipe}`]);
+  expect(await read).toMatchObject({ code: 1, out: expect.stringContaining('line 1 was changed') });
+});
