@@ -226,10 +226,11 @@ async function takeLater(
   }
 }
 
-/** Whether it was written to a moment ago: by now, not when it was found. */
+/** Whether it was written to a moment ago: by now, not when it was found. A moment to come is nobody's: anybody can set it. */
 function justNow({ found }: Looked): boolean {
-  const since = Date.now() - JUST_SEALED_MS;
-  return found?.files.some(({ name }) => (statSync(name, { throwIfNoEntry: false })?.mtimeMs ?? 0) > since) === true;
+  const now = Date.now();
+  const changed = (name: string) => statSync(name, { throwIfNoEntry: false })?.mtimeMs ?? 0;
+  return found?.files.some(({ name }) => Math.abs(now - changed(name)) < JUST_SEALED_MS) === true;
 }
 
 interface Looked {

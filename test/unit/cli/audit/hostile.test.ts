@@ -1,9 +1,10 @@
 // What somebody handed over to be checked, made to hang, blow up or steer the terminal of whoever checks it.
 
 import { execFile, execFileSync } from 'node:child_process';
-import { readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, truncateSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
+import { recordingStem } from '../../../../src/store/recording-files.ts';
 import { type Written, writeRecord } from '../../../support/record.ts';
 import { hoopctl } from '../memory-io.ts';
 
@@ -47,6 +48,19 @@ it.each([
   expect(code).toBe(1);
   expect(err).toContain('cannot be checked');
   expect(err).not.toContain('fault of hoopctl');
+});
+
+it('takes no recording for one that was sealed just now for a moment that is to come', async () => {
+  const { id, recording } = record.session();
+  await recording.end({ code: 'client_closed', message: 'bye' });
+  const stem = join(data, 'recordings', recordingStem(id));
+  const later = new Date(Date.now() + 1e9);
+  utimesSync(`${stem}.jsonl`, later, later);
+  mkdirSync(join(data, 'recordings', 'open'), { recursive: true });
+  writeFileSync(join(data, 'recordings', 'open', id), '');
+  const { code, out } = await verify();
+  expect(code).toBe(1);
+  expect(out).toContain(`recording_extra: the recording of ${id} is not in the log`);
 });
 
 it('reads a pipe that it is given', async () => {
