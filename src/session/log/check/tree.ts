@@ -81,6 +81,8 @@ class Check {
   readonly #order: (() => void)[] = [];
   #chain = GENESIS;
   #lastAt = '';
+  /** It ends before the size that the checkpoint says: which may be any, with more tiles than anybody could look for. */
+  #ends = false;
 
   constructor(options: TreeCheckOptions, findings: Findings) {
     this.#options = options;
@@ -97,7 +99,10 @@ class Check {
       const width = Math.min(TILE_WIDTH, this.#size - bundle * TILE_WIDTH);
       const entries = await this.#bundle(bundle, width);
       const hashes = await this.#lowest(bundle, width);
-      if (entries === undefined && hashes === undefined) break;
+      if (entries === undefined && hashes === undefined) {
+        this.#ends = true;
+        break;
+      }
       await this.#partials('entries', bundle, width, (count) => encodeBundle((entries ?? []).slice(0, count)));
       for (let at = 0; at < width; at++) await this.#entry(bundle * TILE_WIDTH + at, entries?.[at], hashes?.[at]);
     }
@@ -263,6 +268,7 @@ class Check {
 
   /** Each tile above the lowest: its hashes are the roots of the full tiles below. */
   async upperTiles(): Promise<void> {
+    if (this.#ends) return;
     for (const { level, index, width } of tilesOf(this.#size)) {
       if (level === 0) continue;
       const hashes = await this.#tile(level, index, width);

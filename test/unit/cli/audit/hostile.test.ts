@@ -28,6 +28,15 @@ it('shows nothing of a log’s name that steers a terminal', async () => {
   expect(out).not.toMatch(/[\u009b\u202e]/);
 });
 
+it('looks for no tiles of a size that is only said', async () => {
+  const path = join(data, 'log', 'checkpoint');
+  const lines = readFileSync(path, 'utf8').split('\n');
+  writeFileSync(path, lines.with(1, String(Number.MAX_SAFE_INTEGER)).join('\n'));
+  const { code, out } = await verify();
+  expect(code).toBe(1);
+  expect(out).toMatch(/checkpoint_(signature|unsigned)/);
+});
+
 it('waits for no pipe in the place of an old segment', async () => {
   execFileSync('mkfifo', [join(data, 'log', '0001.jsonl')]);
   expect(await verify()).toMatchObject({ err: '' });
