@@ -35,6 +35,13 @@ interface Waiter<T> {
  */
 const PART_OF_UNSTARTED = 0.8;
 
+/**
+ * The time is looked at so often. Where far more has gone by since, the machine slept: the gateway heard nothing meanwhile
+ * and may have given up what is here, which nobody has told us yet.
+ */
+const LOOK_MS = 5000;
+const SLEPT_MS = 20_000;
+
 const FIRST_RETRY_MS = 500;
 const LAST_RETRY_MS = 15_000;
 
@@ -48,6 +55,8 @@ export class SparePool {
   #opening = 0;
   #idleTimer: NodeJS.Timeout | undefined;
   #retryTimer: NodeJS.Timeout | undefined;
+  #lookTimer: NodeJS.Timeout | undefined;
+  #looked = 0;
   #retryMs = FIRST_RETRY_MS;
   /** Whether spares are wanted: after a take, until the pool was idle for long. */
   #active = false;
@@ -66,7 +75,7 @@ export class SparePool {
     this.#closing.signal.throwIfAborted();
     signal?.throwIfAborted();
     this.#touch();
-    for (const old of this.#ready.filter((spare) => spare.until < Date.now())) this.#discard(old);
+    this.#look();
     const spare = this.#ready.shift();
     if (spare === undefined) return use(await this.#wait(this.#waiters, signal));
     clearTimeout(spare.timer);
@@ -90,6 +99,7 @@ export class SparePool {
     this.#closing.abort(error);
     clearTimeout(this.#idleTimer);
     clearTimeout(this.#retryTimer);
+    this.#rest();
     this.#drop();
     for (const waiter of [...this.#waiters.splice(0), ...this.#probes.splice(0)]) waiter.fail(error);
   }
@@ -176,6 +186,14 @@ export class SparePool {
     void tunnel.closed.then(() => this.#discard(spare));
   }
 
+  /** Drops those that are not to be trusted any more. Whoever takes one may be served before the timers after a sleep. */
+  #look(): void {
+    const now = Date.now();
+    const slept = now - this.#looked > SLEPT_MS;
+    this.#looked = now;
+    for (const old of this.#ready.filter(({ until }) => slept || until < now)) this.#discard(old);
+  }
+
   /** Drops one spare that grew old or was closed by the gateway, and opens another. */
   #discard(spare: Spare): void {
     const at = this.#ready.indexOf(spare);
@@ -193,11 +211,21 @@ export class SparePool {
     }
   }
 
+  #rest(): void {
+    clearInterval(this.#lookTimer);
+    this.#lookTimer = undefined;
+  }
+
   #touch(): void {
     this.#active = true;
     clearTimeout(this.#idleTimer);
+    if (this.#lookTimer === undefined) {
+      this.#looked = Date.now();
+      this.#lookTimer = setInterval(() => this.#look(), LOOK_MS).unref();
+    }
     this.#idleTimer = setTimeout(() => {
       this.#active = false;
+      this.#rest();
       this.#drop();
     }, this.#options.idleMs).unref();
   }

@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { Limit } from '../../../src/core/limits.ts';
 import { type DialOptions, TunnelDialer } from '../../../src/tunnel/dial.ts';
 import { type SpareOptions, SparePool } from '../../../src/tunnel/spares.ts';
@@ -65,6 +65,26 @@ describe('spare tunnels', () => {
     const taken = await Promise.all(Array.from({ length: 20 }, () => pool.take()));
     expect(new Set(taken).size).toBe(20);
     for (const { stream } of taken) stream.destroy();
+  });
+
+  it('are not trusted after a sleep of the machine, of which the gateway has not told yet', async () => {
+    vi.useFakeTimers({ toFake: ['Date'] });
+    cleanups.push(() => vi.useRealTimers());
+    const { gateway, pool } = await setUp({ size: 1 });
+    await pool.probe();
+    await eventually('a spare', () => pool.ready === 1);
+    vi.setSystemTime(Date.now() + 30_000);
+    const { stream } = await pool.take();
+    expect(gateway.requests.length).toBeGreaterThan(1);
+    let echoed = '';
+    stream.onData = (chunk) => {
+      echoed += chunk.toString();
+    };
+    stream.write(Buffer.from('awake'));
+    await vi.waitUntil(() => echoed === 'awake');
+    const first = await Promise.race([gateway.tunnels[0]!.started.then(() => 'used'), gateway.tunnels[0]!.closed]);
+    expect(first).not.toBe('used');
+    stream.destroy();
   });
 
   it('grow old and are replaced; an idle pool drops them', async () => {
