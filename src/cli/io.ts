@@ -32,6 +32,8 @@ export interface Io {
   write(text: string | Uint8Array): Promise<void>;
   /** Talk on stderr, one line; the newline is added. */
   say(text: string): void;
+  /** What is written and said from here on is kept where nobody reads it: whoever serves others must not wait for that. */
+  neverWait(): void;
   /** Calls `handler` for each of these signals until the returned function is called. */
   onSignal(names: readonly NodeJS.Signals[], handler: (name: NodeJS.Signals) => void): () => void;
 }
@@ -60,14 +62,35 @@ function userName(env: Io['env']): string {
   }
 }
 
+/**
+ * Node has every pipe that it opens not block any more, and so for all who have it: others that write there (jobs of one CI
+ * log, what started us) take a full one for an error then, and what they had to say is lost. So they block, unless they are
+ * used for more than a few lines of ours.
+ */
+function block(stream: object, on: boolean): void {
+  if ((stream as { isTTY?: boolean }).isTTY === true) return;
+  (stream as { _handle?: { setBlocking?(on: boolean): unknown } })._handle?.setBlocking?.(on);
+}
+
 /** The Io of this process. */
 export function processIo(process: NodeJS.Process): Io {
   const { stdin, stdout, stderr, env } = process;
   const terminal = { stdin: stdin.isTTY === true, stdout: stdout.isTTY === true, stderr: stderr.isTTY === true };
+  for (const stream of [stdin, stdout, stderr]) block(stream, true);
+  const unblocked = <Stream extends object>(stream: Stream): Stream => {
+    block(stream, false);
+    return stream;
+  };
   return {
-    stdin,
-    stdout,
-    stderr,
+    get stdin() {
+      return unblocked(stdin);
+    },
+    get stdout() {
+      return unblocked(stdout);
+    },
+    get stderr() {
+      return unblocked(stderr);
+    },
     terminal,
     env,
     cwd: process.cwd(),
@@ -94,6 +117,10 @@ export function processIo(process: NodeJS.Process): Io {
       }),
     say: (text) => {
       stderr.write(`${text}\n`);
+    },
+    neverWait: () => {
+      unblocked(stdout);
+      unblocked(stderr);
     },
     onSignal: (names, handler) => {
       for (const name of names) process.on(name, handler);

@@ -1,6 +1,9 @@
 // `hoopctl connect` as something that runs all day: several connections, stable ports, health, a gateway that goes and
 // comes back.
 
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { eventually, freePort } from '../support/process.ts';
 import { connectionTo, type Stage, startStage } from '../support/stage.ts';
@@ -116,5 +119,33 @@ describe('connect', () => {
     expect(await waiting).toBe('app');
     expect(connected.process.running).toBe(true);
     await connected.stop();
+  });
+});
+
+describe.runIf(process.platform === 'linux')('pipes that other programs have too', () => {
+  const O_NONBLOCK = 0o4000;
+  const flags = (text: string) => Number.parseInt(/flags:\s+(\d+)/.exec(text)?.[1] ?? '', 8) & O_NONBLOCK;
+
+  it('go on blocking them: a full one would be an error to them, and the rest lost', async () => {
+    const silent = createServer();
+    silent.listen(0, '127.0.0.1');
+    await once(silent, 'listening');
+    const { port } = silent.address() as AddressInfo;
+    const env = { HOOPCTL_GATEWAY: `https://127.0.0.1:${port}`, HOOPCTL_TOKEN: 'a-token' };
+    const running = stage.alice.start(['exec', 'one', '--', 'true'], { env });
+    const [socket] = await once(silent, 'connection');
+    for (const at of [0, 1, 2]) {
+      expect(flags(readFileSync(`/proc/${running.child.pid}/fdinfo/${at}`, 'utf8')), `descriptor ${at}`).toBe(0);
+    }
+    await running.stop('SIGKILL');
+    socket.destroy();
+    silent.close();
+  });
+
+  it('and the stderr of a child, when hoopctl has said something there', async () => {
+    const command = 'psql -c "select 1"; cat /proc/self/fdinfo/2';
+    const done = await stage.alice.run(['exec', 'down', '--', 'sh', '-c', command]);
+    expect(done.stderr).toContain('hoopctl:');
+    expect(flags(done.stdout)).toBe(0);
   });
 });

@@ -43,6 +43,7 @@ Exit codes: 0 ended with q, 130 and 143 ended by SIGINT and SIGTERM, others as o
     const drainMs = parseDuration(values.drain);
     if (drainMs === undefined) throw userError('usage', `--drain is '${values.drain}', expected a duration such as 5s`);
     const healthPort = values.healthPort === undefined ? undefined : parsePort(values.healthPort, '--health-port');
+    context.io.neverWait();
     const show = await teller(context);
     const { client, gateway, settled } = await reach(context, wanted, {
       reason: values.reason,

@@ -59,6 +59,7 @@ export function memoryIo(options: MemoryOptions = {}): MemoryIo {
     say: (text) => {
       stderr.write(`${text}\n`);
     },
+    neverWait: () => {},
     onSignal: (names, handler) => {
       for (const name of names) handlers.set(name, (handlers.get(name) ?? new Set()).add(handler));
       return () => {
