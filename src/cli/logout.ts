@@ -34,7 +34,8 @@ export async function endLogin(context: Context, gateway: KnownGateway, trust: T
       if (!done) problems.push(`${what}: it offers no revocation`);
       return done;
     } catch (error) {
-      problems.push(`${what}: ${(error as Error).message}`);
+      const { message } = error as Error;
+      problems.push(message.startsWith(what) ? message : `${what}: ${message}`);
       return false;
     }
   };

@@ -165,7 +165,6 @@ function unused(ref: IssuerRef): HoopctlError {
 /** What oidc-provider, which the embedded issuer is, says of it to everybody: nothing that `access_denied` does not. */
 const ABORTED = 'End-User aborted interaction';
 
-/** openid-client's errors in our words; ours, from the transport below it, are found in its causes. */
 /** Another server than the gateway, which whoever logs in has named nowhere: told by its name. */
 function atIssuer(error: unknown, ref: IssuerRef, isGateway: boolean): unknown {
   if (isGateway || !(error instanceof HoopctlError) || error.code !== 'gateway_unreachable') return error;
@@ -175,6 +174,7 @@ function atIssuer(error: unknown, ref: IssuerRef, isGateway: boolean): unknown {
   });
 }
 
+/** openid-client's errors in our words; ours, from the transport below it, are found in its causes. */
 function translate(error: unknown, ref: IssuerRef, action: string): unknown {
   for (let inner: unknown = error; inner instanceof Error; inner = inner.cause) {
     if (inner instanceof HoopctlError) return inner;

@@ -292,7 +292,7 @@ describe('logout', () => {
     const { code, err } = await hoopctl(['logout'], { env: at.env });
     expect(code).toBe(0);
     expect(err).toMatch(/warning: not revoked at gateway: cannot reach/);
-    expect(err).toMatch(/warning: not revoked at issuer 'corp': cannot reach/);
+    expect(err).toMatch(/warning: not revoked at issuer 'corp' of the gateway: cannot reach/);
     expect((await hoopctl(['status'], { env: at.env })).code).toBe(4);
   });
 });
