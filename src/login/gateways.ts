@@ -36,8 +36,8 @@ export interface Gateways {
   current(): KnownGateway | undefined;
   /** By origin, or by host where that is unambiguous. */
   find(name: string): KnownGateway | undefined;
-  /** Adds or replaces; `current` makes it the one that is meant when none is named. */
-  save(gateway: KnownGateway, current: boolean): Promise<void>;
+  /** Adds, or replaces what it gives then; `current` makes it the one that is meant when none is named. */
+  save(gateway: KnownGateway, current: boolean): Promise<KnownGateway | undefined>;
   /** Forgets the login but keeps what was pinned: the next login must notice a changed certificate. */
   forget(url: string): Promise<void>;
 }
@@ -92,12 +92,16 @@ export function openGateways(paths: Paths): Gateways {
       const byHost = all().filter((known) => new URL(known.url).hostname === name);
       return byHost.length === 1 ? byHost[0] : undefined;
     },
-    save: (gateway, current) =>
-      update((document) => ({
-        ...document,
-        gateways: [...(document.gateways ?? []).filter((known) => known.url !== gateway.url), gateway],
-        ...(current ? { current: gateway.url } : {}),
-      })),
+    save: async (gateway, current) => {
+      let replaced: KnownGateway | undefined;
+      await update((document) => {
+        const known = document.gateways ?? [];
+        replaced = known.find(({ url }) => url === gateway.url);
+        const others = known.filter((one) => one !== replaced);
+        return { ...document, gateways: [...others, gateway], ...(current ? { current: gateway.url } : {}) };
+      });
+      return replaced;
+    },
     forget: (url) =>
       update((document) => ({
         ...document,

@@ -65,7 +65,6 @@ HOOPCTL_TOKEN, HOOPCTL_CLIENT_ID with HOOPCTL_CLIENT_SECRET_FILE, HOOPCTL_ID_TOK
       { by: 'token', ...tokens.subject },
       context.signal,
     );
-    await forgetBefore(context, place.known, trust);
     const account = `${place.url} ${Math.random().toString(36).slice(2, 10)}`;
     const kept = {
       v: 1 as const,
@@ -88,7 +87,7 @@ HOOPCTL_TOKEN, HOOPCTL_CLIENT_ID with HOOPCTL_CLIENT_SECRET_FILE, HOOPCTL_ID_TOK
         : { principal: { subject: principal.subject, email: principal.email, groups: principal.groups } }),
       since: new Date().toISOString(),
     };
-    await gateways.save(gateway, true);
+    await forgetBefore(context, await gateways.save(gateway, true), trust);
     const who = principal?.email ?? principal?.subject ?? 'somebody';
     await context.print({ gateway: place.url, issuer: ref.name, principal, keptIn: store }, () => {
       const groups = principal?.groups.length ? `, in ${principal.groups.join(', ')}` : '';
@@ -185,7 +184,10 @@ async function keep(context: Context, account: string, secret: string, told: boo
   return store.kind;
 }
 
-/** The login that this one replaces is revoked, so that it does not live on unseen; failing to is no reason to fail. */
+/**
+ * The login that this one replaced, which may have come while this one was confirmed, is revoked, so that it does not live on
+ * unseen; failing to is no reason to fail.
+ */
 async function forgetBefore(context: Context, before: KnownGateway | undefined, trust: Trust): Promise<void> {
   if (before?.account === undefined) return;
   const { endLogin } = await import('../logout.ts');

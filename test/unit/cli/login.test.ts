@@ -158,6 +158,15 @@ describe('login', () => {
     expect((await hoopctl(['status'], { env: at.env })).code).toBe(0);
   });
 
+  it('three times at once leaves one: the others are revoked, and nothing of them stays', async () => {
+    await using at = await stage({ polls: ['authorization_pending', 'authorization_pending', 'ok'] });
+    const login = () => hoopctl(['login', at.gateway.url], { env: at.env });
+    expect((await Promise.all([login(), login(), login()])).map(({ code }) => code)).toEqual([0, 0, 0]);
+    expect(readdirSync(join(userPaths({ HOME: at.home }, 'linux').config, 'tokens'))).toHaveLength(1);
+    expect(at.gateway.revoked).toHaveLength(2);
+    expect((await hoopctl(['status'], { env: at.env })).code).toBe(0);
+  });
+
   it('says that the clocks differ, and goes on', async () => {
     const issuer = await scriptedIssuer();
     await using gateway = await scriptedGateway({ skewMs: 600_000 });
