@@ -91,8 +91,10 @@ export interface SessionFilter {
   readonly who?: string;
   /** Only this principal's own, whatever acts for it. */
   readonly owner?: { readonly issuer: string; readonly subject: string };
-  /** Started before this moment: for paging. */
+  /** Started before this moment. */
   readonly before?: number;
+  /** Those that the list has behind this one: for paging, as many may start in one moment. */
+  readonly behind?: Pick<SessionRecord, 'id' | 'startedAt'>;
   /** Not ended before this moment. */
   readonly since?: number;
   /** Only those of this gateway, and those of which it is not known. */

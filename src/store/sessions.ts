@@ -53,13 +53,19 @@ export class Sessions implements SessionStore {
   }
 
   list(filter: SessionFilter = {}): Promise<readonly SessionRecord[]> {
-    const { state, connection, who, owner, before, since, gateway, limit } = filter;
+    const { state, connection, who, owner, before, behind, since, gateway, limit } = filter;
     let query = this.#db.selectFrom('sessions').selectAll();
     if (state !== undefined) query = query.where('state', '=', state);
     if (connection !== undefined) query = query.where('connection', '=', connection);
     if (who !== undefined) query = query.where(({ or, eb }) => or([eb('subject', '=', who), eb('email', '=', who)]));
     if (owner !== undefined) query = query.where('issuer', '=', owner.issuer).where('subject', '=', owner.subject);
     if (before !== undefined) query = query.where('started_at', '<', before);
+    if (behind !== undefined) {
+      const { startedAt, id } = behind;
+      query = query.where(({ or, and, eb }) =>
+        or([eb('started_at', '<', startedAt), and([eb('started_at', '=', startedAt), eb('id', '<', id)])]),
+      );
+    }
     if (since !== undefined) {
       query = query.where(({ or, eb }) => or([eb('ended_at', 'is', null), eb('ended_at', '>=', since)]));
     }

@@ -89,19 +89,24 @@ export function sessionRoutes(parts: Parts): Route[] {
         state: z.enum(['open', 'ended', 'interrupted']).optional(),
         connection: z.string().optional(),
         principal: z.string().optional().describe('Subject or e-mail.'),
-        before: z.iso.datetime().optional().describe('Started before this moment: for paging.'),
+        before: z.iso.datetime().optional().describe('Started before this moment.'),
+        after: idParams.shape.id.optional().describe('A session: those that the list has behind it, for paging.'),
         since: z.iso.datetime().optional().describe('Not ended before this moment.'),
         limit: z.coerce.number().int().min(1).max(1000).default(100),
       }),
       answer: z.object({ sessions: z.array(sessionShape) }),
       async handle({ query, caller, roles }) {
         const { issuer, subject } = caller.principal;
+        const behind = query.after === undefined ? undefined : await parts.stores.sessions.get(query.after);
+        if (query.after !== undefined && behind === undefined)
+          throw userError('not_found', `there is no session "${query.after}"`);
         const filter: SessionFilter = {
           limit: query.limit,
           ...(query.state === undefined ? {} : { state: query.state }),
           ...(query.connection === undefined ? {} : { connection: query.connection }),
           ...(query.principal === undefined ? {} : { who: query.principal }),
           ...(query.before === undefined ? {} : { before: Date.parse(query.before) }),
+          ...(behind === undefined ? {} : { behind }),
           ...(query.since === undefined ? {} : { since: Date.parse(query.since) }),
           ...(mayReadAll(parts, caller.principal, roles, query.connection) ? {} : { owner: { issuer, subject } }),
         };

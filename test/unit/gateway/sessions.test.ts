@@ -315,6 +315,9 @@ describe('who may see what', () => {
     const auditor = await house.person('erin', ['auditors']);
     const stranger = await house.person('dave', ['dev']);
     const all = (await house.call(auditor, 'GET', '/api/v1/sessions')).body.sessions;
+    const behind = await house.call(auditor, 'GET', `/api/v1/sessions?after=${all[0].id}`);
+    expect(behind.body.sessions).toEqual(all.slice(1));
+    expect((await house.call(auditor, 'GET', '/api/v1/sessions?after=none')).status).toBe(404);
     const id = all.find((one: { principal: { subject: string } }) => one.principal.subject === 'alice').id;
     expect((await house.call(stranger, 'GET', `/api/v1/sessions/${id}`)).status).toBe(404);
     expect((await house.call(stranger, 'GET', `/api/v1/sessions/${id}/recording`)).status).toBe(404);

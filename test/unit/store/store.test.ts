@@ -270,6 +270,18 @@ describe.each([
       expect(await starts({ since: 11 })).toEqual([4, 3, 2, 0]);
       expect(await starts({ since: 20, before: 3 })).toEqual([2, 0]);
     });
+
+    it('are listed page by page, also where many begin in one moment', async () => {
+      for (let i = 0; i < 7; i++) await store.sessions.add(record({ startedAt: 5 + Math.floor(i / 5) }));
+      const all = (await store.sessions.list()).map(({ id }) => id);
+      const paged: string[] = [];
+      for (let page = await store.sessions.list({ limit: 2 }); page.length > 0; ) {
+        paged.push(...page.map(({ id }) => id));
+        page = await store.sessions.list({ limit: 2, behind: page.at(-1)! });
+      }
+      expect(paged).toEqual(all);
+      expect(new Set(paged).size).toBe(7);
+    });
   });
 
   describe('reviews', () => {
