@@ -11,6 +11,7 @@ import { type Client, hoopctl } from '../support/gateway.ts';
 import { logEntries } from '../support/log.ts';
 import { BUCKET, ObjectServer } from '../support/object-server.ts';
 import { contentsUnder, copyUnder, eventually, filesUnder, temporaryDirectory } from '../support/process.ts';
+import { purge } from '../support/sessions.ts';
 import { connectionTo, type Stage, startStage } from '../support/stage.ts';
 
 const SLOW = { timeout: 120_000 };
@@ -119,7 +120,7 @@ describe('recordings', () => {
     await stage.gateway.start();
     await both(one.id);
     expect(keysOf(one.id)).toHaveLength(2);
-    await admin.runOk(['admin', 'purge', one.id, '--reason', 'r']);
+    await purge(admin, one.id, 'r');
     expect([keysOf(one.id), filesWith(one.canary)]).toEqual([[], []]);
   });
 
@@ -221,7 +222,7 @@ describe('recordings', () => {
       ]);
       return sessions.find(({ state }) => state === 'ended');
     });
-    await admin.runOk(['admin', 'purge', one.id, '--reason', 'r']);
+    await purge(admin, one.id, 'r');
     expect(filesWith(canary)).toEqual([]);
     for (const client of others) await ask(client, 'another');
     for (const client of others) await client.end();

@@ -10,6 +10,7 @@ import { describeWith } from '../support/needs.ts';
 import { ObjectServer } from '../support/object-server.ts';
 import { contentsUnder, eventually, filesUnder, sleep } from '../support/process.ts';
 import { effort } from '../support/property.ts';
+import { purge } from '../support/sessions.ts';
 import { connectionTo, type Stage, startStage } from '../support/stage.ts';
 
 const SLOW = { timeout: 400_000 };
@@ -236,7 +237,7 @@ describeWith(['psql'], 'recordings that go', () => {
     expect(keysOf()).toHaveLength(1);
     const refused = await admin.run(['admin', 'purge', plain.id, '--key-only', '--reason', 'r']);
     expect([refused.code === 0, refused.stderr]).toEqual([false, expect.stringMatching(/is not encrypted/)]);
-    await admin.runOk(['admin', 'purge', one.id, '--key-only', '--reason', 'asked by who is in it']);
+    await purge(admin, one.id, 'asked by who is in it', '--key-only');
     expect(keysOf()).toEqual([]);
     expect(filesUnder(stage.gateway.recordings).filter((name) => name.endsWith('.key.age'))).toEqual([]);
     expect(filesWith(one.canary)).toEqual([]);

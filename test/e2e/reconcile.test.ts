@@ -11,7 +11,7 @@ import { DEBIAN_POSTGRES, describeWith } from '../support/needs.ts';
 import { copyUnder, sleep } from '../support/process.ts';
 import { allLogged, LOGGING, logOf, PREFIX, type Reconciled, runDirect } from '../support/reconcile.ts';
 import { pendingReview } from '../support/reviews.ts';
-import { allSealed } from '../support/sessions.ts';
+import { allSealed, purge } from '../support/sessions.ts';
 import { connectionTo, type Stage, startStage } from '../support/stage.ts';
 import { bind, execute, parse, query, sync, WireClient } from '../support/wire.ts';
 
@@ -255,7 +255,7 @@ describeWith(['postgresql-15', 'psql', 'pgbench'], 'the record against what the 
       1,
       expect.stringContaining(`what session ${shut} sent is encrypted`),
     ]);
-    await admin.runOk(['admin', 'purge', other!, '--reason', 'asked for']);
+    await purge(admin, other!, 'asked for');
     const left = await reconcile(opened, 1);
     expect([texts(left), left.incomplete]).toEqual([
       ['select 100'],

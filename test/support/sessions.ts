@@ -26,5 +26,15 @@ export async function allSealed({ data, recordings }: Gateway): Promise<void> {
   });
 }
 
+/** Purges a recording, and waits for it: one that is being compressed just then goes a moment later (exit code 1). */
+export async function purge(as: Client, session: string, reason: string, ...more: string[]): Promise<void> {
+  const { code, stdout, stderr } = await as.run(['admin', 'purge', session, '--reason', reason, ...more]);
+  if (code !== 0 && !stdout.includes('is to go')) throw new Error(stderr);
+  await eventually('it is gone', async () => {
+    const { recording } = await as.json<{ recording: { purge?: { state: string } } }>(['sessions', 'show', session]);
+    return ['purged', 'erased'].includes(recording.purge?.state ?? '');
+  });
+}
+
 const sessionOf = ({ fields }: { readonly fields: Readonly<Record<string, unknown>> }) => fields.session;
 const idOf = (name: string) => basename(name).split('.')[0];

@@ -99,7 +99,9 @@ export class Purger {
 
   /** Why it is not gone yet; undefined: nothing is known to be in the way. */
   waits(session: string): string | undefined {
-    return this.#waiting.get(session)?.why;
+    const busy = () =>
+      this.#options.content.free(session) ? undefined : 'it is being compressed or uploaded just now';
+    return this.#waiting.get(session)?.why ?? busy();
   }
 
   async #run(): Promise<void> {

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { postgres } from '../../../src/protocol/postgres/index.ts';
 import { House } from '../../support/gateway-house.ts';
 import { type Postgres, type PostgresOptions, startPostgres } from '../../support/postgres.ts';
-import { filesUnder } from '../../support/process.ts';
+import { filesUnder, sleep } from '../../support/process.ts';
 import { int32, WireClient, type WireOptions } from '../../support/wire.ts';
 
 export interface GuardedOptions {
@@ -38,7 +38,16 @@ export class Guarded {
     const { host, port } = this.house.gateway.native.postgres!;
     const database = options.database ?? CONNECTION;
     const { user, password } = await this.password(groups, database);
-    return WireClient.connect({ host, port, user, password, database, ca: this.house.ca, ...options });
+    const login = { host, port, user, password, database, ca: this.house.ca, ...options };
+    for (const until = Date.now() + 30_000; ; await sleep(250)) {
+      try {
+        return await WireClient.connect(login);
+      } catch (thrown) {
+        // A disk that all the machine waits for: nothing begins unrecorded, and that is not what is looked at here.
+        const stalled = /the disk of \S+ has not answered/.test((thrown as Error).message);
+        if (!stalled || Date.now() > until) throw thrown;
+      }
+    }
   }
 
   /** A CancelRequest for that client, ready to go. */
