@@ -73,7 +73,8 @@ export async function checkPlace(place: Checkable, options: CheckOptions): Promi
   } catch (thrown) {
     // Files and folders in each other's places, sizes beyond all bounds: of whoever handed it over, and no fault of ours.
     const given = thrown instanceof RangeError || typeof (thrown as { code?: unknown }).code === 'string';
-    if (thrown instanceof HoopctlError || !given) throw thrown;
+    // A call of ours with the wrong kind of value has a code as well.
+    if (thrown instanceof HoopctlError || thrown instanceof TypeError || !given) throw thrown;
     const message = `'${place.path}' cannot be checked: ${(thrown as Error).message}`;
     throw userError('recording_invalid', message, {
       fix: 'it is damaged, or not as a gateway wrote it',

@@ -24,7 +24,9 @@ token at once: hoopctl admin revocations add local NAME --reason TEXT, then revo
     }
     await using admin = await openAdmin(context, data);
     await admin.setGroups(name, group);
-    context.io.say('this counts from the next token on: within 15m (limits.access_token_ms), or at a new login');
+    context.io.say(
+      'this counts from the next token on: within limits.access_token_ms (15m where nobody set it), or at a new login',
+    );
     await context.print({ name, groups: group }, () => `${name} is in ${group.join(', ') || 'no group'}\n`);
   },
 });

@@ -226,6 +226,16 @@ describe('OTLP', () => {
       expect(named['hoopctl.sequence']).toEqual({ intValue: String(EVENTS[i]!.sequence) });
     }
   });
+
+  it('keeps the statement of an event that is too long, and leaves out what makes it so', () => {
+    const [one] = intents;
+    const event = { ...one!, fields: { ...one!.fields, text: 'select $1', params: ['x'.repeat(100_000)] } };
+    const request = otlpRequest([event, event], PRODUCT, 0, 8192);
+    expect(Buffer.byteLength(request)).toBeLessThan(2 * 8192 + 1024);
+    expect(request).not.toContain('xxxx');
+    expect(JSON.parse(request).resourceLogs[0].scopeLogs[0].logRecords).toHaveLength(2);
+    for (const kept of ['select $1', 'omitted', 'params']) expect(request.split(kept).length).toBeGreaterThan(2);
+  });
 });
 
 const ocsfOf = (event: ExportEvent) => JSON.parse(ocsf(event, PRODUCT)) as Record<string, unknown>;
