@@ -74,6 +74,8 @@ async function follow(): Promise<void> {
       if (indexer.complete !== undefined) port.postMessage({ indexed: indexer.complete } satisfies SearchAnswer);
       passed.resolve();
       passed = Promise.withResolvers();
+      // Where little is to be read it never comes to a batch's end: it gives way all the same.
+      pause = Math.max(POLL_MS, pace.rest());
     } catch (thrown) {
       if (await damaged(thrown)) return;
       port.postMessage({ failed: publicText(thrown) } satisfies SearchAnswer);

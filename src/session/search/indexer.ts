@@ -6,7 +6,7 @@ import { Collector } from './collector.ts';
 import type { SearchedSession, SearchIndex } from './operation.ts';
 
 /** Operations, and lines without any, that are written at once. */
-const BATCH_OPERATIONS = 2000;
+const BATCH_OPERATIONS = 1000;
 const BATCH_LINES = 50_000;
 
 /** Entries after which nothing of a session's content is to be found. */

@@ -18,7 +18,7 @@ export interface Load {
 /** Cores; with less to spare the index gives way. */
 const ENOUGH = 0.75;
 /** It then rests so many times as long as it worked. */
-const RESTS = 49;
+const RESTS = 99;
 const LONGEST_REST_MS = 5000;
 /** Between two looks at the machine: its clocks tick in hundredths of a second. */
 const LOOK_MS = 200;
