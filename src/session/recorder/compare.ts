@@ -20,7 +20,7 @@ export type Step =
   | { readonly in: 'before'; readonly operation: ReplayedOperation }
   | { readonly in: 'after'; readonly operation: ReplayedOperation };
 
-/** Beyond so many operations that only one has, the rest of both is taken to have nothing in common. */
+/** Beyond so many operations that only one has there, the rest of both is taken to have nothing in common. */
 const MOST_DIFFERENT = 4000;
 
 /** In the order of both. Operations are the same when their texts are, but for quoted strings, numbers and blanks. */
@@ -86,40 +86,92 @@ function endOf(tag: string | undefined): string | undefined {
 }
 
 /**
- * The longest common subsequence as pairs of indices: Myers, "An O(ND) Difference Algorithm and Its Variations" (1986), the
- * greedy one. What both begin with costs nothing.
+ * The longest common subsequence as pairs of indices. What only one of them has is in none, and what both begin or end with
+ * is in all: most of two runs is out of the way before they are compared.
  */
 function common(before: readonly string[], after: readonly string[]): [number, number][] {
-  const [n, m] = [before.length, after.length];
-  const furthest = new Map<number, number>([[1, 0]]);
-  const trace: Map<number, number>[] = [];
-  for (let d = 0; d <= Math.min(n + m, MOST_DIFFERENT); d++) {
-    trace.push(new Map(furthest));
-    for (let k = -d; k <= d; k += 2) {
-      const down = k === -d || (k !== d && (furthest.get(k - 1) ?? -1) < (furthest.get(k + 1) ?? -1));
-      let x = down ? (furthest.get(k + 1) ?? 0) : (furthest.get(k - 1) ?? 0) + 1;
-      while (x < n && x - k < m && before[x] === after[x - k]) x++;
-      furthest.set(k, x);
-      if (x >= n && x - k >= m) return walkBack(trace, n, m);
+  const numbers = new Map<string, number>();
+  const numbered = (shapes: readonly string[], others: ReadonlySet<string>): Shared => {
+    const [shared, at]: [number[], number[]] = [[], []];
+    for (const [index, shape] of shapes.entries()) {
+      if (!others.has(shape)) continue;
+      const number = numbers.get(shape) ?? numbers.size;
+      numbers.set(shape, number);
+      shared.push(number);
+      at.push(index);
     }
-  }
-  let start = 0;
-  while (start < Math.min(n, m) && before[start] === after[start]) start++;
-  return Array.from({ length: start }, (_, i) => [i, i]);
+    return { shared, at };
+  };
+  const one = numbered(before, new Set(after));
+  const other = numbered(after, new Set(before));
+  return sequence(one.shared, other.shared).map(([b, a]) => [one.at[b]!, other.at[a]!]);
 }
 
-function walkBack(trace: readonly Map<number, number>[], n: number, m: number): [number, number][] {
+/** Numbers of shapes that both have, and where they stand among all. */
+interface Shared {
+  readonly shared: readonly number[];
+  readonly at: readonly number[];
+}
+
+function sequence(before: readonly number[], after: readonly number[]): [number, number][] {
+  const shorter = Math.min(before.length, after.length);
+  let start = 0;
+  while (start < shorter && before[start] === after[start]) start++;
+  let end = 0;
+  while (end < shorter - start && before.at(-1 - end) === after.at(-1 - end)) end++;
+  const pairs: [number, number][] = Array.from({ length: start }, (_, i) => [i, i]);
+  const between = shortestEdit(before.slice(start, before.length - end), after.slice(start, after.length - end));
+  for (const [b, a] of between) pairs.push([start + b, start + a]);
+  for (let left = end; left > 0; left--) pairs.push([before.length - left, after.length - left]);
+  return pairs;
+}
+
+/**
+ * Myers, "An O(ND) Difference Algorithm and Its Variations" (1986), the greedy one. Beyond `MOST_DIFFERENT` the pairs up to
+ * where both have been followed furthest.
+ */
+function shortestEdit(before: readonly number[], after: readonly number[]): [number, number][] {
+  const [n, m] = [before.length, after.length];
+  const most = Math.min(n + m, MOST_DIFFERENT);
+  /** Of each `d`: how far into `before` each diagonal `k` = -d, -d + 2 … d leads. */
+  const trace: Int32Array[] = [];
+  let far = { reached: -1, d: 0, k: 0 };
+  for (let d = 0; d <= most; d++) {
+    const last = trace.at(-1);
+    const furthest = new Int32Array(d + 1);
+    trace.push(furthest);
+    for (let i = 0; i <= d; i++) {
+      const k = 2 * i - d;
+      let x = last === undefined ? 0 : stepFrom(last, i).x;
+      while (x < n && x - k < m && before[x] === after[x - k]) x++;
+      furthest[i] = x;
+      if (x >= n && x - k >= m) return walkBack(trace, d, k);
+      if (x <= n && x - k <= m && 2 * x - k > far.reached) far = { reached: 2 * x - k, d, k };
+    }
+  }
+  return walkBack(trace, far.d, far.k);
+}
+
+/** The better of the two ways to diagonal `i` of the next `d`: past one operation of `after` (`down`), or of `before`. */
+function stepFrom(last: Int32Array, i: number): { readonly x: number; readonly down: boolean } {
+  const below = i < last.length ? last[i]! : -1;
+  const above = i > 0 ? last[i - 1]! + 1 : -1;
+  return below >= above ? { x: below, down: true } : { x: above, down: false };
+}
+
+function walkBack(trace: readonly Int32Array[], from: number, diagonal: number): [number, number][] {
   const pairs: [number, number][] = [];
-  let [x, y] = [n, m];
-  for (let d = trace.length - 1; d >= 0; d--) {
-    const furthest = trace[d]!;
-    const k = x - y;
-    const down = k === -d || (k !== d && (furthest.get(k - 1) ?? -1) < (furthest.get(k + 1) ?? -1));
-    const from = down ? k + 1 : k - 1;
-    const beforeX = d === 0 ? 0 : (furthest.get(from) ?? 0);
-    const beforeY = d === 0 ? 0 : beforeX - from;
-    while (x > beforeX && y > beforeY) pairs.push([--x, --y]);
-    [x, y] = [beforeX, beforeY];
+  let k = diagonal;
+  let x = trace[from]![(from + k) / 2]!;
+  for (let d = from; d >= 0; d--) {
+    const step = d === 0 ? { x: 0, down: false } : stepFrom(trace[d - 1]!, (d + k) / 2);
+    while (x > step.x) {
+      x--;
+      pairs.push([x, x - k]);
+    }
+    if (d === 0) break;
+    x = step.down ? step.x : step.x - 1;
+    k += step.down ? 1 : -1;
   }
   return pairs.reverse();
 }

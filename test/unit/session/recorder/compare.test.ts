@@ -69,6 +69,22 @@ describe('two runs', () => {
     expect(differences('session s-1 of db, 1 bytes up, 2 down', 'session s-2 of db, 3 bytes up, 4 down')).toEqual([]);
   });
 
+  it('have in common what they begin and end with, however much there is between', () => {
+    // Another order of so many: the search for the least difference is given up.
+    const middle = Array.from({ length: 3000 }, (_, i) => `call ${'abcdefghij'.charAt(i % 10)}${'x'.repeat(i / 10)}`);
+    const found = signs(['first', ...middle, 'last'], ['first', ...middle.toReversed(), 'last']);
+    expect(found.filter((sign) => sign === '=first' || sign === '=last')).toEqual(['=first', '=last']);
+    expect(found).toHaveLength(2 + 6000 - found.filter((sign) => sign.startsWith('=call')).length);
+    expect(found.at(-1)).toBe('=last');
+  });
+
+  it('are not compared where nothing in one is in the other', () => {
+    const many = (name: string) => Array.from({ length: 20_000 }, (_, i) => `${name} ${'x'.repeat(i % 50)}`);
+    const found = signs([...many('a'), 'both'], ['both', ...many('b')]);
+    expect(found).toHaveLength(40_001);
+    expect(found.filter((sign) => sign.startsWith('='))).toEqual(['=both']);
+  });
+
   it('keep every operation of both, in order, and as many pairs as there can be', () => {
     const texts = fc.array(fc.constantFrom('a', 'b', 'c', 'd'), { maxLength: 12 });
     fc.assert(
