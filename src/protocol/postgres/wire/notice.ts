@@ -38,11 +38,26 @@ export function encodeFields(type: number, fields: ReadonlyMap<string, string>):
   return finish(writer.uint8(0));
 }
 
+/**
+ * Bytes. What is longer is known by its beginning and its length: a RAISE says what it likes, and to read, keep and write down
+ * tens of megabytes would keep the gateway from everybody else meanwhile.
+ */
+const LONG_FIELD = 64 * 1024;
+
+function fieldText(bytes: Buffer): string {
+  if (bytes.length <= LONG_FIELD) return bytes.toString();
+  let end = LONG_FIELD;
+  // Not in the middle of a character.
+  while (end > LONG_FIELD - 4 && (bytes[end]! & 0xc0) === 0x80) end--;
+  return `${bytes.toString('utf8', 0, end)}… (${bytes.length} bytes)`;
+}
+
+/** As text; of a field that is very long only the beginning. */
 export function decodeFields(buffer: Buffer, start: number, end: number): Map<string, string> {
   const reader = new Reader(buffer, start + HEADER, end, 'ErrorResponse');
   const fields = new Map<string, string>();
   for (let letter = reader.uint8(); letter !== 0; letter = reader.uint8()) {
-    fields.set(String.fromCharCode(letter), reader.string());
+    fields.set(String.fromCharCode(letter), fieldText(reader.zeroTerminated()));
   }
   reader.done();
   return fields;

@@ -96,6 +96,20 @@ describe('a simple query', () => {
     expect(ran(...many, back.ready()).outcomes[0]?.tag).toMatch(/^SELECT 2(; BEGIN){9}; and 5 more$/);
   });
 
+  it('has an error of tens of megabytes on record by its beginning, and for the client as it is', () => {
+    const talk = new Talk();
+    const long = `${'x'.repeat(64 * 1024 - 1)}é${'y'.repeat(1024 * 1024)}`;
+    const said = Buffer.concat([back.notice(long), back.error('P0001', long, { D: long, H: 'short' }), back.ready()]);
+    talk.client(front.query('select raised()'));
+    talk.machine.fromTarget(said);
+    expect(talk.machine.toClient.take()).toEqual(said);
+    const shortened = `${'x'.repeat(64 * 1024 - 1)}… (${Buffer.byteLength(long)} bytes)`;
+    expect(talk.session.outcomes).toMatchObject([
+      { status: 'error', error: { code: 'P0001', message: shortened, detail: shortened, hint: 'short' } },
+    ]);
+    expect(talk.session.notes).toMatchObject([{ kind: 'notice', fields: { message: shortened } }]);
+  });
+
   it('takes an empty text', () => {
     const talk = new Talk();
     expect(talk.client(front.query(''))).toEqual(['Query']);
