@@ -26,7 +26,7 @@ export interface Limits {
   readonly waiting: Limit;
   /** Prepared statements and portals that are remembered for one session. */
   readonly prepared: Limit;
-  /** Bytes of their texts and values. */
+  /** Bytes of their texts and values, and of the descriptions of their rows. */
   readonly preparedBytes: Limit;
   /** One row that is decoded for the recording; a longer one is recorded by its length. */
   readonly recordedRow: Limit;

@@ -249,6 +249,7 @@ export class ClientSide {
     const core = this.#core;
     const { portal, name } = decodeNamed(buffer, start, end, 'Describe');
     const entry = new Expected(portal ? Target.describe : Target.describeStatement);
+    entry.described = name;
     if (portal) {
       const found = this.decider.portal(name);
       if (found === AMBIGUOUS) {

@@ -387,7 +387,7 @@ export class Decider {
   #describe(portal: Portal, running: Running, name: string): void {
     const core = this.#core;
     portal.described = true;
-    core.push(Expected.describing(portal, running));
+    core.push(Expected.describing(portal, running, name));
     core.toTarget.add(describePortal(name));
   }
 }

@@ -131,8 +131,8 @@ export interface Statement {
   readonly bytes?: string | undefined;
   /** Declared types of its parameters, as in Parse. */
   readonly types: readonly number[];
-  /** Bytes of the message that it came in. */
-  readonly size?: number;
+  /** Bytes of the message that it came in, and of what is kept of its description. */
+  size?: number;
   /** RowDescription as it came, where the client asked for it: who describes statements need not describe portals. */
   description?: Buffer;
 }
@@ -140,8 +140,8 @@ export interface Statement {
 export interface Portal {
   readonly statement: Statement;
   readonly bound: Bound;
-  /** Bytes of the message that it came in. */
-  readonly size?: number;
+  /** Bytes of the message that it came in, and of what is kept of its description. */
+  size?: number;
   readonly formats: readonly number[];
   /** Survives the transaction (WITH HOLD), if that is committed. */
   readonly hold: boolean;
@@ -169,6 +169,8 @@ export class Expected {
   statement: Statement | undefined;
   /** Describe of a statement: which, where that is certain. */
   describes: Statement | undefined;
+  /** Describe: of what. */
+  described = '';
   /** Parse, Bind: of the message, as much as is kept of it. */
   bytes = 0;
   /** Close: of a portal. */
@@ -192,8 +194,9 @@ export class Expected {
   }
 
   /** A Describe of ours, whose answer is not the client's. */
-  static describing(portal: Portal, running: Running): Expected {
+  static describing(portal: Portal, running: Running, name: string): Expected {
     const entry = new Expected(Target.describe);
+    entry.described = name;
     entry.portal = portal;
     entry.running = running;
     entry.swallow = true;

@@ -20,7 +20,7 @@ interface Pending<T> {
   readonly token: object;
 }
 
-export class Names<T extends { readonly size?: number }> {
+export class Names<T extends { size?: number }> {
   readonly #known = new Map<string, T>();
   readonly #pending = new Map<string, Pending<T>>();
   /** Of all that is known. What is pending is the queue's as well. */
@@ -65,6 +65,12 @@ export class Names<T extends { readonly size?: number }> {
     this.bytes += (value?.size ?? 0) - (this.#known.get(key)?.size ?? 0);
     if (value === undefined) this.#known.delete(key);
     else this.#known.set(key, value);
+  }
+
+  /** More is kept of a value than what came with its definition. */
+  grow(name: string, value: T, bytes: number): void {
+    value.size = (value.size ?? 0) + bytes;
+    if (this.get(name) === value) this.bytes += bytes;
   }
 
   /** Undefined: all of them. */

@@ -249,18 +249,25 @@ export class TargetSide {
   }
 
   #described(head: Expected, buffer: Buffer, start: number, end: number): void {
-    const { running, portal } = head;
-    const description = buffer.subarray(start, end);
+    const core = this.#core;
+    const { running, portal, describes, described: name } = head;
     if (head.state === Target.queryRows) {
-      if (running !== undefined) running.description = description;
-    } else if (portal !== undefined) portal.description = description;
-    // It lives as long as the client likes: not with the whole chunk that it came in.
-    else if (head.describes !== undefined) head.describes.description = Buffer.from(description);
-    if (!this.#core.masked) return;
-    if (head.state === Target.queryRows) head.running!.fields = decodeRowDescription(buffer, start, end);
-    else if (head.portal !== undefined) {
-      head.portal.fields = decodeRowDescription(buffer, start, end, head.portal.formats);
+      if (running !== undefined) running.description = buffer.subarray(start, end);
+      if (core.masked) running!.fields = decodeRowDescription(buffer, start, end);
+      return;
     }
+    const of = portal ?? describes;
+    if (of === undefined) return;
+    // It lives as long as the client likes: not with the whole chunk that it came in.
+    const more = end - start - (of.description?.length ?? 0);
+    of.description = Buffer.from(buffer.subarray(start, end));
+    if (portal === undefined) core.statements.grow(name, describes!, more);
+    else {
+      if (core.masked) portal.fields = decodeRowDescription(buffer, start, end, portal.formats);
+      // As objects the fields take some twice as much as the message.
+      core.portals.grow(name, portal, core.masked ? 3 * more : more);
+    }
+    core.checkNames();
   }
 
   #complete(running: Running, tag: string): void {

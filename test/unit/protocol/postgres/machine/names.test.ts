@@ -1,8 +1,14 @@
 import { describe, expect, it } from 'vitest';
-import { back, front, Talk } from '../../../../conformance/postgres/kit.ts';
+import { limit } from '../../../../../src/core/limits.ts';
+import { DEFAULT_LIMITS } from '../../../../../src/protocol/postgres/limits.ts';
+import { back, front, MASKED, Talk } from '../../../../conformance/postgres/kit.ts';
 
 const parse = (name: string, text: string) => [front.parse(name, text), front.sync()];
 const run = (statement: string) => [front.bind('', statement), front.execute(''), front.sync()];
+
+const LIMITS = { ...DEFAULT_LIMITS, preparedBytes: limit('prepared_bytes', 'bytes', 1024 * 1024) };
+/** The text of a FETCH is short, what the server says of it is not: 5 KiB. */
+const wide = back.rows(...Array.from({ length: 64 }, (_, at) => String(at).padEnd(62, 'x')));
 
 describe('prepared statements', () => {
   it('are known by name from when the server has confirmed them', () => {
@@ -62,6 +68,38 @@ describe('prepared statements', () => {
     const many = Array.from({ length: 20_001 }, (_, i) => front.parse(`s${i}`, 'select 1'));
     talk.client(...many);
     expect(talk.machine.ended).toMatchObject({ code: 'limit_exceeded' });
+  });
+
+  it.each([
+    ['statements', {}, 200],
+    ['portals', {}, 200],
+    ['portals', MASKED, 66],
+  ] as const)('are bounded by the descriptions of their rows: %s %j', (kind, session, fit) => {
+    const talk = new Talk({ limits: LIMITS, session });
+    talk.client(...parse('s', 'fetch c'));
+    talk.target(back.parsed(), back.ready());
+    let described = 0;
+    for (; talk.machine.ended === undefined && described < 500; described++) {
+      const name = `n${described}`;
+      const define = kind === 'statements' ? front.parse(name, 'fetch c') : front.bind(name, 's');
+      talk.client(define, front.describe(kind === 'statements' ? 'S' : 'P', name), front.sync());
+      if (kind === 'statements') talk.target(back.parsed(), back.parameters(), wide, back.ready('T'));
+      else talk.target(back.bound(), wide, back.ready('T'));
+    }
+    expect(talk.machine.ended).toMatchObject({ code: 'limit_exceeded' });
+    expect(described).toBeGreaterThan(fit * 0.8);
+    expect(described).toBeLessThan(fit * 1.2);
+  });
+
+  it('count no more when they are closed', () => {
+    const talk = new Talk({ limits: LIMITS });
+    for (let at = 0; at < 500; at++) {
+      talk.client(front.parse('s', 'fetch c'), front.describe('S', 's'), front.describe('S', 's'), front.sync());
+      talk.target(back.parsed(), back.parameters(), wide, back.parameters(), wide, back.ready());
+      talk.client(front.close('S', 's'), front.sync());
+      talk.target(back.closed(), back.ready());
+    }
+    expect(talk.machine.ended).toBeUndefined();
   });
 });
 
