@@ -168,6 +168,16 @@ describeWith(['sshd', 'linux'], 'hostile ssh', () => {
       ['ssh-rsa with SHA-1', ['-o', 'HostKeyAlgorithms=ssh-rsa'], 'no matching host key type'],
       ['group 1', ['-o', 'KexAlgorithms=diffie-hellman-group1-sha1'], 'no matching key exchange method'],
       ['group 14 with SHA-1', ['-o', 'KexAlgorithms=diffie-hellman-group14-sha1'], 'no matching key exchange method'],
+      ...[
+        'ecdh-sha2-nistp384',
+        'ecdh-sha2-nistp521',
+        'diffie-hellman-group16-sha512',
+        'diffie-hellman-group18-sha512',
+      ].map((name): [string, string[], string] => [
+        `${name}, which costs the gateway too much`,
+        ['-o', `KexAlgorithms=${name}`],
+        'no matching key exchange method',
+      ]),
       ['MD5', ['-o', 'Ciphers=aes128-ctr', '-o', 'MACs=hmac-md5'], 'no matching MAC'],
       ['HMAC with SHA-1', ['-o', 'Ciphers=aes128-ctr', '-o', 'MACs=hmac-sha1'], 'no matching MAC'],
     ])('a client that knows only %s finds nothing to agree on', async (_, options, why) => {

@@ -9,7 +9,13 @@ import { Writer } from '../../wire/writer.ts';
 import { SIGNATURES } from '../keys/public-key.ts';
 import type { Limits } from '../limits.ts';
 import { Message, message } from '../wire/message.ts';
-import { HOST_CERTIFICATE_ALGORITHMS, HOST_KEY_ALGORITHMS, offer } from './algorithms.ts';
+import {
+  HOST_CERTIFICATE_ALGORITHMS,
+  HOST_KEY_ALGORITHMS,
+  KEX_WITH_CLIENTS,
+  KEX_WITH_HOSTS,
+  offer,
+} from './algorithms.ts';
 import { readAsCertificate } from './certified.ts';
 import { gcmPacket } from './gcm-packet.ts';
 import { cryptography, Protocol, utils } from './guarded-ssh2.ts';
@@ -100,11 +106,15 @@ export class Transport {
             ...common,
             server: true,
             hostKeys: { [role.hostKey.type]: role.hostKey },
-            offer: offer([role.hostKey.type], ['kex-strict-s-v00@openssh.com']),
+            offer: offer([role.hostKey.type], [...KEX_WITH_CLIENTS, 'kex-strict-s-v00@openssh.com']),
           })
         : new Protocol({
             ...common,
-            offer: offer(preferred(role.prefer, role.certificates), ['ext-info-c', 'kex-strict-c-v00@openssh.com']),
+            offer: offer(preferred(role.prefer, role.certificates), [
+              ...KEX_WITH_HOSTS,
+              'ext-info-c',
+              'kex-strict-c-v00@openssh.com',
+            ]),
             hostVerifier: (key, verdict) => {
               const own = role.verify(key);
               if (own !== undefined && !own.equals(key)) readAsCertificate(this.#protocol._kex, key, own);
