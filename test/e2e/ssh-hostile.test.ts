@@ -406,6 +406,26 @@ describeWith(['sshd', 'linux'], 'hostile ssh', () => {
       });
     });
 
+    it('requests for files that wait cost no more than their bytes', { timeout: 300_000 }, async () => {
+      await growthBy('windows full of the smallest requests, on 12 channels', async (client) => {
+        const unknown = Buffer.concat(Array.from({ length: 3000 }, (_, id) => bytes(uint32(5), 77, uint32(id))));
+        for (let at = 0; at < 12; at++) {
+          client.send(openMessage(at, 0));
+          const opened = await client.next(91);
+          const channel = opened.readUInt32BE(5);
+          client.send(request(channel, 'subsystem', string('sftp')));
+          await client.next(99);
+          // What is asked until its answers fill a MiB is given back, and not counted here: the rest of the window waits.
+          for (let room = opened.readUInt32BE(9); room >= unknown.length; room -= unknown.length) {
+            client.send(data(channel, unknown));
+          }
+          await eventually('it is taken', () => client.socket.writableLength < 500_000);
+        }
+        await othersAreServed();
+        expect(client.over).toBe(false);
+      });
+    });
+
     it('data in single bytes for a program that does not read costs no more than in large pieces', {
       timeout: 300_000,
     }, async () => {

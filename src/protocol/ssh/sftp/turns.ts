@@ -2,10 +2,13 @@
 // So many as a window has room for may wait; they are not done in one go, as others want to be served too.
 // Refuses to know: what a request is.
 
+import { Waiting } from './waiting.ts';
+
 /** Requests that are done before others of the gateway have their turn. */
 const A_TURN = 256;
 
 export interface TurnsOptions {
+  /** The buffer is the callee's only until it returns. */
   take(request: Buffer): void;
   /** Whether no more should be taken now; `then` is called when that is over. */
   full(then: () => void): boolean;
@@ -17,9 +20,7 @@ export interface TurnsOptions {
 
 export class Turns {
   readonly #options: TurnsOptions;
-  /** Those that wait, from `#at` on. */
-  #waiting: Buffer[] = [];
-  #at = 0;
+  readonly #waiting = new Waiting();
   #held = false;
 
   constructor(options: TurnsOptions) {
@@ -28,7 +29,7 @@ export class Turns {
 
   /** Takes it, or keeps a copy for later. */
   add(request: Buffer): void {
-    if (this.#stopped()) this.#waiting.push(Buffer.from(request));
+    if (this.#stopped()) this.#waiting.add(request);
     else this.#options.take(request);
   }
 
@@ -40,29 +41,25 @@ export class Turns {
   /** What waited comes now, up to the next that has to. */
   go(): void {
     this.#held = false;
-    const end = this.#at + A_TURN;
-    while (this.#at < this.#waiting.length && !this.#stopped()) {
-      if (this.#at < end) this.#options.take(this.#waiting[this.#at++]!);
+    let left = A_TURN;
+    while (!this.#waiting.empty && !this.#stopped()) {
+      if (left-- > 0) this.#options.take(this.#waiting.take()!);
       else {
         this.#held = true;
         this.#options.later(() => this.go());
       }
     }
-    if (this.#at * 2 < this.#waiting.length) return;
-    this.#waiting.splice(0, this.#at);
-    this.#at = 0;
     if (this.over) this.#options.done();
   }
 
   /** Nothing waits, and nothing is held. */
   get over(): boolean {
-    return !this.#held && this.#at === this.#waiting.length;
+    return !this.#held && this.#waiting.empty;
   }
 
   /** Nothing that waits is taken any more. */
   end(): void {
-    this.#waiting = [];
-    this.#at = 0;
+    this.#waiting.clear();
   }
 
   #stopped(): boolean {
