@@ -1,7 +1,7 @@
 // Runs one protocol's conversation with one client, so that nothing that goes wrong in it reaches another.
 
 import { asHoopctlError } from '../core/errors.ts';
-import type { Protocol, Services, Session, Visitor } from '../protocol/contract.ts';
+import type { Opened, Protocol, Services, Session, Visitor } from '../protocol/contract.ts';
 import type { Parts } from './parts.ts';
 
 /** How long a client may take to read what it was told last, ms; then its stream is closed under it. */
@@ -19,7 +19,14 @@ function memoryOf({ stores }: Parts, protocol: string): Services['memory'] {
 /** Resolves when it is over; never rejects. Whatever the protocol left open is closed. */
 export async function converse(parts: Parts, protocol: Protocol, visitor: Visitor): Promise<void> {
   let session: Session | undefined;
+  let over = false;
   let stream = visitor.stream;
+  const begun = (opened: Opened): Opened => {
+    session = opened.session;
+    // Its client has left while it was opened: nobody else would end it.
+    if (over) session.end({ code: 'client_gone', message: 'the client left during the login' });
+    return opened;
+  };
   const services: Services = {
     log: parts.log,
     limit: (bound) => parts.configuration().limit(bound),
@@ -38,19 +45,11 @@ export async function converse(parts: Parts, protocol: Protocol, visitor: Visito
             return stream;
           },
         }),
-    async open(introduction) {
-      const opened = await visitor.open(introduction);
-      session = opened.session;
-      return opened;
-    },
+    open: async (introduction) => begun(await visitor.open(introduction)),
     ...(visitor.openByDevice === undefined
       ? {}
       : {
-          openByDevice: async (...asked) => {
-            const opened = await visitor.openByDevice!(...asked);
-            session = opened.session;
-            return opened;
-          },
+          openByDevice: async (...asked) => begun(await visitor.openByDevice!(...asked)),
         }),
   };
   try {
@@ -70,5 +69,7 @@ export async function converse(parts: Parts, protocol: Protocol, visitor: Visito
       session?.end({ code: error.code, message: error.message });
     }
     stream.destroy();
+  } finally {
+    over = true;
   }
 }

@@ -42,6 +42,8 @@ describeWith(['sshd', 'linux'], 'hostile ssh', () => {
   let connected: Connected;
   let words: string[];
   let tampering: Tampering;
+  /** A host that takes its time to answer. */
+  let late: Server;
 
   beforeAll(async () => {
     sshd = await startSshd({ config: ['MaxSessions 2000'] });
@@ -49,6 +51,15 @@ describeWith(['sshd', 'linux'], 'hostile ssh', () => {
     const weak = await startSshd({ config: ['Ciphers aes128-cbc'] });
     const old = await startSshd({ config: ['KexAlgorithms diffie-hellman-group14-sha1'] });
     others = [weak, old];
+    late = createServer((socket) => {
+      socket.on('error', () => {});
+      setTimeout(() => {
+        const on = netConnect(sshd.port, '127.0.0.1');
+        on.on('error', () => {});
+        socket.pipe(on).pipe(socket);
+      }, 3000);
+    });
+    await once(late.listen(0, '127.0.0.1'), 'listening');
     gateway = await startGateway({
       native: 'ssh',
       config: {
@@ -58,13 +69,14 @@ describeWith(['sshd', 'linux'], 'hostile ssh', () => {
           weak: sshConnectionTo(weak),
           old: sshConnectionTo(old),
           tampered: sshConnectionTo({ ...sshd, port: tampering.port }),
+          late: sshConnectionTo({ ...sshd, port: (late.address() as AddressInfo).port }),
         },
         access: [{ who: { groups: ['engineering'] }, to: { names: ['*'] } }],
         limits: { handshake_ms: 15_000, ssh_login_ms: 20_000 },
       },
     });
     alice = await gateway.user('alice', { groups: ['engineering'] });
-    connected = await alice.connect(['host', 'weak', 'old', 'tampered'], [], { quiet: true });
+    connected = await alice.connect(['host', 'weak', 'old', 'tampered', 'late'], [], { quiet: true });
     words = await plainSsh(alice, connected.ports.host as number, 'host');
     await othersAreServed();
     idle = memoryKb(gateway.process.pid);
@@ -76,6 +88,7 @@ describeWith(['sshd', 'linux'], 'hostile ssh', () => {
     await connected?.stop();
     await gateway?.[Symbol.asyncDispose]();
     tampering?.close();
+    late?.close();
     await Promise.all([sshd, ...others].map((one) => one?.stop()));
   });
 
@@ -126,6 +139,20 @@ describeWith(['sshd', 'linux'], 'hostile ssh', () => {
       client.destroy();
     }
   }
+
+  it('a client that leaves while its host is logged in to leaves no session behind', async () => {
+    const client = netConnect(connected.ports.late as number, '127.0.0.1').on('error', () => {});
+    const raw = RawSsh.over(client).catch(() => {});
+    const live = async () => {
+      const found = await alice.json<{ sessions: { state: string }[] }>(['sessions', 'ls', '--connection', 'late']);
+      return found.sessions.filter(({ state }) => state === 'open').length;
+    };
+    await eventually('it is logged in to', async () => (await live()) === 1, 20_000);
+    client.destroy();
+    await raw;
+    await sleep(4000);
+    expect(await live()).toBe(0);
+  });
 
   describe('handshakes', () => {
     it(`${SEQUENCES} of garbage, cut anywhere, or with lengths that lie`, { timeout: 300_000 }, async () => {

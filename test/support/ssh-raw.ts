@@ -93,9 +93,13 @@ export class RawSsh {
   }
 
   /** Up to the login, and through it. */
-  static async connect(port: number, user = 'raw', cipher = 'aes128-gcm@openssh.com'): Promise<RawSsh> {
+  static connect(port: number, user = 'raw', cipher = 'aes128-gcm@openssh.com'): Promise<RawSsh> {
+    return RawSsh.over(connect(port, '127.0.0.1'), user, cipher);
+  }
+
+  /** The same on a connection of the test's own. */
+  static async over(socket: Socket, user = 'raw', cipher = 'aes128-gcm@openssh.com'): Promise<RawSsh> {
     await cryptography.init;
-    const socket = connect(port, '127.0.0.1');
     socket.setNoDelay(true);
     const { promise, resolve } = Promise.withResolvers<void>();
     const client = new RawSsh(socket, cipher, resolve);

@@ -37,6 +37,7 @@ class Conversation {
   readonly #limits: Limits;
   readonly #door: Door;
   #client!: Transport;
+  #session: Session | undefined;
   #relay: Relay | undefined;
   #target: Transport | undefined;
   #late: NodeJS.Timeout | undefined;
@@ -57,7 +58,6 @@ class Conversation {
         peerError('limit_exceeded', `the client did not log in within ${loginTime.value} ms (${loginTime.name})`),
       );
     }, loginTime.value);
-    let session: Session | undefined;
     try {
       this.#client = await Transport.open(
         stream,
@@ -72,11 +72,12 @@ class Conversation {
       );
       this.#door.attach(this.#client);
       const opened = await this.#door.opened;
-      session = opened.session;
+      this.#session = opened.session;
       clearTimeout(this.#late);
       await this.#converse(opened);
     } catch (thrown) {
       const error = asHoopctlError(thrown);
+      const session = this.#session;
       if (error.fault === 'ours')
         this.#services.log.error({ err: error, session: session?.id }, 'a conversation failed');
       session?.end({ code: error.code, message: error.message });
@@ -153,7 +154,10 @@ class Conversation {
       this.#relay.end('client', error);
       return;
     }
-    this.#door.fail(error ?? peerError('client_gone', 'the client left during the login'));
+    const gone = error ?? peerError('client_gone', 'the client left during the login');
+    this.#door.fail(gone);
+    // The host is logged in to for nobody: without a relay nothing else would end it.
+    this.#session?.end({ code: gone.code, message: gone.message });
   }
 }
 
