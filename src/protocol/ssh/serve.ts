@@ -118,7 +118,7 @@ class Conversation {
     receive({
       message: (payload) => {
         relay.fromTarget(payload);
-        if (this.#client.congested || transport.flooded) transport.pause();
+        if (this.#stops(transport, this.#client)) transport.pause();
       },
       closed: (error) => relay.end('target', error ?? peerError('target_error', 'the host closed the connection')),
       drain: () => this.#flow(),
@@ -131,7 +131,7 @@ class Conversation {
   #fromClient(payload: Buffer): void {
     if (this.#relay !== undefined) {
       this.#relay.fromClient(payload);
-      if (this.#target?.congested === true || this.#client.flooded) this.#client.pause();
+      if (this.#target !== undefined && this.#stops(this.#client, this.#target)) this.#client.pause();
       return;
     }
     try {
@@ -145,8 +145,18 @@ class Conversation {
   #flow(): void {
     const target = this.#target;
     if (target === undefined) return;
-    if (!target.congested && !this.#client.flooded) this.#client.resume();
-    if (!this.#client.congested && !target.flooded) target.resume();
+    if (!this.#stops(this.#client, target)) this.#client.resume();
+    if (!this.#stops(target, this.#client)) target.resume();
+  }
+
+  /**
+   * Whether `one` is not to be read now. One with which keys are exchanged is: behind what it sent before, its part of that
+   * has to come, and it may be what the other waits for in turn. It sends no more than was granted until then.
+   */
+  #stops(one: Transport, other: Transport): boolean {
+    const { value } = this.#limits.windows;
+    if (one.exchanging) return other.queued > value || one.queued > value;
+    return other.congested || one.flooded;
   }
 
   #gone(error: HoopctlError | undefined): void {

@@ -142,15 +142,21 @@ export class Transport {
 
   /** What comes from elsewhere should not be sent here now. */
   get congested(): boolean {
-    return this.#queued > HIGH_WATER;
+    return this.queued > HIGH_WATER;
   }
 
   /** It asks and asks, and does not read the answers: it should not be read from either. */
   get flooded(): boolean {
-    return this.#queued > FLOOD;
+    return this.queued > FLOOD;
   }
 
-  get #queued(): number {
+  /** Keys are exchanged: what is sent to it waits until it has done its part. */
+  get exchanging(): boolean {
+    return this.#protocol._kexinit !== undefined;
+  }
+
+  /** Bytes that wait for the stream, or for new keys. */
+  get queued(): number {
     return this.#stream.queued + this.#held;
   }
 
@@ -241,6 +247,7 @@ export class Transport {
       number !== undefined && (number >= 50 || number === Message.SERVICE_REQUEST || number === Message.SERVICE_ACCEPT);
     if (!ours) {
       const next = this.#below(payload);
+      if (number === KEXINIT) this.#exchange();
       return this.#closed ? NO_MORE : next;
     }
     this.#count(payload.length);
@@ -284,6 +291,12 @@ export class Transport {
     if (!this.#ready || this.#closed) return;
     this.#bytes = 0;
     this.#protocol.rekey();
+    this.#exchange();
+  }
+
+  /** An exchange has begun: whoever does not read it has to, now. */
+  #exchange(): void {
+    if (this.#ready) queueMicrotask(() => this.#events.drain?.());
   }
 
   /** Memory for a packet: that of packets before it, once all that was written is taken. */
@@ -330,6 +343,8 @@ export class Transport {
 }
 
 const NOTHING = Buffer.alloc(0);
+/** RFC 4253 §7.1. */
+const KEXINIT = 20;
 /** As ssh2's own handlers say it: behind every end of a chunk. */
 const NO_MORE = Number.POSITIVE_INFINITY;
 const GCM = '-gcm@openssh.com';
