@@ -5,6 +5,7 @@ import { once } from 'node:events';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
 import { type HoopctlError, peerError, userError } from '../core/errors.ts';
+import type { Limit } from '../core/limits.ts';
 import { SocketStream } from '../core/stream.ts';
 import type { DeviceLogin, Introduction, Protocol, Visitor } from '../protocol/contract.ts';
 import type { Authenticated } from '../session/identity/authenticator.ts';
@@ -17,6 +18,10 @@ import { HANDSHAKE_MS, UNAUTHENTICATED } from './limits.ts';
 import type { Parts } from './parts.ts';
 import { withoutPort } from './refusals.ts';
 import type { SessionOpener } from './sessions.ts';
+import { Throttle } from './webhooks/throttle.ts';
+
+/** Between two lines of the log about clients that are turned away. */
+const TELL_MS = 60_000;
 
 /** What all listeners have in common. */
 export interface NativeShared {
@@ -33,8 +38,9 @@ export class NativeListener {
   readonly #devices: DeviceLogins;
   readonly #server: Server;
   #address: AddressInfo | undefined;
-  /** Clients that have not said who they are. */
-  readonly #strangers = new Set<SocketStream>();
+  /** Clients that have not said who they are; those that came first are first. */
+  readonly #strangers = new Set<Stranger>();
+  readonly #told = new Throttle(TELL_MS);
 
   constructor(parts: Parts, shared: NativeShared, protocol: Protocol) {
     this.#parts = parts;
@@ -62,18 +68,13 @@ export class NativeListener {
   /** Accepts nobody any more; who has not said who it is goes. */
   close(): void {
     this.#server.close();
-    for (const stream of this.#strangers) stream.destroy();
+    for (const { stream } of this.#strangers) stream.destroy();
   }
 
   #accept(socket: Socket): void {
     const { limit } = this.#parts.configuration();
-    const bound = limit(UNAUTHENTICATED);
-    if (this.#strangers.size >= bound.value) {
-      this.#parts.log.warn({ client: socket.remoteAddress, limit: bound.name, max: bound.value }, 'client turned away');
-      socket.destroy();
-      return;
-    }
     const stranger = new Stranger(new SocketStream(socket), this.#strangers);
+    this.#bound(limit(UNAUTHENTICATED));
     const timeout = limit(this.protocol.loginTime ?? HANDSHAKE_MS);
     const timer = setTimeout(() => stranger.stream.destroy(), timeout.value);
     const watch = {
@@ -85,6 +86,18 @@ export class NativeListener {
       },
     };
     void converse(this.#parts, this.protocol, this.#visitor(stranger, watch)).finally(watch.known);
+  }
+
+  /** When one comes too many, one goes: whoever only holds connections open keeps nobody out. */
+  #bound({ name, value: max }: Limit): void {
+    if (this.#strangers.size <= max) return;
+    const goes = longestOfMost(this.#strangers)!;
+    goes.forget();
+    goes.stream.destroy();
+    const leftOut = this.#told.pass(name, performance.now());
+    if (leftOut === undefined) return;
+    const client = goes.stream.remote;
+    this.#parts.log.warn({ client, limit: name, max, leftOut }, 'client turned away: too many are unknown');
   }
 
   #visitor(stranger: Stranger, watch: { patience(): void; known(): void }): Visitor {
@@ -194,23 +207,31 @@ export class NativeListener {
 /** A client before it is known; its stream changes when TLS begins. */
 class Stranger {
   stream: SocketStream;
-  readonly #all: Set<SocketStream>;
+  readonly #all: Set<Stranger>;
 
-  constructor(stream: SocketStream, all: Set<SocketStream>) {
+  constructor(stream: SocketStream, all: Set<Stranger>) {
     this.stream = stream;
     this.#all = all;
-    all.add(stream);
+    all.add(this);
   }
 
   become(stream: SocketStream): void {
-    this.#all.delete(this.stream);
     this.stream = stream;
-    this.#all.add(stream);
   }
 
   forget(): void {
-    this.#all.delete(this.stream);
+    this.#all.delete(this);
   }
+}
+
+/** Of those whose address has the most of them, the one that came first: others have nothing of its flood. */
+function longestOfMost(strangers: ReadonlySet<Stranger>): Stranger | undefined {
+  const counts = new Map<string, number>();
+  const addresses = [...strangers].map(({ stream }) => withoutPort(stream.remote));
+  for (const address of addresses) counts.set(address, (counts.get(address) ?? 0) + 1);
+  const most = Math.max(...counts.values());
+  const at = addresses.findIndex((address) => counts.get(address) === most);
+  return [...strangers][at];
 }
 
 /** TLS as the server, with the certificate of this moment. Errors: protocol_violation. */

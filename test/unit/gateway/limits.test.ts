@@ -19,8 +19,9 @@ async function open(limits: Record<string, number>): Promise<House> {
 async function stranger(
   house: House,
   { host, port } = house.gateway.native.lines!,
+  localAddress = '127.0.0.1',
 ): Promise<{ socket: Socket; closed: Promise<unknown> }> {
-  const socket = connect({ host, port });
+  const socket = connect({ host, port, localAddress });
   sockets.push(socket);
   socket.on('error', () => {});
   await once(socket, 'connect');
@@ -51,19 +52,38 @@ describe('native clients that have not said who they are', () => {
     client.end();
   });
 
-  it('are counted: one more is turned away, and there is room again when one goes', async () => {
-    const house = await open({ unauthenticated_connections: 2 });
-    const [first] = [await stranger(house), await stranger(house)];
-    await (await stranger(house)).closed;
-    first!.socket.destroy();
-    await until(async () => {
-      const next = await stranger(house);
-      const turnedAway = await Promise.race([
-        next.closed.then(() => true),
-        new Promise((r) => setTimeout(r, 50, false)),
-      ]);
-      return turnedAway === false;
+  it('are counted: when one comes too many, the one that is unknown for longest goes, and nobody who is known', async () => {
+    const house = await open({ unauthenticated_connections: 3 });
+    const alice = await house.person('alice', ['dev']);
+    const { token, user } = (await house.call(alice, 'POST', '/api/v1/connections/prod-db/token', {})).body;
+    const known = await house.native(user, 'prod-db', token);
+    known.say('say one');
+    expect(await known.line()).toBe('say one');
+    const idle = [];
+    for (let i = 0; i < 8; i++) idle.push(await stranger(house));
+    await Promise.all(idle.slice(0, 5).map(({ closed }) => closed));
+    // Who comes now is let in, however many hold connections open.
+    const late = await house.native(user, 'prod-db', token);
+    late.say('say late');
+    expect(await late.line()).toBe('say late');
+    known.say('say two');
+    expect(await known.line()).toBe('say two');
+    expect(house.log.filter(({ message }) => message.includes('turned away'))).toHaveLength(1);
+    late.end();
+    known.end();
+  });
+
+  it('of the address that has the most: others have nothing of its flood', async () => {
+    const house = await open({ unauthenticated_connections: 3 });
+    const other = await stranger(house, house.gateway.native.lines!, '127.0.0.2');
+    let gone = false;
+    void other.closed.then(() => {
+      gone = true;
     });
+    const idle = [];
+    for (let i = 0; i < 8; i++) idle.push(await stranger(house));
+    await Promise.all(idle.slice(0, 6).map(({ closed }) => closed));
+    expect(gone).toBe(false);
   });
 });
 
