@@ -9,6 +9,10 @@ import type { TerminalSize } from '../session/output/terminal-size.ts';
 const LARGEST = 500;
 /** What repeats something (REP, IL, DL, SU, SD, CHT, CBT): the library does it as often as it is told, were it two billion times. */
 const REPEATING = 'bLMSTIZ';
+/** Links and colours of the palette, which no cell has: the library takes the square of the time that it takes to send them. */
+const UNUSED = [4, 8, 10, 11, 12, 104, 110, 111, 112];
+/** Of a cell: a character with its marks. A host may put millions of them into one, to be drawn each time anew. */
+const MARKS = 32;
 /** Lines above the screen that are kept, for finding what a piece scrolled by. */
 const SCROLLBACK = 2000;
 
@@ -36,6 +40,7 @@ export class Emulator {
     for (const final of REPEATING) {
       terminal.parser.registerCsiHandler({ final }, ([count]) => Number(count) > LARGEST);
     }
+    for (const code of UNUSED) terminal.parser.registerOscHandler(code, () => true);
     terminal.onLineFeed(() => {
       this.#fed += 1;
     });
@@ -137,7 +142,7 @@ export class Emulator {
 const UNRULY = /[\p{Cc}\p{Zl}\p{Zp}\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu;
 
 function textOf(cell: IBufferCell): string {
-  const text = cell.isInvisible() ? '' : cell.getChars().replace(UNRULY, '');
+  const text = cell.isInvisible() ? '' : cell.getChars().slice(0, MARKS).toWellFormed().replace(UNRULY, '');
   return text === '' ? ' '.repeat(cell.getWidth()) : text;
 }
 

@@ -62,6 +62,16 @@ it('does nothing over and over for longer than a screen is large', async () => {
   expect(screen.texts()).toEqual(['caaa', '', '', 'b']);
 });
 
+it('takes links, colours and marks in any number in the time of their length, and draws a cell as a cell', async () => {
+  const links = Array.from({ length: 300_000 }, (_, i) => `\u001b]8;;http://x/${i}\u001b\\x`).join('');
+  const palette = `\u001b]4;${Array.from({ length: 300_000 }, (_, i) => `${i % 256};rgb:ff/ff/ff`).join(';')}\u0007`;
+  const screen = await shown(`${links}${palette}\u001b[2J\u001b[Ha${'\u0301'.repeat(100_000)}`, {
+    columns: 80,
+    rows: 24,
+  });
+  expect(row(screen)).toMatch(/^a\u0301{31}$/);
+}, 20_000);
+
 it('gives wrapped lines as one, and those above the screen where asked', async () => {
   const screen = await shown(`first\r\n${'x'.repeat(25)}\r\n3\r\n4\r\n5`);
   expect(screen.texts()).toEqual(['xxxxx', '3', '4', '5']);
