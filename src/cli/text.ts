@@ -12,7 +12,12 @@ export function jsonLine(value: unknown, terminal: boolean): string {
   return `${terminal ? escapeUnseen(json, (character) => character.split('').map(unit).join('')) : json}\n`;
 }
 
-/** The same on one line, at most `width` characters, with an ellipsis where it was cut. */
+/** A text that is bound by its bytes: on a terminal with what would steer it made visible, elsewhere as it is. */
+export function verbatim(text: string, terminal: boolean): string {
+  return terminal ? printable(text) : text;
+}
+
+/** Tamed, on one line, at most `width` characters, with an ellipsis where it was cut. */
 export function oneLine(text: string, width = Number.POSITIVE_INFINITY): string {
   const line = printable(text.replace(/[ \t\r\n\f\v]+/g, ' ').replace(/^ | $/g, ''));
   return line.length <= width ? line : `${line.slice(0, Math.max(0, width - 1))}…`;

@@ -2,6 +2,7 @@
 
 import { checkpointOf, keysIn, LOG_ARGUMENT, logAt, vkeysOf } from '../../audit/source.ts';
 import { command as define } from '../../command.ts';
+import { verbatim } from '../../text.ts';
 
 export const command = define({
   options: {
@@ -11,14 +12,15 @@ export const command = define({
   notes: `Keep it in a repository, a ticket, on paper: 'hoopctl audit verify --since FILE' shows later whether the log still
 continues it. Its format is C2SP tlog-checkpoint.`,
   run: async ({ log: given, key }, context) => {
+    const terminal = context.io.terminal.stdout;
     const log = await logAt(context, given);
     const { text, checkpoint } = await checkpointOf(log);
     if (key) {
       const vkeys = vkeysOf(await keysIn(log));
-      await context.print({ origin: checkpoint.origin, vkeys }, () => `${vkeys.at(-1)}\n`);
+      await context.print({ origin: checkpoint.origin, vkeys }, () => verbatim(`${vkeys.at(-1)}\n`, terminal));
       return;
     }
     const { origin, size, root } = checkpoint;
-    await context.print({ origin, size, root: root.toString('base64'), note: text }, () => text);
+    await context.print({ origin, size, root: root.toString('base64'), note: text }, () => verbatim(text, terminal));
   },
 });

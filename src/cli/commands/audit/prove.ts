@@ -5,6 +5,7 @@ import { userError } from '../../../core/errors.ts';
 import { findSealed, proveEntry } from '../../../session/log/receipts.ts';
 import { checkpointOf, logAt } from '../../audit/source.ts';
 import { command as define } from '../../command.ts';
+import { verbatim } from '../../text.ts';
 
 export const command = define({
   options: {
@@ -25,7 +26,7 @@ where they cover it. Anybody can check it later, without the gateway: 'hoopctl a
     const { entry, proof } = await proveEntry(log, /^\d+$/.test(what) ? Number(what) : await sealOf(log, what));
     if (output !== undefined) writeFileSync(output, proof, { mode: 0o600 });
     await context.print({ entry: JSON.parse(entry.toString('utf8')) as object, proof, file: output }, () =>
-      output === undefined ? proof : `${output}\n`,
+      output === undefined ? verbatim(proof, context.io.terminal.stdout) : `${output}\n`,
     );
   },
 });

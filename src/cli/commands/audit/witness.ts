@@ -9,6 +9,7 @@ import { TRUST_OPTIONS, trustOf } from '../../audit/trust.ts';
 import { WitnessState } from '../../audit/witness-state.ts';
 import { command as define } from '../../command.ts';
 import type { Context } from '../../context.ts';
+import { oneLine, verbatim } from '../../text.ts';
 
 export const command = define({
   options: {
@@ -62,7 +63,9 @@ async function witness(
   const own = formatVkey(state.signer.verifier);
   if (submit) await give(context, note, own);
   const { size } = checkpoint;
-  await context.print({ origin: checkpoint.origin, size, cosignature: line.trimEnd(), vkey: own, note }, () => note);
+  await context.print({ origin: checkpoint.origin, size, cosignature: line.trimEnd(), vkey: own, note }, () =>
+    verbatim(note, context.io.terminal.stdout),
+  );
 }
 
 /** Errors: those of the API; where the gateway does not take it, with the witness's key, which its configuration may lack. */
@@ -92,7 +95,9 @@ async function trusted(
   if (known.some((key) => signatureBy(note, key) !== 'absent')) return known;
   const own = (await keysIn(log)).keys;
   if (known.length === 0) {
-    context.io.say(`first seen: the log's own word is taken for its key ${own.map(formatVkey).at(-1) ?? '(none)'}`);
+    context.io.say(
+      `first seen: the log's own word is taken for its key ${oneLine(own.map(formatVkey).at(-1) ?? '(none)')}`,
+    );
     return own;
   }
   const names = new Set(known.map(formatVkey));

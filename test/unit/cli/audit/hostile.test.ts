@@ -28,6 +28,16 @@ it('shows nothing of a log’s name that steers a terminal', async () => {
   expect(out).not.toMatch(/[\u009b\u202e]/);
 });
 
+it('prints a checkpoint of a log whose name steers a terminal as it is, but never to a terminal', async () => {
+  const path = join(data, 'log', 'checkpoint');
+  writeFileSync(path, readFileSync(path, 'utf8').replaceAll('/log/', '/log\u009b31m\u202e/'));
+  const piped = await hoopctl(['audit', 'checkpoint', data]);
+  expect([piped.code, piped.out]).toEqual([0, readFileSync(path, 'utf8')]);
+  const shown = await hoopctl(['audit', 'checkpoint', data], { terminal: true });
+  expect([shown.code, shown.out]).toEqual([0, expect.stringContaining('/log\\x9b31m\\u202e/')]);
+  expect(shown.out).not.toMatch(/[\u009b\u202e]/);
+});
+
 it('looks for no tiles of a size that is only said', async () => {
   const path = join(data, 'log', 'checkpoint');
   const lines = readFileSync(path, 'utf8').split('\n');
