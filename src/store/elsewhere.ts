@@ -70,13 +70,27 @@ export function readElsewhere(stem: string): Elsewhere | undefined {
   if (!existsSync(path)) return undefined;
   try {
     const read = JSON.parse(readFileSync(path, 'utf8')) as Elsewhere;
-    if (typeof read.session === 'string' && Array.isArray(read.files)) return read;
+    if (isElsewhere(read)) return read;
   } catch {
     // Told below.
   }
   throw ourError('recording_invalid', `${path} is no list of the objects of a recording: it was changed or cut`, {
     fix: 'the objects themselves are named as the files are, below the prefix: the list can be put back from a backup',
   });
+}
+
+/** A list may be edited, where objects moved: one that is not whole must be told as that, and hold up no other recording. */
+function isElsewhere({ session, endpoint, bucket, at, files, left = [] }: Elsewhere): boolean {
+  const texts = (values: readonly unknown[]) => values.every((value) => typeof value === 'string');
+  return (
+    texts([session, endpoint, bucket, at]) &&
+    Array.isArray(files) &&
+    files.every(({ name, key, sha256, bytes, version = '' }) => {
+      return texts([name, key, sha256, version]) && Number.isSafeInteger(bytes);
+    }) &&
+    Array.isArray(left) &&
+    left.every((one: Left) => texts([one.endpoint, one.bucket]) && Array.isArray(one.keys) && texts(one.keys))
+  );
 }
 
 export function addressOf({ bucket }: Pick<Elsewhere, 'bucket'>, { key }: Pick<ObjectFile, 'key'>): string {

@@ -146,17 +146,17 @@ describe('recordings', () => {
 
   it('that are damaged hold up no other', SLOW, async () => {
     await restart({ keepLocal: '9d' });
-    const [list, bytes] = [await session(), await session()];
-    for (const { id } of [list, bytes]) await both(id);
-    writeFileSync(
-      join(stage.gateway.recordings, localOf(list.id).find((name) => name.endsWith('.objects.json'))!),
-      'x',
-    );
+    const [list, edited, bytes] = [await session(), await session(), await session()];
+    for (const { id } of [list, edited, bytes]) await both(id);
+    const listOf = ({ id }: { id: string }) =>
+      join(stage.gateway.recordings, localOf(id).find((name) => name.endsWith('.objects.json'))!);
+    writeFileSync(listOf(list), 'x');
+    writeFileSync(listOf(edited), JSON.stringify({ session: edited.id, files: [null] }));
     writeFileSync(join(stage.gateway.recordings, localOf(bytes.id).find((name) => name.endsWith('.jsonl'))!), 'x');
     await restart({ keepLocal: '0s' });
     const after = await session();
     await eventually('the next has left the disk', async () => (await whereIs(after.id)) === 'object');
-    for (const { id } of [list, bytes]) {
+    for (const { id } of [list, edited, bytes]) {
       expect([id, (await failures(id)).map(({ fields }) => fields.what)]).toEqual([
         id,
         ['recording cannot leave the disk'],
