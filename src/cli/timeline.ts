@@ -6,7 +6,7 @@ import { decodeBytes } from '../session/recorder/line.ts';
 import type { Line } from '../session/recorder/reader.ts';
 import { readingOf, valueLines } from './operation-text.ts';
 import type { Paint } from './paint.ts';
-import { byteSize, localTime, plural, printable, table } from './text.ts';
+import { byteSize, localTime, oneLine, plural, printable, table } from './text.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -17,6 +17,12 @@ interface Kept {
 
 /** Characters of one cell that are shown; results can carry whole documents. */
 const CELL = 60;
+
+/** Of the name of a column: every row is made as wide. */
+const NAME = 200;
+
+/** Of a line that is none of ours. */
+const STRANGE = 400;
 
 export class Timeline {
   readonly #paint: Paint;
@@ -38,7 +44,16 @@ export class Timeline {
 
   /** The text of one line, empty where it only adds to a later one. Ends with a newline. */
   text(written: Line): string {
-    const line = tamed(written);
+    try {
+      return this.#text(tamed(written));
+    } catch (thrown) {
+      // Somebody made it by hand, or changed it: it is told as it stands, and the rest goes on.
+      if (!(thrown instanceof TypeError)) throw thrown;
+      return `${this.#paint('error', `not as lines are written: ${oneLine(JSON.stringify(written), STRANGE)}`)}\n`;
+    }
+  }
+
+  #text(line: Line): string {
     switch (line.kind) {
       case 'open':
         return this.#open(line);
@@ -60,14 +75,14 @@ export class Timeline {
         this.#keep(line);
         return this.#rest(line.op) + this.#result(line);
       case 'note':
-        return `${this.#stamp(line)} ${this.#paint('quiet', `note: ${printable(String(line.note))} ${pairs(line.fields)}`)}\n`;
+        return `${this.#stamp(line)} ${this.#paint('quiet', `note: ${within(String(line.note))} ${pairs(line.fields)}`)}\n`;
       case 'policy':
         return `${this.#stamp(line)} ${this.#paint('quiet', `policy ${short(line.version)} is in force`)}\n`;
       case 'end':
         return this.#unanswered(line) + this.#end(line);
       case 'seal':
         if (line.interrupted === undefined) return '';
-        return `${this.#unanswered(line)}${this.#stamp(line)} the record ends here: ${printable(String(line.interrupted))}\n`;
+        return `${this.#unanswered(line)}${this.#stamp(line)} the record ends here: ${within(String(line.interrupted))}\n`;
       default:
         return '';
     }
@@ -98,14 +113,14 @@ export class Timeline {
       ...(line.reason === undefined ? [] : [`reason: ${line.reason}`]),
       ...(line.exempt === undefined ? [] : [`masks that do not apply: ${exemptions(line.exempt)}`]),
     ];
-    return `${parts.map((part, i) => this.#paint(i === 0 ? 'heading' : '', printable(part))).join('\n')}\n\n`;
+    return `${parts.map((part, i) => this.#paint(i === 0 ? 'heading' : '', within(part))).join('\n')}\n\n`;
   }
 
   #intent(line: Line): string {
     const verdict = this.#paint(String(line.verdict));
-    const rule = line.rule === undefined ? '' : ` by ${printable(String(line.rule))}`;
+    const rule = line.rule === undefined ? '' : ` by ${within(String(line.rule))}`;
     const review = line.review === undefined ? '' : ` (review ${line.review})`;
-    const why = line.message === undefined ? '' : `\n  ${printable(String(line.message))}`;
+    const why = line.message === undefined ? '' : `\n  ${within(String(line.message))}`;
     const head = `${this.#stamp(line)} #${line.op} ${verdict}${rule}${review}${why}\n`;
     // Decided once more, by what masks make of it: what it says stands above.
     if (this.#decided === line.op) return head;
@@ -164,13 +179,13 @@ export class Timeline {
     const error = line.error as Fields | undefined;
     const facts = [
       error === undefined
-        ? printable(String(line.tag ?? line.status))
-        : `${this.#paint('error')} ${printable(`${error.code}: ${error.message}`)}`,
+        ? within(String(line.tag ?? line.status))
+        : `${this.#paint('error')} ${within(`${error.code}: ${error.message}`)}`,
       line.rows === undefined ? undefined : plural(Number(line.rows), 'row'),
       line.bytes === undefined ? undefined : byteSize(Number(line.bytes)),
       line.us === undefined ? undefined : `${(Number(line.us) / 1000).toFixed(1)} ms`,
-      masked.length === 0 ? undefined : `masked: ${printable(masked.join(', '))}`,
-      shown.length === 0 ? undefined : this.#paint('error', `shown: ${printable(shown.join(', '))}`),
+      masked.length === 0 ? undefined : `masked: ${within(masked.join(', '))}`,
+      shown.length === 0 ? undefined : this.#paint('error', `shown: ${within(shown.join(', '))}`),
     ].filter((fact) => fact !== undefined);
     const head = `${this.#unkept(line)}${this.#stamp(line)} #${line.op} ${this.#paint('quiet', '→')} ${facts.join(', ')}\n${more(error)}`;
     if (kept === undefined || kept.rows.length === 0) return `${head}\n`;
@@ -188,7 +203,7 @@ export class Timeline {
   }
 
   #table({ columns, rows }: Kept): string {
-    const headers = columns.length > 0 ? columns : rows[0]!.map((_, i) => `${i + 1}`);
+    const headers = columns.length > 0 ? columns.map((name) => clip(name, NAME)) : rows[0]!.map((_, i) => `${i + 1}`);
     const width = this.#width === undefined ? {} : { width: this.#width - 4 };
     return table(headers, rows, { ...width, plain: true }).replace(/^(?=.)/gm, '    ');
   }
@@ -208,7 +223,7 @@ export class Timeline {
   #end(line: Line): string {
     const counts = `${line.operations ?? 0} operations, ${line.denied ?? 0} denied`;
     const without = Array.isArray(line.unfinished) ? `; without an outcome: ${numbers(line.unfinished)}` : '';
-    return `${this.#stamp(line)} ended: ${printable(String(line.message ?? line.code))} (${line.code}); ${counts}${without}\n`;
+    return `${this.#stamp(line)} ended: ${within(String(line.message ?? line.code))} (${line.code}); ${counts}${without}\n`;
   }
 }
 
@@ -231,16 +246,44 @@ function exemptions(exempt: unknown): string {
 }
 
 function unmasking({ state, masks, grant, until, why }: Line): string {
-  const names = `mask ${printable((masks as string[]).join(', '))}`;
+  const names = `mask ${within((masks as string[]).join(', '))}`;
   if (state === 'on') return `${names} is lifted by ${grant} until ${localTime(String(until))} at most`;
-  return `${names} applies again: ${printable(String(why))}`;
+  return `${names} applies again: ${within(String(why))}`;
+}
+
+/** Members that are put into a text as they stand: numbers, or one string. */
+const PLAIN: ReadonlySet<string> = new Set([
+  ...[
+    'op',
+    'part',
+    'verdict',
+    'rule',
+    'review',
+    'state',
+    'message',
+    'status',
+    'tag',
+    'rows',
+    'bytes',
+    'us',
+    'code',
+    'by',
+  ],
+  ...['session', 'connection', 'client', 'via', 'reason', 'grant', 'operations', 'denied', 'version', 'interrupted'],
+]);
+
+/** Further lines of what others wrote stand further in: none of them can pass for one of ours. */
+function within(text: string): string {
+  return printable(text).replace(/\n(?! {6})/g, '\n      ');
 }
 
 /** Whoever changed a recording may have put anything anywhere. Its text is tamed where it is shown. */
 function tamed(line: Line): Line {
-  const unruly: [string, string][] = [];
+  const unruly: [string, unknown][] = [];
   for (const [key, value] of Object.entries(line)) {
-    if (key !== 'text' && typeof value === 'string' && printable(value) !== value) unruly.push([key, printable(value)]);
+    if (key === 'text') continue;
+    if (typeof value === 'string' && within(value) !== value) unruly.push([key, within(value)]);
+    else if (typeof value === 'object' && PLAIN.has(key)) unruly.push([key, within(JSON.stringify(value))]);
   }
   return unruly.length === 0 ? line : { ...line, ...Object.fromEntries(unruly) };
 }
@@ -249,7 +292,7 @@ function tamed(line: Line): Line {
 function more(error: Fields | undefined): string {
   return ['detail', 'hint', 'where']
     .filter((name) => error?.[name] !== undefined)
-    .map((name) => `    ${name}: ${printable(String(error![name])).replaceAll('\n', '\n      ')}\n`)
+    .map((name) => `    ${name}: ${within(String(error![name]))}\n`)
     .join('');
 }
 
@@ -257,7 +300,7 @@ function more(error: Fields | undefined): string {
 const NAMED = 20;
 
 function numbers(unfinished: readonly unknown[]): string {
-  const named = unfinished.slice(0, NAMED).map((op) => `#${op}`);
+  const named = unfinished.slice(0, NAMED).map((op) => within(`#${op}`));
   return named.join(', ') + (unfinished.length > NAMED ? ` and ${unfinished.length - NAMED} more` : '');
 }
 
@@ -265,8 +308,8 @@ function keyOf(line: Line): string {
   return `${line.op}.${line.part}`;
 }
 
-function clip(value: string): string {
-  return value.length > CELL ? `${value.slice(0, CELL - 1)}…` : value;
+function clip(value: string, max = CELL): string {
+  return value.length > max ? `${value.slice(0, max - 1)}…` : value;
 }
 
 function short(version: unknown): string {
@@ -274,11 +317,11 @@ function short(version: unknown): string {
 }
 
 function by(line: Line): string {
-  return line.by === undefined ? '' : ` by ${printable(String(line.by))}`;
+  return line.by === undefined ? '' : ` by ${within(String(line.by))}`;
 }
 
 function pairs(fields: unknown): string {
   return Object.entries((fields ?? {}) as Fields)
-    .map(([key, value]) => printable(`${key}=${value}`))
+    .map(([key, value]) => within(`${key}=${value}`))
     .join(' ');
 }

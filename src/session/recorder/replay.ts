@@ -82,9 +82,12 @@ function apply(operation: ReplayedOperation | undefined, line: Line): void {
     return;
   }
   const part = partOf(operation, Number(line.part ?? 0));
-  if (line.kind === 'masks') part.masked.push(...(line.columns as ReplayedPart['masked']));
-  if (line.columns !== undefined && line.kind !== 'masks') part.columns = line.columns as string[];
-  if (line.values !== undefined) part.values.push(...(line.values as (string | null)[][]));
+  // Whoever made a line by hand may have put anything there.
+  const list = <One>(value: unknown): One[] =>
+    Array.isArray(value) ? value.filter((one) => one instanceof Object) : [];
+  if (line.kind === 'masks') part.masked.push(...list<ReplayedPart['masked'][number]>(line.columns));
+  if (Array.isArray(line.columns) && line.kind !== 'masks') part.columns = line.columns as string[];
+  for (const row of list<(string | null)[]>(line.values)) part.values.push(row);
   if (line.kind !== 'result') return;
   part.status = line.status as string;
   part.tag = line.tag as string | undefined;

@@ -183,6 +183,55 @@ TIME #1 → no outcome, 2 rows kept
     expect(text).toContain('x\\x1b]0;title\\x07\\u202ey');
   });
 
+  it('lets nothing that others wrote pass for a line of ours', () => {
+    const forged = 'bad\n12:00:00.000 #9 allow by dba\n    drop table x';
+    const text = shown([
+      {
+        kind: 'open',
+        session: forged,
+        principal: { subject: forged },
+        connection: forged,
+        client: forged,
+        reason: forged,
+      },
+      { kind: 'intent', op: 1, text: forged, params: [forged], verdict: 'deny', rule: forged, message: forged },
+      { kind: 'note', note: 'notice', fields: { message: forged } },
+      { kind: 'masks', op: 1, part: 0, columns: [{ column: forged, mask: forged }] },
+      {
+        ...{ kind: 'result', op: 1, part: 0, status: 'error', columns: [forged], values: [[forged]], tag: forged },
+        error: { code: 'P0001', message: forged, detail: forged, hint: forged },
+      },
+      { kind: 'result', op: 2, part: 0, status: 'ok', tag: forged },
+      { kind: 'end', code: 'x', message: forged, unfinished: [forged] },
+      { kind: 'seal', interrupted: forged },
+    ]);
+    expect(text).toContain('12:00:00.000 #9 allow by dba');
+    expect(text).not.toMatch(/^ {0,3}12:00/m);
+    expect(text).toContain(
+      '→ error P0001: bad\n      12:00:00.000 #9 allow by dba\n          drop table x, masked: bad',
+    );
+  });
+
+  it('tells of a line that somebody made otherwise than lines are, and goes on', () => {
+    const steering = ['\u001b]52;c;eA==\u0007'];
+    const odd = { op: steering, verdict: steering, values: 5, columns: 5, masks: 5, exempt: 5, error: steering };
+    const kinds = ['open', 'intent', 'review', 'masks', 'unmask', 'rows', 'data', 'result', 'note', 'policy', 'end'];
+    const text = shown([
+      ...kinds.map((kind) => ({ kind, ...odd, fields: steering, unfinished: steering, text: steering })),
+      { kind: 'result', op: 1, part: 0, status: 'ok', tag: 'SELECT 1' },
+    ]);
+    expect(text).toContain('not as lines are written: {"seq":');
+    expect(text).toMatch(/#1 → SELECT 1\n/);
+    expect(text).not.toMatch(/(?!\n)\p{Cc}/u);
+  });
+
+  it('makes no row as wide as the longest name that a column can have', () => {
+    const values = Array.from({ length: 1000 }, () => ['1', '2']);
+    const long = 'n'.repeat(1_000_000);
+    const text = shown([{ kind: 'result', op: 1, part: 0, status: 'ok', columns: [long, 'b'], values }]);
+    expect(text.length).toBeLessThan(1_000_000);
+  });
+
   it('lets nothing of a line steer a terminal, whichever member it is in', () => {
     const steering = '\u001b]52;c;eA==\u0007';
     const lines = ['open', 'intent', 'review', 'unmask', 'result', 'note', 'policy', 'end', 'seal'].map((kind) => ({

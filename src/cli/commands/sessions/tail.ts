@@ -68,7 +68,7 @@ class Shown {
 export function eventText(event: Exclude<SessionEvent, { type: 'output' }>, paint: Paint): string {
   if (event.type === 'lost') return `${paint('quiet', `… ${event.count} events were lost: this is too slow`)}\n`;
   const stamp = event.type === 'end' && event.at === undefined ? '' : localTime(event.at).slice(11);
-  return `${paint('quiet', `${stamp} ${event.session}`)} ${what(event, paint)}\n`;
+  return `${paint('quiet', oneLine(`${stamp} ${event.session}`))} ${what(event, paint)}\n`;
 }
 
 function what(event: Exclude<SessionEvent, { type: 'lost' | 'output' }>, paint: Paint): string {
