@@ -86,9 +86,17 @@ describe('audit verify', () => {
   });
 });
 
+/** A gateway that has these lines, and in its store that it was sealed with that digest. */
+function gatewayWith(lines: readonly string[], digest: unknown = JSON.parse(recording().at(-1)!).digest) {
+  return fakeGateway({
+    'GET sessions/s-1': { id: 's-1', recording: { bytes: 1, sealed: digest !== undefined, digest } },
+    'GET sessions/s-1/recording': lines.join(''),
+  });
+}
+
 describe('sessions replay', () => {
   it('shows the recording and checks its chain on the way', async () => {
-    await using gateway = await fakeGateway({ 'GET sessions/s-1/recording': recording().join('') });
+    await using gateway = await gatewayWith(recording());
     const { code, out, err } = await gateway.run(['sessions', 'replay', 's-1']);
     expect(code).toBe(0);
     expect(out).toContain('    select 1\n');
@@ -104,9 +112,40 @@ describe('sessions replay', () => {
 
   it('says that a recording was changed', async () => {
     const changed = recording().map((line) => line.replace('select 1', 'select 2'));
-    await using gateway = await fakeGateway({ 'GET sessions/s-1/recording': changed.join('') });
+    await using gateway = await gatewayWith(changed);
     const { code, err } = await gateway.run(['sessions', 'replay', 's-1']);
     expect(code).toBe(1);
     expect(err).toMatch(/^the recording was changed: line 3 does not follow the line before it/);
+  });
+
+  it.each([
+    ['its end', recording().slice(0, 3), /it ends after 3 lines without its seal: .* sealed with [0-9a-f]{64}\n$/],
+    ['all of it', [], /it ends after 0 lines without its seal/],
+    [
+      'every line',
+      recording('s-2'),
+      /its seal's digest is [0-9a-f]{64}, the gateway .* [0-9a-f]{64}: it was replaced\n$/,
+    ],
+    ['a line for what steers a terminal', ['\u001b]52;c;eA==\u0007\n'], /line 1 was changed: .*\\x1b\]52/],
+  ])('says that somebody took, or made anew, %s', async (_, lines, told) => {
+    await using gateway = await gatewayWith(lines);
+    for (const argv of [
+      ['replay', 's-1'],
+      ['replay', 's-1', '--json'],
+      ['diff', 's-1', 's-1'],
+    ]) {
+      const { code, out, err } = await gateway.run(['sessions', ...argv]);
+      expect([code, err]).toEqual([1, expect.stringMatching(told)]);
+      expect(out + err).not.toMatch(/(?!\n)\p{Cc}/u);
+    }
+  });
+
+  it('misses no end of one that is still written', async () => {
+    await using gateway = await fakeGateway({
+      'GET sessions/s-1': { id: 's-1', recording: { bytes: 1, sealed: false } },
+      'GET sessions/s-1/recording': recording().slice(0, 3).join(''),
+    });
+    const { code, err } = await gateway.run(['sessions', 'replay', 's-1']);
+    expect([code, err]).toEqual([0, '3 lines, the chain holds, not sealed yet\n']);
   });
 });

@@ -27,7 +27,8 @@ export const command = define({
   },
   arguments: [{ name: 'id', help: 'the session', complete: 'sessions' }],
   notes: `An encrypted recording is saved as it is stored, to be checked, and its key file beside it, ID.key.age, for age to read. With
---identity what is in it is saved in the clear, as ID.decrypted.jsonl: to be read, its chain is that of the stored one.`,
+--identity what is in it is saved in the clear, as ID.decrypted.jsonl: to be read, its chain is that of the stored one. Exit code 1:
+what was put out of it is not what was written.`,
   run: async ({ id, output, identity, format = 'jsonl', operation, reason }, asked) => {
     const context = reasoned(asked, reason);
     const api = await context.api();
@@ -39,24 +40,32 @@ export const command = define({
     const reader = encryption === undefined ? undefined : readerFrom(identity, context);
     // The id came from the command line: a file name of it must stay in this folder.
     const name = id.replace(/[^\w.-]/g, '_');
+    const { Vouched } = await import('../../vouched.ts');
+    const vouched = new Vouched(recording);
+    // What is made of its lines has no chain of its own any more that could be checked later.
+    const told = () => {
+      const problems = vouched.problems();
+      for (const problem of problems) context.io.say(`the recording was changed: ${problem}`);
+      return problems.length > 0 ? 1 : 0;
+    };
     if (format !== 'jsonl') {
-      const shown = shownBy(recordedLines(api, id, { reader, signal }), format, operation);
-      if (output === '-') {
-        for await (const chunk of shown) await context.io.write(chunk);
-        return;
+      const shown = shownBy(recordedLines(api, id, { reader, signal, raw: vouched.raw }), format, operation);
+      if (output === '-') for await (const chunk of shown) await context.io.write(chunk);
+      else {
+        const file = output ?? `${name}.${format === 'text' ? 'txt' : 'cast'}`;
+        const size = await save(file, shown);
+        await context.print({ session: id, file, bytes: size }, () => `${file} (${byteSize(size)})\n`);
       }
-      const file = output ?? `${name}.${format === 'text' ? 'txt' : 'cast'}`;
-      const size = await save(file, shown);
-      await context.print({ session: id, file, bytes: size }, () => `${file} (${byteSize(size)})\n`);
-      return;
+      return told();
     }
     const bytes =
       reader === undefined
         ? api.bytes(route`sessions/${id}/recording`, { signal })
-        : asText(recordedLines(api, id, { reader, signal }));
+        : asText(recordedLines(api, id, { reader, signal, raw: vouched.raw }));
+    const end = () => (reader === undefined ? 0 : told());
     if (output === '-') {
       for await (const chunk of bytes) await context.io.write(chunk);
-      return;
+      return end();
     }
     const path = output ?? `${name}${reader === undefined ? '' : '.decrypted'}.jsonl`;
     const size = await save(path, bytes);
@@ -68,6 +77,7 @@ export const command = define({
     const [file, key] = files;
     const answer = { session: id, file, bytes: size, ...(key === undefined ? {} : { key }) };
     await context.print(answer, () => `${file} (${byteSize(size)})\n${key === undefined ? '' : `${key}\n`}`);
+    return end();
   },
 });
 

@@ -3,7 +3,7 @@
 
 import { userError } from '../../../core/errors.ts';
 import { type Scene, Scenes } from '../../../session/output/scenes.ts';
-import type { Line, RawLine } from '../../../session/recorder/reader.ts';
+import type { Line } from '../../../session/recorder/reader.ts';
 import { command as define } from '../../command.ts';
 import type { Context } from '../../context.ts';
 import { IDENTITY_OPTION, readerFrom, recordedLines } from '../../encrypted.ts';
@@ -32,7 +32,7 @@ lines of the recording as they are, those that are encrypted put together again.
 written.`,
   run: async ({ id, rows, play, text, speed, operation, identity, reason }, asked) => {
     const context = reasoned(asked, reason);
-    const { ChainChecker } = await import('../../../session/recorder/verify.ts');
+    const { Vouched } = await import('../../vouched.ts');
     const { io } = context;
     const factor = Number(speed);
     if (!(factor > 0)) throw userError('usage', `--speed is '${speed}', expected a number above 0`);
@@ -42,20 +42,19 @@ written.`,
         fix: 'leave it out: the recording is printed as a text',
       });
     }
-    const checker = new ChainChecker();
-    const raw = (line: RawLine) => checker.line(line);
     const reader = readerFrom(identity, context);
     const told = context.json || text ? 'text' : play ? 'play' : undefined;
     const way = told ?? (canDraw(io) ? undefined : 'text');
     const output = new Output(context, { way, rows, only: operationNumber(operation) });
-    for await (const lines of recordedLines(await context.api(), id, { reader, signal: context.signal, raw })) {
-      await output.take(lines);
-    }
+    const { signal } = context;
+    const api = await context.api();
+    const vouched = await Vouched.of(api, id, signal);
+    for await (const lines of recordedLines(api, id, { reader, signal, raw: vouched.raw })) await output.take(lines);
     const code = await output.end(id, factor);
-    for (const problem of checker.problems) io.say(`the recording was changed: ${problem.message}`);
-    if (checker.problems.length > 0) return 1;
-    const seal = checker.seal === undefined ? 'not sealed yet' : `sealed as ${String(checker.seal.digest)}`;
-    if (!context.json) io.say(`${plural(checker.lines, 'line')}, the chain holds, ${seal}`);
+    const problems = vouched.problems();
+    for (const problem of problems) io.say(`the recording was changed: ${problem}`);
+    if (problems.length > 0) return 1;
+    if (!context.json) io.say(vouched.said);
     return code;
   },
 });
