@@ -72,7 +72,7 @@ export class S3Client {
   async put(key: string, body: Uint8Array, headers: Readonly<Record<string, string>>): Promise<string | undefined> {
     const checksum = { 'x-amz-checksum-sha256': sha256(body, 'base64') };
     const answer = await this.#ask('PUT', { key, body, headers: { ...headers, ...checksum } });
-    await drained(answer);
+    await this.#drained('PUT', key, answer);
     return header(answer, 'x-amz-version-id');
   }
 
@@ -81,7 +81,7 @@ export class S3Client {
     const query = versionQuery(version);
     const answer = await this.#ask('HEAD', { key, query, headers: { 'x-amz-checksum-mode': 'ENABLED' } }).catch(absent);
     if (answer === undefined) return undefined;
-    await drained(answer);
+    await this.#drained('HEAD', key, answer);
     const until = Date.parse(header(answer, 'x-amz-object-lock-retain-until-date') ?? '');
     return {
       bytes: Number(header(answer, 'content-length')),
@@ -97,7 +97,11 @@ export class S3Client {
     const last = length === undefined ? '' : from + length - 1;
     const query = versionQuery(version);
     const headers: Record<string, string> = from === 0 && last === '' ? {} : { range: `bytes=${from}-${last}` };
-    const { body, statusCode } = await this.#ask('GET', { key, query, headers });
+    const { body, statusCode, headers: said } = await this.#ask('GET', { key, query, headers });
+    if (statusCode === 206 && !String(said['content-range'] ?? `bytes ${from}-`).startsWith(`bytes ${from}-`)) {
+      body.on('error', () => {}).destroy();
+      throw new S3Error(`GET ${this.#where(key)} was asked for from byte ${from} on, and answered otherwise`);
+    }
     // Who does not know ranges sends all of it.
     let skip = statusCode === 206 ? 0 : from;
     let left = length ?? Number.POSITIVE_INFINITY;
@@ -131,7 +135,7 @@ export class S3Client {
     const headers = { 'x-amz-checksum-sha256': sha256(body, 'base64') };
     const query = { partNumber: String(number), uploadId: upload };
     const answer = await this.#ask('PUT', { key, query, headers, body });
-    await drained(answer);
+    await this.#drained('PUT', key, answer);
     const etag = header(answer, 'etag');
     if (etag === undefined) throw new S3Error('it took a part and gave no ETag for it');
     return etag;
@@ -151,14 +155,14 @@ export class S3Client {
   /** Nothing happens where there is none. Errors: `S3Error`. */
   async dropParts(key: string, upload: string): Promise<void> {
     const answer = await this.#ask('DELETE', { key, query: { uploadId: upload } }).catch(absent);
-    if (answer !== undefined) await drained(answer);
+    if (answer !== undefined) await this.#drained('DELETE', key, answer);
   }
 
   /** Without a version: where the bucket keeps versions, it only puts a mark before them. Errors: `S3Error`. */
   async remove(key: string, version?: string): Promise<void> {
     const query = versionQuery(version);
     const answer = await this.#ask('DELETE', { key, query }).catch(absent);
-    if (answer !== undefined) await drained(answer);
+    if (answer !== undefined) await this.#drained('DELETE', key, answer);
   }
 
   /** Every version of that very key, delete marks among them; none where the storage knows no versions. Errors: `S3Error`. */
@@ -179,7 +183,11 @@ export class S3Client {
       }
       const next = tag(text, 'NextKeyMarker');
       if (tag(text, 'IsTruncated') !== 'true' || next === undefined) return found;
-      from = { 'key-marker': next, 'version-id-marker': tag(text, 'NextVersionIdMarker') ?? '' };
+      const after = { 'key-marker': next, 'version-id-marker': tag(text, 'NextVersionIdMarker') ?? '' };
+      if (after['key-marker'] === from['key-marker'] && after['version-id-marker'] === from['version-id-marker']) {
+        throw new S3Error(`GET ${this.#where(key)}: the versions are listed without an end`);
+      }
+      from = after;
     }
   }
 
@@ -193,9 +201,31 @@ export class S3Client {
 
   async #text(method: Method, ask: Ask): Promise<string> {
     const answer = await this.#ask(method, ask);
-    return beginning(answer).catch((thrown: unknown) => {
+    return this.#inTime(answer, beginning).catch((thrown: unknown) => {
       throw unreached(method, this.#where(ask.key), thrown);
     });
+  }
+
+  async #drained(method: Method, key: string, answer: Answer): Promise<void> {
+    await this.#inTime(answer, ({ body }) => body.dump()).catch((thrown: unknown) => {
+      throw unreached(method, this.#where(key), thrown);
+    });
+  }
+
+  /** An answer that is no object is short: one that comes in drops, never too late for the next, would hold an upload for good. */
+  async #inTime<T>(answer: Answer, read: (answer: Answer) => Promise<T>): Promise<T> {
+    const late = Promise.withResolvers<never>();
+    const timer = setTimeout(() => late.reject(new Error('its answer has no end')), this.#options.timeoutMs());
+    const reading = read(answer);
+    reading.catch(() => {});
+    try {
+      return await Promise.race([reading, late.promise]);
+    } catch (thrown) {
+      answer.body.on('error', () => {}).destroy();
+      throw thrown;
+    } finally {
+      clearTimeout(timer);
+    }
   }
 
   #url({ key, query = {} }: Ask): URL {
@@ -234,13 +264,12 @@ export class S3Client {
       throw unreached(method, this.#where(ask.key), thrown);
     }
     if (answer.statusCode >= 200 && answer.statusCode < 300) return answer;
-    throw await refused(method, this.#where(ask.key), answer);
+    const text = await this.#inTime(answer, beginning).catch(() => '');
+    throw refused(method, this.#where(ask.key), answer.statusCode, text);
   }
 }
 
-async function refused(method: Method, where: string, answer: Answer): Promise<S3Error> {
-  const { statusCode: status } = answer;
-  const text = await beginning(answer).catch(() => '');
+function refused(method: Method, where: string, status: number, text: string): S3Error {
   const [code, message] = [tag(text, 'Code'), tag(text, 'Message')];
   const said = [code, message?.replace(/[^\x20-\x7e]/g, '?').slice(0, 200)].filter(Boolean).join(': ');
   return new S3Error(`${method} ${where} was answered with ${status}${said && `, ${said}`}`, { status, code });
@@ -271,10 +300,6 @@ function header({ headers }: Answer, name: string): string | undefined {
   const text = Array.isArray(value) ? value[0] : value;
   // S3's word for a bucket that has kept no versions so far.
   return name === 'x-amz-version-id' && text === 'null' ? undefined : text;
-}
-
-async function drained({ body }: Answer): Promise<void> {
-  await body.dump();
 }
 
 async function beginning({ body }: Answer): Promise<string> {

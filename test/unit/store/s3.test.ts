@@ -4,7 +4,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:http';
+import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -256,6 +256,33 @@ describeWith(['python3-botocore'], 'object storage', () => {
     await expect(put(last)).rejects.toThrow();
     server.heal();
     expect((await put({ ...last, lock: until(3) })).retainUntil).toBeUndefined();
+  });
+
+  it('waits for no answer that has no end, and takes no other bytes than it asked for', async () => {
+    let reply: (answer: ServerResponse) => void = () => {};
+    const other = createServer((_, answer) => reply(answer)).listen(0, '127.0.0.1');
+    await once(other, 'listening');
+    const endpoint = `http://127.0.0.1:${(other.address() as AddressInfo).port}`;
+    const asks = new S3Client({
+      place: { endpoint, bucket: BUCKET, region: REGION, addressing: 'path' },
+      credentials: async () => ({ accessKeyId: ACCESS_KEY, secretAccessKey: SECRET_KEY }),
+      timeoutMs: () => 500,
+    });
+    for (const status of [200, 403]) {
+      reply = (answer) => {
+        answer.writeHead(status).flushHeaders();
+        const drops = setInterval(() => answer.write(' '), 100);
+        answer.on('close', () => clearInterval(drops));
+      };
+      await expect(asks.put('k', Buffer.from('x'), {})).rejects.toThrow(status === 403 ? /with 403/ : /has no end/);
+      await expect(asks.versions('k')).rejects.toThrow(status === 403 ? /with 403/ : /has no end/);
+    }
+    reply = (answer) => answer.end('<R><IsTruncated>true</IsTruncated><NextKeyMarker>k</NextKeyMarker></R>');
+    await expect(asks.versions('k')).rejects.toThrow(/listed without an end/);
+    reply = (answer) => answer.writeHead(206, { 'content-range': 'bytes 0-9/100' }).end('0123456789');
+    await expect(all(asks.get('k', 50))).rejects.toThrow(/asked for from byte 50 on/);
+    await asks.close();
+    other.close();
   });
 
   it('says what the storage said, and no credential', async () => {
