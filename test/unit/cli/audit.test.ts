@@ -149,3 +149,14 @@ describe('sessions replay', () => {
     expect([code, err]).toEqual([0, '3 lines, the chain holds, not sealed yet\n']);
   });
 });
+
+describe('audit export', () => {
+  it('gives a copy as it is, but never to a terminal what would steer it', async () => {
+    const copy = '"at","text"\r\n"x","\u001b]52;c;eA==\u0007\u009b2J\u202e"\r\n';
+    await using gateway = await fakeGateway({ 'GET audit/export': copy });
+    const argv = ['audit', 'export', '--since', '1h', '--format', 'csv'];
+    expect(await gateway.run(argv)).toMatchObject({ code: 0, out: copy });
+    const shown = await gateway.run(argv, { terminal: true });
+    expect(shown.out).toBe('"at","text"\n"x","\\x1b]52;c;eA==\\x07\\x9b2J\\u202e"\n');
+  });
+});

@@ -10,6 +10,7 @@ import { command as define } from '../../command.ts';
 import type { Context } from '../../context.ts';
 import { IDENTITY_OPTION, Openers, readerFrom } from '../../encrypted.ts';
 import { parseMoment } from '../../moment.ts';
+import { pour } from '../../pour.ts';
 import { READING_OPTION, reasoned } from '../../reading.ts';
 import { save } from '../../save.ts';
 import { byteSize, plural } from '../../text.ts';
@@ -76,10 +77,7 @@ async function give(
   to: string | undefined,
   context: Context,
 ): Promise<void> {
-  if (to === undefined || to === '-') {
-    for await (const piece of pieces) await context.io.write(piece);
-    return;
-  }
+  if (to === undefined || to === '-') return pour(context.io, pieces);
   const file = resolve(context.io.cwd, to);
   const bytes = await save(file, pieces);
   await context.print({ file, bytes, format: wanted.format }, () => `${to} (${byteSize(bytes)})\n`);
