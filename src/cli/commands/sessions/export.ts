@@ -8,6 +8,7 @@ import { route } from '../../api.ts';
 import { command as define } from '../../command.ts';
 import { IDENTITY_OPTION, keyGone, readerFrom, recordedKey, recordedLines } from '../../encrypted.ts';
 import { operationNumber } from '../../operation.ts';
+import { pour } from '../../pour.ts';
 import { READING_OPTION, reasoned } from '../../reading.ts';
 import { save } from '../../save.ts';
 import type { SessionItem } from '../../shapes.ts';
@@ -50,7 +51,7 @@ what was put out of it is not what was written.`,
     };
     if (format !== 'jsonl') {
       const shown = shownBy(recordedLines(api, id, { reader, signal, raw: vouched.raw }), format, operation);
-      if (output === '-') for await (const chunk of shown) await context.io.write(chunk);
+      if (output === '-') await pour(context.io, shown);
       else {
         const file = output ?? `${name}.${format === 'text' ? 'txt' : 'cast'}`;
         const size = await save(file, shown);
@@ -64,7 +65,7 @@ what was put out of it is not what was written.`,
         : asText(recordedLines(api, id, { reader, signal, raw: vouched.raw }));
     const end = () => (reader === undefined ? 0 : told());
     if (output === '-') {
-      for await (const chunk of bytes) await context.io.write(chunk);
+      await pour(context.io, bytes);
       return end();
     }
     const path = output ?? `${name}${reader === undefined ? '' : '.decrypted'}.jsonl`;
