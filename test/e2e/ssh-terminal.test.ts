@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { type Client, type Gateway, startGateway } from '../support/gateway.ts';
 import { describeWith } from '../support/needs.ts';
-import { run } from '../support/process.ts';
+import { run, sleep } from '../support/process.ts';
 import { pendingReview } from '../support/reviews.ts';
 import { endedSession } from '../support/sessions.ts';
 import { data, directTcpip, RawSsh } from '../support/ssh-raw.ts';
@@ -35,6 +35,8 @@ interface Line {
 
 describeWith(['sshd', 'asciinema'], 'ssh: what a host shows', () => {
   let sshd: Sshd;
+  /** One that leaves a client which does not answer it. */
+  let watchful: Sshd;
   let gateway: Gateway;
   let alice: Client;
   let privy: Client;
@@ -43,10 +45,11 @@ describeWith(['sshd', 'asciinema'], 'ssh: what a host shows', () => {
 
   beforeAll(async () => {
     sshd = await startSshd();
-    const connection = (options: Record<string, unknown> = {}) => ({
+    watchful = await startSshd({ config: ['ClientAliveInterval 1', 'ClientAliveCountMax 1'] });
+    const connection = (options: Record<string, unknown> = {}, host = sshd) => ({
       protocol: 'ssh',
-      target: { host: sshd.host, port: sshd.port, hostKeys: [sshd.hostKey] },
-      credentials: { user: sshd.user, key: `file:${sshd.keyFile}` },
+      target: { host: host.host, port: host.port, hostKeys: [host.hostKey] },
+      credentials: { user: host.user, key: `file:${host.keyFile}` },
       options,
     });
     gateway = await startGateway({
@@ -56,6 +59,7 @@ describeWith(['sshd', 'asciinema'], 'ssh: what a host shows', () => {
           open: connection({ unmasked: ['transfers', 'sftp', 'forward'] }),
           ruled: connection(),
           bare: connection(),
+          watchful: connection({}, watchful),
         },
         access: [{ who: { groups: ['*'] }, to: { names: ['*'] } }],
         masks: [
@@ -73,7 +77,7 @@ describeWith(['sshd', 'asciinema'], 'ssh: what a host shows', () => {
           { name: 'no-shadow', to: { names: ['ruled'] }, when: { output: '^root:[$]' }, then: 'deny' },
           {
             name: 'ask-secret',
-            to: { names: ['ruled'] },
+            to: { names: ['ruled', 'watchful'] },
             when: { does: ['exec', 'shell'], output: 'TOP SECRET' },
             then: 'review',
             reviewers: { groups: ['dba'] },
@@ -88,7 +92,7 @@ describeWith(['sshd', 'asciinema'], 'ssh: what a host shows', () => {
   afterAll(async () => {
     for (const terminal of terminals) await terminal.stop();
     await gateway?.[Symbol.asyncDispose]();
-    await sshd?.stop();
+    await Promise.all([sshd?.stop(), watchful?.stop()]);
   });
 
   /** A shell of the connection on a terminal of its own, at its prompt. */
@@ -283,6 +287,15 @@ describeWith(['sshd', 'asciinema'], 'ssh: what a host shows', () => {
       await dana.runOk(['reviews', 'approve', review.id]);
       expect((await running.exited).code).toBe(3);
       expect(running.stdout).toBe('first\nTOP SECRET 1\nTOP SECRET 2\n');
+    });
+
+    it('hold it for longer than the host waits for an answer', async () => {
+      const running = alice.start(['ssh', 'watchful', 'echo TOP SECRET 5; sleep 10; echo done']);
+      const review = await pendingReview(dana, 'TOP SECRET 5');
+      await sleep(8000);
+      await dana.runOk(['reviews', 'approve', review.id]);
+      expect((await running.exited).code).toBe(0);
+      expect(running.stdout).toBe('TOP SECRET 5\ndone\n');
     });
 
     it('end the session when the review says no', async () => {

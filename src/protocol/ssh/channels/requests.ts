@@ -4,7 +4,7 @@ import { type Facts, type OperationId, type Refusal, type Session, shownBytes } 
 import { commandFacts } from '../exec/facts.ts';
 import type { Limits } from '../limits.ts';
 import type { SshConfig } from '../schema.ts';
-import type { SshReader } from '../wire/message.ts';
+import { Message, SshReader } from '../wire/message.ts';
 
 export interface Starting {
   /** How it came: recorded as it is. */
@@ -103,6 +103,19 @@ export interface Outcome {
 export function cutBy(refusal: Refusal | undefined): Outcome {
   const cut = { status: 'error', tag: 'refused' } as const;
   return refusal === undefined ? cut : { ...cut, error: { code: refusal.code, message: refusal.message } };
+}
+
+/**
+ * Whether a message of the host has to come behind what it has put out: the end, and how it ended. Not what it wants answered:
+ * a host that hears nothing of a keep-alive takes its client for dead.
+ */
+export function follows(payload: Buffer): boolean {
+  if (payload[0] !== Message.CHANNEL_REQUEST) {
+    return payload[0] === Message.CHANNEL_EOF || payload[0] === Message.CHANNEL_CLOSE;
+  }
+  const reader = SshReader.of(payload, 'CHANNEL_REQUEST', 5);
+  reader.text();
+  return !reader.boolean();
 }
 
 /** What a request of the host says of how a command ended. */

@@ -19,6 +19,7 @@ import { Replies } from './replies.ts';
 import {
   type Began,
   cutBy,
+  follows,
   kindOf,
   noteOf,
   type Outcome,
@@ -101,7 +102,7 @@ export class SessionChannel implements Kind {
   fromTarget(payload: Buffer): Course {
     const rest: Course = this.#refused ? 'done' : 'across';
     if (payload[0] === Message.CHANNEL_EOF || payload[0] === Message.CHANNEL_CLOSE) this.#exchange?.end();
-    if (this.#exchange?.held === true && FOLLOWING.includes(payload[0]!) && !this.#refused) {
+    if (this.#exchange?.held === true && follows(payload) && !this.#refused) {
       this.#late.push(Buffer.from(payload));
       return 'done';
     }
@@ -396,4 +397,3 @@ export class SessionChannel implements Kind {
 }
 
 const NOTHING = Buffer.alloc(0);
-const FOLLOWING: readonly number[] = [Message.CHANNEL_EOF, Message.CHANNEL_CLOSE, Message.CHANNEL_REQUEST];
