@@ -13,6 +13,7 @@ import {
   sql,
 } from 'kysely';
 import type { ClientBase, default as Driver } from 'pg';
+import { type HoopctlError, peerError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import { type Announcements, PostgresAnnouncements } from './announcements.ts';
 import { type Database, storeError } from './database.ts';
@@ -88,7 +89,7 @@ export async function openPostgres(options: PostgresOptions, now: number): Promi
     });
   } catch (thrown) {
     await db.destroy().catch(() => {});
-    throw storeError(`open the store (${place})`, thrown);
+    throw unopened(place, thrown);
   }
   const clock = sql<{ now: number }>`select (extract(epoch from clock_timestamp()) * 1000)::bigint as now`;
   const announcements = new PostgresAnnouncements({
@@ -102,6 +103,31 @@ export async function openPostgres(options: PostgresOptions, now: number): Promi
     // A lock, if of nothing, is a change to a server that takes none.
     ping: async () => void (await sql`select key from key_values limit 0 for update`.execute(db)),
   };
+}
+
+/** Whoever opens it administers it, and is told what the driver says: of its own words most have no code. */
+function unopened(place: string, thrown: unknown): HoopctlError {
+  const { name, message, cause } = thrown as Error;
+  if (name === 'HoopctlError' || !(cause instanceof Error)) return storeError(`open the store (${place})`, thrown);
+  const { code = '' } = cause as NodeJS.ErrnoException;
+  const told = (why: string, fix: string) =>
+    peerError('store_failed', `cannot open the store (${place}): ${why}`, { fix, cause });
+  if (/does not support SSL/.test(cause.message)) {
+    return told(
+      'it offers no TLS',
+      'have it offer TLS (ssl = on), or put sslmode=disable into the URL where nobody else is on the way to it',
+    );
+  }
+  if (/CERT|SIGNATURE|TLS|SSL/.test(code)) {
+    return told(
+      `its certificate does not pass: ${cause.message}`,
+      'name its authority with sslrootcert=FILE in the URL, and the host as the certificate has it; sslmode says what is checked',
+    );
+  }
+  return told(
+    code === '' ? `${message}: ${cause.message}` : message,
+    'see whether it runs, and can be reached from here as the reference of store.postgres in the configuration says',
+  );
 }
 
 /** Times and counts are integers that JavaScript holds exactly (below 2^53), as SQLite gives them. */

@@ -252,6 +252,15 @@ describe('a database that does not answer', () => {
 });
 
 describe('TLS to the database', () => {
+  it('is asked for, and where there is none the next step is told, not a fault of ours', async () => {
+    await using server = await startPostgres({ databases: ['state'] });
+    await expect(stage.open(clock, { url: server.url('state') })).rejects.toMatchObject({
+      fault: 'peer',
+      message: expect.stringMatching(/cannot open the store \(.+\): it offers no TLS$/),
+      fix: expect.stringContaining('sslmode=disable'),
+    });
+  });
+
   it('is checked against the authority and the host as it is written', async () => {
     await using server = await startPostgres({ tls: 'required', databases: ['state'] });
     const at = (parameters: string, host = '127.0.0.1', port = server.port) =>
@@ -265,7 +274,11 @@ describe('TLS to the database', () => {
     await opening(at('sslmode=require'));
     await opening(at(`sslmode=verify-ca&${ca}`, 'localhost'));
     await expect(opening(at('sslmode=disable'))).rejects.toThrow(/cannot open the store/);
-    await expect(opening(at('sslmode=verify-full'))).rejects.toThrow(/cannot open the store/);
+    await expect(opening(at('sslmode=verify-full'))).rejects.toMatchObject({
+      fault: 'peer',
+      message: expect.stringContaining('its certificate does not pass'),
+      fix: expect.stringContaining('sslrootcert'),
+    });
     const wire = new Wire(server.port);
     const port = await wire.listen('127.0.0.2');
     await opening(at(`sslmode=verify-ca&${ca}`, '127.0.0.2', port));
