@@ -70,6 +70,7 @@ function parseFile(path: string, parse: (text: string) => unknown): unknown {
     return parse(text);
   } catch (error) {
     throw userError('config_invalid', `cannot read '${path}': ${(error as Error).message.split('\n')[0]}`, {
+      fix: 'correct the file, or move it away',
       cause: error,
     });
   }

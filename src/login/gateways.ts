@@ -50,6 +50,22 @@ interface Document {
 
 const LOCK_WAIT_MS = 10_000;
 
+const MEND = 'correct it, or move it away and log in again with "hoopctl login"';
+
+/** What a hand has changed is looked at before it is believed. Errors: what is wrong, in words. */
+function checked(value: unknown): Document {
+  const isRecord = (one: unknown): one is Record<string, unknown> =>
+    typeof one === 'object' && one !== null && !Array.isArray(one);
+  if (!isRecord(value)) throw new Error('is no JSON object');
+  const { gateways = [], current } = value;
+  if (current !== undefined && typeof current !== 'string') throw new Error('has a "current" that is no URL');
+  if (!Array.isArray(gateways)) throw new Error('has "gateways" that are no list');
+  const known = (one: unknown) => isRecord(one) && typeof one.url === 'string' && URL.canParse(one.url);
+  const wrong = gateways.findIndex((one) => !known(one));
+  if (wrong !== -1) throw new Error(`has no "url" in gateways[${wrong}] that is one`);
+  return value as Document;
+}
+
 /** Reads the file itself and writes through `conf`, which is slow to load and only needed then. */
 export function openGateways(paths: Paths): Gateways {
   const file = join(paths.config, 'config.json');
@@ -62,9 +78,10 @@ export function openGateways(paths: Paths): Gateways {
       throw userError('config_unreadable', `cannot read '${file}': ${(error as Error).message}`, { cause: error });
     }
     try {
-      return JSON.parse(text) as Document;
+      return checked(JSON.parse(text));
     } catch (error) {
-      throw userError('config_invalid', `'${file}' is not JSON: ${(error as Error).message}`, { cause: error });
+      const why = error instanceof SyntaxError ? `is not JSON: ${error.message}` : (error as Error).message;
+      throw userError('config_invalid', `'${file}' ${why}`, { fix: MEND, cause: error });
     }
   };
   const update = (change: (document: Document) => Document): Promise<void> =>

@@ -77,6 +77,18 @@ describe('known gateways', () => {
     writeFileSync(join(where.config, 'config.json'), '{');
     expect(() => openGateways(where).all()).toThrow(`'${join(where.config, 'config.json')}' is not JSON`);
   });
+
+  it.each([
+    ['[]', 'is no JSON object'],
+    ['{ "gateways": 5 }', 'has "gateways" that are no list'],
+    ['{ "gateways": [{ "url": "x" }] }', 'has no "url" in gateways[0] that is one'],
+    ['{ "gateways": [], "current": 7 }', 'has a "current" that is no URL'],
+  ])('in a file that was changed by hand to %s are an error of the user’s', (text, why) => {
+    const where = paths();
+    writeFileSync(join(where.config, 'config.json'), text);
+    const found = expect.objectContaining({ fault: 'user', message: expect.stringContaining(why) });
+    expect(() => openGateways(where).current()).toThrow(found);
+  });
 });
 
 describe('an address', () => {
