@@ -5,7 +5,7 @@ import type { JWTPayload } from 'jose';
 import type { Clock } from '../../core/clock.ts';
 import { userError } from '../../core/errors.ts';
 import { type ClaimConditions, checkActor, personFrom, unmetConditions, wireNames, workloadFrom } from './claims.ts';
-import { CLOCK_SKEW, claimedIssuer, MAX_TOKEN_LENGTH, refused, verifyJwt } from './jwt.ts';
+import { CLOCK_SKEW, claimedIssuer, IN_THE_FUTURE, MAX_TOKEN_LENGTH, refused, verifyJwt } from './jwt.ts';
 import type { IssuerKeys } from './keys.ts';
 import type { Principal } from './principal.ts';
 import type { ServiceAccountStore } from './stores.ts';
@@ -231,10 +231,17 @@ export class Authenticator {
       const claims = await verifyJwt(token, { ...one, clock }).catch((error) => note(error, problems));
       if (claims !== undefined) return { principal: personFrom(claims, one.name, one.groups), ...timesOf(claims) };
     }
-    if (problems.length === 0)
-      problems.push(`token refused: its issuer "${issuer.slice(0, 200)}" is not one of this gateway's`);
+    if (problems.length === 0) {
+      throw userError(
+        'token_invalid',
+        `token refused: its issuer "${issuer.slice(0, 200)}" is not one of this gateway's`,
+        { fix: 'log in with "hoopctl login", or have the issuer added to identity in the gateway\'s configuration' },
+      );
+    }
     throw userError('token_invalid', problems.join('; '), {
-      fix: 'log in with "hoopctl login", or have the issuer added to identity in the gateway\'s configuration',
+      fix: problems.some((one) => one.includes(IN_THE_FUTURE))
+        ? "compare the clocks of the issuer's machine and of the gateway's: they are more than a minute apart"
+        : 'use a token of that issuer made for this gateway, as identity in its configuration says, or log in with "hoopctl login"',
     });
   }
 }

@@ -98,6 +98,9 @@ async function verifySignature(token: string, expected: Expectation): Promise<JW
   }
 }
 
+/** How a time that is still to come is told: clocks that differ, and no fault of the token's. */
+export const IN_THE_FUTURE = 'is in the future';
+
 function signatureReason(error: unknown, token: string): string {
   if (error instanceof errors.JOSEAlgNotAllowed || error instanceof errors.JOSENotSupported) {
     return `its algorithm "${algorithmOf(token)}" is not one of ${ALGORITHMS.join(', ')}`;
@@ -129,10 +132,10 @@ function claimProblems(claims: JWTPayload, expected: Expectation): string[] {
   else if (claims.exp * 1000 + (expected.late ?? CLOCK_SKEW) <= now)
     problems.push(`"exp" was ${ago(now - claims.exp * 1000)}`);
   if (claims.nbf !== undefined && (!isSeconds(claims.nbf) || claims.nbf * 1000 - CLOCK_SKEW > now)) {
-    problems.push('"nbf" is in the future');
+    problems.push(`"nbf" ${IN_THE_FUTURE}`);
   }
   if (claims.iat !== undefined && (!isSeconds(claims.iat) || claims.iat * 1000 - CLOCK_SKEW > now)) {
-    problems.push('"iat" is in the future');
+    problems.push(`"iat" ${IN_THE_FUTURE}`);
   }
   // OpenID Connect Core §3.1.3.7: a token for several audiences says for whom it was made.
   if (audiences.length > 1 && claims.azp !== undefined && !expected.audiences.includes(String(claims.azp))) {

@@ -146,6 +146,7 @@ describe('a token of an issuer', () => {
     await expect(authenticator.exchange(await person({ iat: NOW / 1000 + 50 }), undefined)).resolves.toBeDefined();
     const error = await refused(authenticator.exchange(await person({ iat: NOW / 1000 + 70 }), undefined));
     expect(error?.message).toContain('"iat" is in the future');
+    expect(error?.fix).toContain('compare the clocks');
   });
 
   it('needs an end', async () => {
