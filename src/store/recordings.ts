@@ -141,8 +141,10 @@ export class RecordingDirectory implements RecordingSink {
     } catch (thrown) {
       // Its own, not that of a recording of the same id. Where it stays, the next start finds nothing to its name.
       if (marked) rmSync(this.#mark(session), { force: true });
-      const why = thrown instanceof Error ? thrown.message : String(thrown);
-      throw ourError('recording_failed', `cannot begin the recording ${this.path(session)}: ${why}`, {
+      // Users are told it: where the files are is in the cause alone.
+      const { code, message = String(thrown) } = thrown as NodeJS.ErrnoException;
+      const why = (code ?? message).replaceAll(this.#root, 'their directory');
+      throw ourError('recording_failed', `cannot begin the recording: ${why}`, {
         fix: 'free space or repair the disk of the recordings, then connect again',
         cause: thrown,
       });

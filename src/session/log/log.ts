@@ -273,11 +273,14 @@ export class MerkleLog implements AuditLog, LogReader {
 
   #failure(thrown: unknown): HoopctlError {
     const why = thrown instanceof Error ? thrown.message : String(thrown);
-    const error = ourError('recording_failed', `cannot write the gateway's log ${this.#journal.target.name}: ${why}`, {
+    const file = this.#journal.target.name;
+    // Users are told it, and no file of ours.
+    const told = (thrown as NodeJS.ErrnoException).code ?? why;
+    const error = ourError('recording_failed', `cannot write the gateway's log: ${told}`, {
       fix: 'free space or repair the disk of the data directory',
       cause: thrown,
     });
-    this.#options.log.error({ code: error.code }, error.message);
+    this.#options.log.error({ code: error.code, file, error: why }, error.message);
     return error;
   }
 
