@@ -149,7 +149,9 @@ function found(path: Path, value: unknown): string {
   if (Array.isArray(value)) return `${subject} is ${value.length === 0 ? 'an empty list' : 'a list'}`;
   if (typeof value === 'object')
     return `${subject} is ${Object.keys(value).length === 0 ? 'an empty mapping' : 'a mapping'}`;
-  if (path.some((step) => typeof step === 'string' && SECRET.test(step))) return `${subject} (not shown) does not fit`;
+  // Limits are numbers, whatever their names are about (`access_token_ms`).
+  if (path[0] !== 'limits' && path.some((step) => typeof step === 'string' && SECRET.test(step)))
+    return `${subject} (not shown) does not fit`;
   // A URL in the wrong place brings its password along, and an identity in the place of its recipient is a secret by itself.
   const text = JSON.stringify(value)
     .replace(/(:\/\/[^\s/@]*:)[^\s/]*@/g, '$1…@')

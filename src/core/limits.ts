@@ -7,6 +7,8 @@ export interface Limit {
   readonly name: string;
   readonly unit: 'bytes' | 'count' | 'ms' | 'rows';
   readonly value: number;
+  /** The least that a configuration may set: with less nothing works that is bounded by it. Left out: 0. */
+  readonly least?: number;
   /** No configuration changes it: both ends count on it, or nobody has to. */
   readonly fixed?: true;
 }
@@ -14,8 +16,8 @@ export interface Limit {
 /** Every limit that a loaded module has declared, by name: the configuration may override these and no others. */
 const declared = new Map<string, Limit>();
 
-export function limit(name: string, unit: Limit['unit'], value: number): Limit {
-  const bound = { name, unit, value };
+export function limit(name: string, unit: Limit['unit'], value: number, least?: number): Limit {
+  const bound: Limit = { name, unit, value, ...(least === undefined ? {} : { least }) };
   if (!declared.has(name)) declared.set(name, bound);
   return bound;
 }

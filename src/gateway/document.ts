@@ -34,6 +34,23 @@ export function parseAddress(written: string): Address | undefined {
   return { host: match[1] ?? (match[2] === '' ? '0.0.0.0' : match[2]!), port: Number(match[3]) };
 }
 
+/** Two listeners at one place: the second could not begin. 0 is whichever port is free. */
+function checkPorts(listen: Readonly<Record<string, Address | undefined>>, context: z.RefinementCtx): void {
+  const everywhere = ({ host }: Address) => host === '0.0.0.0' || host === '::';
+  const before: [string, Address][] = [];
+  for (const [name, where] of Object.entries(listen)) {
+    if (where === undefined || where.port === 0) continue;
+    const taken = before.find(
+      ([, other]) => other.port === where.port && (other.host === where.host || everywhere(other) || everywhere(where)),
+    );
+    if (taken !== undefined) {
+      const message = `expected another port than listen.${taken[0]} has`;
+      context.addIssue({ code: 'custom', path: [name], message });
+    }
+    before.push([name, where]);
+  }
+}
+
 const address = z
   .string()
   .refine((value) => parseAddress(value) !== undefined, 'expected host:port such as 127.0.0.1:7443')
@@ -224,6 +241,7 @@ export function documentSchema(protocols: readonly Protocol[]) {
           protocols.map(({ name }) => [name, address.optional().describe(`Native listener for ${name} clients.`)]),
         ),
       })
+      .superRefine(checkPorts)
       .prefault({}),
     publicUrl: z
       .string()

@@ -12,7 +12,7 @@ import { readIfThere, writePrivate } from './files.ts';
 
 const DAY = 86_400_000;
 /** A key signs for this long; then, while the gateway runs, another takes over. */
-export const SIGNING_KEY_MS: Limit = limit('signing_key_ms', 'ms', 90 * DAY);
+export const SIGNING_KEY_MS: Limit = limit('signing_key_ms', 'ms', 90 * DAY, 1);
 /** A key that signs no more still verifies for this long at least: longer than any token lasts. */
 export const KEY_VERIFIES_MS = 2 * DAY;
 /** Tokens with a key that nobody knows make the store be asked no more often than this. */

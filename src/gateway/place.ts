@@ -14,9 +14,9 @@ import { CredentialResolver, nameOf } from '../target/credentials.ts';
 import { readIfThere, writePrivate } from './files.ts';
 
 /** Connections of one gateway to a store in PostgreSQL. */
-export const STORE_CONNECTIONS: Limit = limit('store_connections', 'count', 10);
+export const STORE_CONNECTIONS: Limit = limit('store_connections', 'count', 10, 1);
 /** How long a store in PostgreSQL may take to be connected to, and to answer one query. */
-export const STORE_MS: Limit = limit('store_ms', 'ms', 10_000);
+export const STORE_MS: Limit = limit('store_ms', 'ms', 10_000, 1);
 
 export interface Place {
   readonly id: string;

@@ -91,8 +91,18 @@ function strangers(document: ConfigDocument, raw: Raw, protocols: readonly Proto
 
 function checkLimits(raw: Raw, report: Report): void {
   const known = declaredLimits();
-  for (const name of Object.keys(asRecord(raw.limits))) {
-    if (known.has(name)) continue;
+  for (const [name, value] of Object.entries(asRecord(raw.limits))) {
+    const declared = known.get(name);
+    if (declared !== undefined) {
+      const { least = 0, unit } = declared;
+      // Below 0 it is no limit of any kind, which the schema says.
+      if (typeof value !== 'number' || value < 0 || value >= least) continue;
+      report(
+        ['limits', name],
+        `is ${value}${unit === 'count' ? '' : ` ${unit}`}, expected at least ${least}: with less nothing works`,
+      );
+      continue;
+    }
     if (fixedLimits().has(name)) {
       report(['limits', name], 'is fixed, nothing can change it');
       continue;

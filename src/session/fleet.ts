@@ -13,7 +13,7 @@ import type { SessionRecord, SessionStore } from './records.ts';
 import type { SessionRegistry } from './registry.ts';
 
 /** A gateway that was silent for this long is dead: others close its sessions and reviews. */
-export const GATEWAY_DEAD_MS: Limit = limit('gateway_dead_ms', 'ms', 30_000);
+export const GATEWAY_DEAD_MS: Limit = limit('gateway_dead_ms', 'ms', 30_000, 1);
 /** How far this machine's clock may be from the store's: every moment of a grant or review is meant by it. */
 export const STORE_SKEW_MS: Limit = limit('store_skew_ms', 'ms', 2000);
 

@@ -13,6 +13,6 @@ export const DISK_CRITICAL: Limit = limit('recording_disk_critical_bytes', 'byte
 /** Writes that held up the gateway for this long, within about a second, make the disk a slow one: a thread of its own writes then. */
 export const SLOW_WRITE_MS: Limit = limit('recording_slow_write_ms', 'ms', 100);
 /** How long a session waits for its record to be written before it ends. */
-export const WRITE_WAIT_MS: Limit = limit('recording_write_wait_ms', 'ms', 30_000);
+export const WRITE_WAIT_MS: Limit = limit('recording_write_wait_ms', 'ms', 30_000, 1);
 /** How long after its end a recording is compressed. */
 export const PACK_AFTER_MS: Limit = limit('recording_pack_after_ms', 'ms', 60_000);

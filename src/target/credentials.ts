@@ -11,7 +11,7 @@ import type { Log } from '../core/log.ts';
 import { parseSecretRef, type SecretRef } from '../core/secret.ts';
 
 /** How long a credential command may run. */
-export const credentialsExecLimit: Limit = limit('credentials_exec_ms', 'ms', 10_000);
+export const credentialsExecLimit: Limit = limit('credentials_exec_ms', 'ms', 10_000, 1);
 /** How much a credential command or file may hold. */
 export const credentialsBytesLimit: Limit = fixedLimit('credentials_bytes', 'bytes', 64 * 1024);
 

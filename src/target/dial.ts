@@ -13,7 +13,7 @@ import type { TlsMode, Upstream } from '../protocol/contract.ts';
 import { DirectReads } from './reads.ts';
 
 /** How long a TCP or a TLS handshake with a target may take, each. */
-export const targetConnectLimit: Limit = limit('target_connect_ms', 'ms', 10_000);
+export const targetConnectLimit: Limit = limit('target_connect_ms', 'ms', 10_000, 1);
 
 /** Where a target listens and whom to trust for it. */
 export interface Address {

@@ -13,14 +13,14 @@ import type { LogFollowing } from '../../session/recorder/follow-source.ts';
 import { DeliveryError, type Destination } from './destination.ts';
 
 /** Events in one request or write, and about how much of them. */
-export const EXPORT_BATCH: Limit = limit('export_batch', 'count', 500);
+export const EXPORT_BATCH: Limit = limit('export_batch', 'count', 500, 1);
 export const EXPORT_BATCH_BYTES: Limit = limit('export_batch_bytes', 'bytes', 1024 * 1024);
 /** One event in a request: a longer one loses the end of its statement, then long members, as in a message of syslog. */
 export const EXPORT_EVENT_BYTES: Limit = limit('export_event_bytes', 'bytes', 256 * 1024);
 /** How often the record is looked at for new events. */
 export const EXPORT_POLL_MS: Limit = limit('export_poll_ms', 'ms', 500);
 /** How long a receiver may take to answer, and a connection to come about. */
-export const EXPORT_TIMEOUT_MS: Limit = limit('export_timeout_ms', 'ms', 15_000);
+export const EXPORT_TIMEOUT_MS: Limit = limit('export_timeout_ms', 'ms', 15_000, 1);
 /** The pause after the first failure; each next one is twice as long, up to a minute. */
 export const EXPORT_RETRY_MS: Limit = limit('export_retry_ms', 'ms', 1000);
 /** How long events may be with a receiver that acknowledges nothing before it is made to show that it has them. */

@@ -16,11 +16,11 @@ import { type WebhookConfiguration, wants } from './schema.ts';
 import { Throttle } from './throttle.ts';
 
 /** Attempts at one message until it is given up. */
-export const WEBHOOK_ATTEMPTS: Limit = limit('webhook_attempts', 'count', 10);
+export const WEBHOOK_ATTEMPTS: Limit = limit('webhook_attempts', 'count', 10, 1);
 /** The pause after the first failed attempt; each next one is four times as long, up to six hours. */
 export const WEBHOOK_RETRY_MS: Limit = limit('webhook_retry_ms', 'ms', 5000);
 /** How long a receiver may take to answer. */
-export const WEBHOOK_TIMEOUT_MS: Limit = limit('webhook_timeout_ms', 'ms', 15_000);
+export const WEBHOOK_TIMEOUT_MS: Limit = limit('webhook_timeout_ms', 'ms', 15_000, 1);
 /** Messages that the store has not taken yet; more are dropped, which the log tells. */
 export const WEBHOOK_QUEUE: Limit = limit('webhook_queue', 'count', 10_000);
 

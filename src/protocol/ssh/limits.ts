@@ -50,13 +50,13 @@ export interface Limits {
 }
 
 export const DEFAULT_LIMITS: Limits = {
-  loginTime: limit('ssh_login_ms', 'ms', 120_000),
-  targetTime: limit('ssh_target_login_ms', 'ms', 15_000),
-  tries: limit('ssh_login_tries', 'count', 6),
+  loginTime: limit('ssh_login_ms', 'ms', 120_000, 1),
+  targetTime: limit('ssh_target_login_ms', 'ms', 15_000, 1),
+  tries: limit('ssh_login_tries', 'count', 6, 1),
   loginRequests: limit('ssh_login_requests', 'count', 100),
   rekeyBytes: limit('ssh_rekey_bytes', 'bytes', 1024 * MIB),
   rekeyTime: limit('ssh_rekey_ms', 'ms', 60 * 60_000),
-  channels: limit('ssh_channels', 'count', 1000),
+  channels: limit('ssh_channels', 'count', 1000, 1),
   window: limit('ssh_window_bytes', 'bytes', 2 * MIB),
   windows: limit('ssh_windows_bytes', 'bytes', 64 * MIB),
   requests: limit('ssh_waiting_requests', 'count', 100),

@@ -11,9 +11,9 @@ import { type IssuerKeys, localKeys } from './keys.ts';
 import type { Principal, PrincipalKind } from './principal.ts';
 
 /** How long an access token lasts. */
-export const accessTokenLimit: Limit = limit('access_token_ms', 'ms', 15 * 60_000);
+export const accessTokenLimit: Limit = limit('access_token_ms', 'ms', 15 * 60_000, 1000);
 /** The longest that a connection token may last. */
-export const connectionTokenLimit: Limit = limit('connection_token_ms', 'ms', 60 * 60_000);
+export const connectionTokenLimit: Limit = limit('connection_token_ms', 'ms', 60 * 60_000, 1000);
 
 export const TOKEN_AUDIENCE = 'gateway';
 /** `typ` of the kinds: one is never taken for the other. */

@@ -29,6 +29,26 @@ describe('a configuration', () => {
     expect(configuration!.roles.admin).toEqual({ groups: ['admins'] });
   });
 
+  it('has its listeners at different places', async () => {
+    const wrong = ['gateway: 127.0.0.1:7443, lines: 127.0.0.1:7443', 'gateway: 0.0.0.0:7443, lines: 127.0.0.1:7443'];
+    for (const listen of wrong) {
+      expect(await problems(`listen: { ${listen} }`)).toEqual([
+        '1: listen.lines is "127.0.0.1:7443", expected another port than listen.gateway has',
+      ]);
+    }
+    const good = ['gateway: 127.0.0.1:7443, lines: 127.0.0.2:7443', 'gateway: 127.0.0.1:0, lines: 127.0.0.1:0'];
+    for (const listen of good) expect((await read(`listen: { ${listen} }`)).problems).toBeUndefined();
+  });
+
+  it('sets no limit so low that nothing works, nor in words', async () => {
+    const text = 'limits: { access_token_ms: 15, sessions: 0, recording_pack_after_ms: 0, connection_token_ms: 15m }';
+    expect(await problems(text)).toEqual([
+      '1: limits.access_token_ms is 15 ms, expected at least 1000: with less nothing works',
+      '1: limits.sessions is 0, expected at least 1: with less nothing works',
+      '1: limits.connection_token_ms is "15m", expected a number',
+    ]);
+  });
+
   it('is read into what the gateway works with', async () => {
     const { configuration } = await read(`
 listen: { gateway: "[::1]:7443", lines: 0.0.0.0:9000 }
