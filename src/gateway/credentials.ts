@@ -24,15 +24,50 @@ export async function missingCredentials(
   return found.flatMap(({ missing, ...where }) => (missing === undefined ? [] : [{ ...where, ...missing }]));
 }
 
+/** What the gateway itself needs to send, and when it is not there cannot. */
+type Senders = Pick<Configuration, 'webhooks' | 'exports' | 'objects'>;
+
 /** A line of the log for each. Never rejects. */
 export async function warnOfCredentials(
-  configuration: Pick<Configuration, 'connections'>,
+  configuration: Pick<Configuration, 'connections'> & Senders,
   resolver: CredentialResolver,
   log: Log,
 ): Promise<void> {
   for (const { connection, path, reference, why, fix } of await missingCredentials(configuration, resolver)) {
     const message = `a credential is not there: ${reference} ${why}; every session of "${connection}" will fail`;
     log.warn({ connection, where: formatPath(path), fix }, message);
+  }
+  for (const { path, value, stops } of secretsOf(configuration)) {
+    const missing = await resolver.missing(value);
+    if (missing === undefined) continue;
+    const { reference, why, fix } = missing;
+    log.warn({ where: formatPath(path), fix }, `a secret is not there: ${reference} ${why}; ${stops}`);
+  }
+}
+
+/** References of what is sent elsewhere, with what does not work without. */
+function* secretsOf({ webhooks, exports, objects }: Senders) {
+  for (const [i, { name, url, secret }] of webhooks.entries()) {
+    const stops = `webhook "${name}" is sent nothing`;
+    yield { path: ['webhooks', i, 'url'], value: url, stops };
+    yield { path: ['webhooks', i, 'secret'], value: secret, stops };
+  }
+  for (const [i, one] of exports.entries()) {
+    const stops = `export "${one.name}" is sent nothing`;
+    if (one.to === 'file') continue;
+    yield { path: ['exports', i, 'key'], value: one.key, stops };
+    if (one.to === 'syslog') continue;
+    yield { path: ['exports', i, 'url'], value: one.url, stops };
+    if (one.to === 'webhook') yield { path: ['exports', i, 'secret'], value: one.secret, stops };
+    else {
+      for (const [header, value] of Object.entries(one.headers)) {
+        yield { path: ['exports', i, 'headers', header], value, stops };
+      }
+    }
+  }
+  for (const [key, value] of Object.entries(objects?.credentials ?? {})) {
+    const stops = 'no recording goes to object storage';
+    yield { path: ['recordings', 'store', 's3', 'credentials', key], value, stops };
   }
 }
 

@@ -341,13 +341,12 @@ export async function identityParts(
   { revocations }: State,
   has: { readonly publicUrl: string; readonly issuer: EmbeddedIssuer | undefined },
   undo: AsyncDisposableStack,
-): Promise<Pick<Parts, 'tokens' | 'authenticator' | 'issuers' | 'roles' | 'reads'>> {
-  const { inForce, store, clock } = ground;
-  const { publicUrl, issuer } = has;
-  const trust = new TrustInForce(() => inForce.current, clock, issuer);
+): Promise<Pick<Parts, 'tokens' | 'authenticator' | 'issuers' | 'warnOfIssuers' | 'roles' | 'reads'>> {
+  const { inForce, store, clock, log } = ground;
+  const trust = new TrustInForce(() => inForce.current, clock, has.issuer);
   const tokens = new GatewayTokens({
     keys: await openKeys(ground, 'tokens', undo),
-    issuer: publicUrl,
+    issuer: has.publicUrl,
     clock,
     limit: (declared) => inForce.current.limit(declared),
   });
@@ -357,6 +356,7 @@ export async function identityParts(
     tokens,
     authenticator: new Authenticator({ tokens, trust: () => trust.trust, serviceAccounts, revocations, clock }),
     issuers: () => trust.hints(),
+    warnOfIssuers: () => trust.warn(log),
     roles: roles.of,
     reads: roles.reads,
   };

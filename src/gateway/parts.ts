@@ -68,6 +68,8 @@ export interface Parts {
   /** The one in force; never kept across a wait. */
   configuration(): Configuration;
   issuers(): IssuerHint[];
+  /** A line of the log for each that does not answer. Never rejects. */
+  warnOfIssuers(): Promise<void>;
   /** Protocol → host:port to tell clients. */
   native(): Record<string, string>;
   readonly tokens: GatewayTokens;

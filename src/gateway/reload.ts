@@ -120,7 +120,8 @@ export class ConfigurationInForce {
     try {
       text = readText(file);
       if (text === this.#text && this.#state.problems.length === 0) return undefined;
-      const result = await read(text, this.#options);
+      const cut = hasEndMark(this.#text) && !hasEndMark(text);
+      const result = cut ? { problems: [noEndMark(file ?? 'configuration', text)] } : await read(text, this.#options);
       if (result.configuration !== undefined) {
         const before = this.#current;
         // On record before it counts.
@@ -148,6 +149,22 @@ export class ConfigurationInForce {
     }
     return false;
   }
+}
+
+/** YAML's own mark of a document's end as the last line: what a full disk cuts has lost it. */
+function hasEndMark(text: string): boolean {
+  return (
+    text
+      .split('\n')
+      .findLast((line) => line.trim() !== '' && !line.startsWith('#'))
+      ?.trimEnd() === '...'
+  );
+}
+
+function noEndMark(file: string, text: string): Problem {
+  const message =
+    'the file does not end with a line "..." as the version in force does, expected it: without, the file was cut (to do without it, start the gateway again)';
+  return { file, line: text.split('\n').length, column: 1, path: '', message };
 }
 
 function lines(problems: readonly Problem[]): readonly string[] {

@@ -155,6 +155,7 @@ async function assemble(
     tellIssuers(now);
     state.exports.apply();
     void warnOfCredentials(now, parts.credentials, log);
+    void parts.warnOfIssuers();
   };
   const told = (ok: boolean) => metrics.reloads.inc({ result: ok ? 'ok' : 'refused' });
   inForce.watch(audit, changed, told);
@@ -173,6 +174,7 @@ async function assemble(
   const others = store.shared ? (await state.fleet.others()).filter(({ alive }) => alive).map(({ id }) => id) : [];
   log.info({ ...runs, store: store.place, gateway: state.fleet.id, others }, 'gateway runs');
   await warnOfCredentials(configuration, parts.credentials, log);
+  void parts.warnOfIssuers();
   const hints = await firstSteps(store, issuer, configuration, options.data);
   for (const hint of hints) log.warn({}, hint);
   const face: Gateway = {

@@ -1,6 +1,7 @@
 // Whose tokens count, from the configuration in force; issuers' keys stay cached across reloads.
 
 import type { Clock } from '../core/clock.ts';
+import type { Log } from '../core/log.ts';
 import { LOCAL_ISSUER, type Trust, type TrustedIssuer } from '../session/identity/authenticator.ts';
 import { type IssuerKeys, RemoteKeys } from '../session/identity/keys.ts';
 import type { Configuration } from './configuration.ts';
@@ -43,6 +44,21 @@ export class TrustInForce {
       hints.push({ name: LOCAL_ISSUER, issuer: embedded.issuer, clientId: embedded.clientId, scopes: [...SCOPES] });
     }
     return hints;
+  }
+
+  /** Tells of each issuer elsewhere that does not answer as what it is configured as: nobody would see it before a login. */
+  async warn(log: Log): Promise<void> {
+    const { issuers, workloads } = this.trust;
+    const all = [...issuers, ...workloads].map(async ({ name, keys }) => {
+      const error = await keys.resolver().then(
+        () => undefined,
+        ({ message }: Error) => message,
+      );
+      if (error === undefined) return;
+      const fix = 'check its URL in identity; it is asked again at each token, and is well as soon as it answers';
+      log.warn({ issuer: name, error, fix }, 'no token of an issuer can be checked for now');
+    });
+    await Promise.all(all);
   }
 
   #make({ identity }: Configuration): Trust {

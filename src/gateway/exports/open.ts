@@ -1,6 +1,5 @@
 // A destination as configured → something that delivers to it. Refuses to know: cursors, retries.
 
-import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { parseSecretRef, type SecretRef } from '../../core/secret.ts';
 import type { ExportEvent, Product } from '../../session/export/event.ts';
@@ -8,7 +7,8 @@ import { writerOf } from '../../session/export/formats.ts';
 import { otlpRequest } from '../../session/export/otlp.ts';
 import { fitting } from '../../session/export/shorten.ts';
 import { framed, syslogMessage } from '../../session/export/syslog.ts';
-import { type PostOptions, send, signedHeaders } from '../webhooks/post.ts';
+import { nameOf } from '../../target/credentials.ts';
+import { type PostOptions, readNamed, reasonOf, send, signedHeaders } from '../webhooks/post.ts';
 import { DeliveryError, type Destination } from './destination.ts';
 import { FileDestination } from './file.ts';
 import { type HttpOptions, OtlpDestination, WebhookDestination } from './http.ts';
@@ -80,10 +80,18 @@ async function syslogTarget(
 ): Promise<SyslogTarget> {
   const colon = address.lastIndexOf(':');
   const host = address.slice(0, colon).replace(/^\[|\]$/g, '');
-  const file = (path: string | undefined) => (path === undefined ? undefined : readFileSync(path));
+  const file = (path: string | undefined) => {
+    try {
+      return path === undefined ? undefined : readNamed(path);
+    } catch (error) {
+      throw new DeliveryError((error as Error).message);
+    }
+  };
   const reference = key === undefined ? undefined : parseSecretRef(key);
-  const secret = reference === undefined ? undefined : await read(reference).catch(() => undefined);
-  if (reference !== undefined && secret === undefined) throw new DeliveryError('its key cannot be read');
+  const unread = (error: unknown) => {
+    throw new DeliveryError(`its key is not there: ${nameOf(reference!)} cannot be read: ${reasonOf(error)}`);
+  };
+  const secret = reference === undefined ? undefined : await read(reference).catch(unread);
   const port = Number(address.slice(colon + 1));
   return { host, port, serverName: serverName ?? host, ca: file(caFile), cert: file(certFile), key: secret };
 }

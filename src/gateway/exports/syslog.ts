@@ -86,6 +86,8 @@ export class FlushedSyslog implements Destination {
       await work(AbortSignal.any([signal, AbortSignal.timeout(this.#options.timeoutMs())]));
     } catch (thrown) {
       await this.close();
+      // Of what is not there to reach it with.
+      if (thrown instanceof DeliveryError) throw thrown;
       const { name, cause } = thrown as Error;
       throw new DeliveryError(`it cannot be reached: ${reasonOf(name === 'AbortError' ? (cause ?? thrown) : thrown)}`);
     }

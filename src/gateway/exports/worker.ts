@@ -56,6 +56,11 @@ function ask<S extends keyof ExportServices>(
   return answer.promise as ReturnType<ExportServices[S]>;
 }
 
+/** What a reference leads to is no matter of the store: the gateway's words alone. */
+function inWords(error: unknown): never {
+  throw new Error((error as Error).message);
+}
+
 /** Told without waiting: the gateway's trouble with it is in the gateway's own log. */
 const tell = (answer: Promise<unknown>): void => void answer.catch(() => {});
 
@@ -76,7 +81,7 @@ function begin({ one, gateway, limits }: ExportSpec): void {
   const limit = (bound: Limit): Limit => ({ ...bound, value: limits[bound.name] ?? bound.value });
   const means = {
     product: { version, gateway, datastore: (protocol: string) => datastores.includes(protocol) },
-    read: (reference: Parameters<ExportServices['read']>[1]) => ask('read', name, reference),
+    read: (reference: Parameters<ExportServices['read']>[1]) => ask('read', name, reference).catch(inWords),
     clock: systemClock,
     version,
     timeoutMs: () => limits.export_timeout_ms!,

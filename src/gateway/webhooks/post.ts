@@ -7,6 +7,7 @@ import type { Clock } from '../../core/clock.ts';
 import { parseSecretRef, type SecretRef } from '../../core/secret.ts';
 import type { Delivery } from '../../session/deliveries.ts';
 import { allowedUrl } from '../../session/identity/keys.ts';
+import { nameOf } from '../../target/credentials.ts';
 import type { WebhookConfiguration } from './schema.ts';
 import { signatureHeaders } from './signature.ts';
 
@@ -74,7 +75,12 @@ export async function send(
 ): Promise<Attempt> {
   const resolve = async (text: string) => {
     const reference = parseSecretRef(text);
-    return reference === undefined ? text : (await read(reference)).trim();
+    if (reference === undefined) return text;
+    try {
+      return (await read(reference)).trim();
+    } catch (error) {
+      throw new Error(`${nameOf(reference)} cannot be read: ${reasonOf(error)}`);
+    }
   };
   let url: string;
   let headers: Readonly<Record<string, string>>;
@@ -84,14 +90,20 @@ export async function send(
     headers = await posted.headers(resolve);
     key = posted.key === undefined ? undefined : await resolve(posted.key);
   } catch (error) {
-    return { ok: false, error: `its secret cannot be read: ${reasonOf(error)}` };
+    return { ok: false, error: `its secret is not there: ${reasonOf(error)}` };
+  }
+  let ca: Buffer | undefined;
+  let cert: Buffer | undefined;
+  try {
+    ca = posted.caFile === undefined ? undefined : readNamed(posted.caFile);
+    cert = posted.certFile === undefined ? undefined : readNamed(posted.certFile);
+  } catch (error) {
+    return { ok: false, error: (error as Error).message };
   }
   if (!allowedUrl(url)) return { ok: false, error: 'its URL is neither https:// nor http:// to this machine itself' };
   let agent: Agent | undefined;
   try {
     // Its own connection each time: messages are few, and no pool is left behind.
-    const ca = posted.caFile === undefined ? undefined : readFileSync(posted.caFile);
-    const cert = posted.certFile === undefined ? undefined : readFileSync(posted.certFile);
     agent = new Agent({ connect: { ca, cert, key }, pipelining: 0 });
     const {
       statusCode,
@@ -119,6 +131,15 @@ export async function send(
     return { ok: false, error: `it cannot be reached: ${reasonOf(error)}` };
   } finally {
     agent?.destroy().catch(() => {});
+  }
+}
+
+/** A file that the configuration names: which one it is helps, where a receiver's address would be too much. */
+export function readNamed(path: string): Buffer {
+  try {
+    return readFileSync(path);
+  } catch (error) {
+    throw new Error(`its file ${path} cannot be read: ${reasonOf(error)}`);
   }
 }
 

@@ -157,7 +157,7 @@ function reasonOf(error: unknown): string {
 
 function unreachable(name: string, reason: string, cause?: unknown): HoopctlError {
   return peerError('issuer_unreachable', `cannot check a token of issuer "${name}": ${reason}`, {
-    fix: "try again later; if it stays so, check identity.issuers in the gateway's configuration",
+    fix: "try again later; if it stays so, check its URL in identity of the gateway's configuration",
     ...(cause === undefined ? {} : { cause }),
   });
 }

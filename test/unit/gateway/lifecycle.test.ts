@@ -1,4 +1,4 @@
-import { readdirSync, statSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -55,6 +55,18 @@ describe('a reload', () => {
     await until(async () => (await house.call(undefined, 'GET', '/readyz')).body.configuration.refused === undefined);
     const metrics = (await house.call(undefined, 'GET', '/metrics')).body;
     expect(metrics).toContain('hoopctl_configuration_reloads_total{result="refused"} 1');
+  });
+
+  it('of a version that lost the mark at its end keeps the old one: it was cut', async () => {
+    const house = await open();
+    const whole = `${readFileSync(house.config, 'utf8')}\n...\n`;
+    writeFileSync(house.config, whole);
+    await until(() => logged(house, 'configuration loaded').length > 0);
+    writeFileSync(house.config, '{}\n');
+    await until(() => logged(house, 'new configuration refused').length > 0);
+    expect(String(logged(house, 'new configuration refused')[0]!.fields.problems)).toContain('the file was cut');
+    writeFileSync(house.config, `# again\n${whole}`);
+    await until(() => logged(house, 'configuration loaded').length > 1);
   });
 
   it('of a version whose own test fails keeps the old one', async () => {
@@ -214,6 +226,41 @@ describe('a credential that is not there', () => {
     writeFileSync(join(house.directory, 'missing.txt'), 'secret', { mode: 0o600 });
     const mended = await house.call(await house.person('dana', ['dba']), 'GET', '/api/v1/admin/credentials');
     expect(mended.body).toEqual({ missing: [] });
+  });
+});
+
+describe('a secret of what the gateway sends', () => {
+  it('is warned of before there is anything to send, with what it stops', async () => {
+    const hook = { name: 'ops', url: 'https://hooks.example.com', secret: 'env:NO_HOOK', events: ['*'] };
+    const siem = { name: 'siem', to: 'otlp', url: 'http://127.0.0.1:1', headers: { authorization: 'file:nothing' } };
+    const house = await open({ webhooks: [hook], exports: [siem] });
+    await until(() => logged(house, 'a secret is not there').length >= 2);
+    expect(logged(house, 'a secret is not there').map(({ message, fields }) => [fields.where, message])).toEqual([
+      ['webhooks[0].secret', 'a secret is not there: env:NO_HOOK is not set; webhook "ops" is sent nothing'],
+      [
+        'exports[0].headers.authorization',
+        'a secret is not there: file:nothing cannot be read (ENOENT); export "siem" is sent nothing',
+      ],
+    ]);
+    await until(() => logged(house, 'an export receiver takes no events').length > 0);
+    expect(logged(house, 'an export receiver takes no events')[0]!.fields.error).toMatch(
+      /^its secret is not there: file:nothing cannot be read: /,
+    );
+  });
+});
+
+describe('an issuer', () => {
+  it('that does not answer as what it is configured as is warned of at the start, and at each reload', async () => {
+    const house = await open();
+    const corp = { name: 'corp', issuer: house.issuer.url, clientId: 'hoopctl' };
+    const warned = () => logged(house, 'no token of an issuer can be checked for now').map(({ fields }) => fields);
+    house.configure({ identity: { issuers: [{ ...corp, issuer: `${house.issuer.url}/` }] } });
+    await until(() => warned().length > 0);
+    expect(warned()[0]).toMatchObject({ issuer: 'corp', error: expect.stringContaining('names the issuer') });
+    await house.gateway.close();
+    house.log.length = 0;
+    await house.start();
+    await until(() => warned().length > 0);
   });
 });
 
