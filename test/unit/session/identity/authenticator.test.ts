@@ -96,7 +96,7 @@ const job = (claims: JWTPayload = {}) => sign({ ...JOB, ...claims }, ciKey);
 const refused = (promise: Promise<unknown>) =>
   promise.then(
     () => undefined,
-    (error) => error as { code: string; message: string },
+    (error) => error as { code: string; message: string; fix?: string },
   );
 
 describe('a token of an issuer', () => {
