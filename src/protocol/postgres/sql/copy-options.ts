@@ -53,3 +53,19 @@ export function copyOptions(node: Tree): CopyOptions | 'unknown' | undefined {
     ...(given.has('encoding') ? { encoding: read('encoding') ?? '' } : {}),
   };
 }
+
+/**
+ * What a foreign table's options make of it: file_fdw reads a file of the server as COPY does, or runs a program there at every
+ * scan. What options are dropped makes nothing.
+ */
+export function foreignSource(options: readonly unknown[]): readonly ('copy-program' | 'copy-file')[] {
+  const found: ('copy-program' | 'copy-file')[] = [];
+  for (const option of options) {
+    const element = as(option, 'DefElem');
+    if (element === undefined || text(element, 'defaction') === 'DEFELEM_DROP') continue;
+    const name = text(element, 'defname');
+    if (name === 'program') found.push('copy-program');
+    if (name === 'filename') found.push('copy-file');
+  }
+  return found;
+}

@@ -2,6 +2,7 @@
 
 import { castFunction, definedBy, isInC, renamedFunction } from './aliases.ts';
 import { type Collector, type Name, Scope } from './collector.ts';
+import { foreignSource } from './copy-options.ts';
 import type { Tree } from './parser.ts';
 import { as, child, isTree, list, names, text, unwrap } from './tree.ts';
 import { type Does, objectWord, ROLE_PARAMETERS } from './vocabulary.ts';
@@ -278,6 +279,7 @@ const STATEMENTS: Readonly<Record<string, Reader>> = {
   CreateForeignTableStmt: (collector, node, scope) => {
     const base = child(node, 'base');
     plain('create', 'foreign-table')(collector, base ?? node, scope);
+    collector.note(...foreignSource(list(node, 'options')));
   },
   CreateSchemaStmt: (collector, node, scope) => {
     collector.note('create');
@@ -332,7 +334,13 @@ const STATEMENTS: Readonly<Record<string, Reader>> = {
   DropTableSpaceStmt: plain('drop', 'tablespace'),
   AlterTableSpaceOptionsStmt: plain('alter', 'tablespace'),
   AlterTableMoveAllStmt: typed('alter', 'objtype'),
-  AlterTableStmt: typed('alter', 'objtype'),
+  AlterTableStmt: (collector, node, scope) => {
+    typed('alter', 'objtype')(collector, node, scope);
+    for (const entry of list(node, 'cmds')) {
+      const options = as(child(as(entry, 'AlterTableCmd') ?? {}, 'def'), 'List');
+      if (options !== undefined) collector.note(...foreignSource(list(options, 'items')));
+    }
+  },
   DropStmt: typed('drop', 'removeType'),
   RenameStmt: renaming(typed('alter', 'renameType'), renamedFunction),
   AlterObjectDependsStmt: typed('alter', 'objectType'),
