@@ -129,8 +129,8 @@ export class SftpInspector {
       return void this.#unsent(raw, Status.FAILURE, 'hoopctl: another request of this number has no answer yet');
     }
     const treatment = treatmentOf(raw);
-    if (treatment === 'refuse') {
-      return void this.#unsent(raw, Status.UNSUPPORTED, 'hoopctl: this request is not known, and refused');
+    if (typeof treatment === 'object' && 'why' in treatment) {
+      return void this.#unsent(raw, treatment.code, treatment.why);
     }
     const handles = handlesOf(raw);
     if (handles.some((handle) => !this.#open.has(handle))) {

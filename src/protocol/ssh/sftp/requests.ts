@@ -3,7 +3,7 @@
 import type { Facts, PlaceUse } from '../../contract.ts';
 import type { SshReader } from '../wire/message.ts';
 import { attributes, type Details, opening } from './details.ts';
-import { Fxp, fieldsOf, Open, packet } from './packet.ts';
+import { Fxp, fieldsOf, Open, packet, Status } from './packet.ts';
 
 export interface PathUse {
   readonly path: Buffer;
@@ -26,7 +26,20 @@ export interface FileRequest {
 }
 
 /** How a request is treated: decided, passed (it tells names and sizes only, or uses a handle that was decided), or refused. */
-export type Treatment = FileRequest | 'pass' | 'refuse';
+export type Treatment = FileRequest | 'pass' | Refused;
+
+/** Not asked of the host: a status of SFTP, and why in words. */
+export interface Refused {
+  readonly code: number;
+  readonly why: string;
+}
+
+const UNKNOWN: Refused = { code: Status.UNSUPPORTED, why: 'hoopctl: this request is not known, and refused' };
+/** A host takes a path to end there: it would use another one than was decided. */
+const WITH_NUL: Refused = {
+  code: Status.FAILURE,
+  why: 'hoopctl: the path has a NUL byte in it, and is refused for that',
+};
 
 const PASSED: ReadonlySet<number> = new Set([
   Fxp.CLOSE,
@@ -53,6 +66,13 @@ const PASSED_EXTENSIONS: ReadonlySet<string> = new Set([
 export function treatmentOf(raw: Buffer): Treatment {
   const type = raw[4]!;
   if (PASSED.has(type)) return 'pass';
+  const request = requestOf(type, raw);
+  if (typeof request === 'string' || 'why' in request) return request;
+  const names = [...request.paths.map(({ path }) => path), ...(request.says === undefined ? [] : [request.says])];
+  return names.some((name) => name.includes(0)) ? WITH_NUL : request;
+}
+
+function requestOf(type: number, raw: Buffer): Treatment {
   const reader = fieldsOf(raw);
   const id = reader.uint32();
   switch (type) {
@@ -78,7 +98,7 @@ export function treatmentOf(raw: Buffer): Treatment {
     case Fxp.EXTENDED:
       return extended(id, reader);
     default:
-      return 'refuse';
+      return UNKNOWN;
   }
 }
 
@@ -216,6 +236,6 @@ function extended(id: number, reader: SshReader): Treatment {
     case 'copy-data':
       return 'pass';
     default:
-      return 'refuse';
+      return UNKNOWN;
   }
 }

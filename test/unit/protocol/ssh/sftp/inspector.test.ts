@@ -152,3 +152,26 @@ it('a file that is open when masks come to apply is read no further', () => {
   expect(host.asked.slice(before).every(({ length }) => length === 0)).toBe(true);
   expect(host.told.at(-1)!.toString('latin1')).toContain('masks apply to it now');
 });
+
+describe('a path with a NUL byte in it', () => {
+  const path = Buffer.from('/kept\0x');
+  const other = Buffer.from('/other');
+  it.each<[string, number, (out: { blob(bytes: Buffer): unknown; text(text: string): unknown }) => void]>([
+    ['of a file to remove', Fxp.REMOVE, (out) => out.blob(path)],
+    ['of a file to rename', Fxp.RENAME, (out) => [out.blob(path), out.blob(other)]],
+    ['to rename a file to', Fxp.RENAME, (out) => [out.blob(other), out.blob(path)]],
+    ['that a link says', Fxp.SYMLINK, (out) => [out.blob(path), out.blob(other)]],
+    ['of an extension', Fxp.EXTENDED, (out) => [out.text('hardlink@openssh.com'), out.blob(path), out.blob(other)]],
+  ])('is refused: %s', (_, type, fields) => {
+    const host = new Host();
+    host.inspector.client(
+      packet(type, (out) => {
+        out.uint32(7);
+        fields(out);
+      }),
+    );
+    expect(Buffer.concat(host.asked)).toHaveLength(0);
+    expect(host.outcomes).toEqual({});
+    expect(Buffer.concat(host.told).toString('latin1')).toContain('the path has a NUL byte in it');
+  });
+});
