@@ -253,22 +253,7 @@ function unmasking({ state, masks, grant, until, why }: Line): string {
 
 /** Members that are put into a text as they stand: numbers, or one string. */
 const PLAIN: ReadonlySet<string> = new Set([
-  ...[
-    'op',
-    'part',
-    'verdict',
-    'rule',
-    'review',
-    'state',
-    'message',
-    'status',
-    'tag',
-    'rows',
-    'bytes',
-    'us',
-    'code',
-    'by',
-  ],
+  ...['op', 'part', 'verdict', 'rule', 'review', 'state', 'message', 'status', 'tag', 'rows', 'bytes', 'us', 'code'],
   ...['session', 'connection', 'client', 'via', 'reason', 'grant', 'operations', 'denied', 'version', 'interrupted'],
 ]);
 
@@ -316,8 +301,11 @@ function short(version: unknown): string {
   return String(version).slice(0, 12);
 }
 
+/** One name, or those of all who approved. */
 function by(line: Line): string {
-  return line.by === undefined ? '' : ` by ${within(String(line.by))}`;
+  if (line.by === undefined) return '';
+  const names = Array.isArray(line.by) ? line.by : [line.by];
+  return ` by ${within(names.map((name) => (typeof name === 'string' ? name : JSON.stringify(name))).join(', '))}`;
 }
 
 function pairs(fields: unknown): string {

@@ -100,7 +100,7 @@ TIME #1 → exit 0, 2.9 KiB, masked: output by pii, stderr by pii
           message: 'use a migration',
         },
         { kind: 'intent', op: 3, text: 'delete from t', verdict: 'review', rule: 'writes', review: 'r-1' },
-        { kind: 'review', op: 3, review: 'r-1', state: 'used', by: 'bob' },
+        { kind: 'review', op: 3, review: 'r-1', state: 'used', by: ['bob', 'carol'] },
         { kind: 'result', op: 3, part: 0, status: 'error', error: { code: '42P01', message: 'no t' } },
         { kind: 'note', note: 'cancel', fields: { op: 3 } },
         { kind: 'policy', version: 'abcdef0123456789' },
@@ -128,7 +128,7 @@ TIME #2 deny by no-drop
     drop table t
 TIME #3 review by writes (review r-1)
     delete from t
-TIME #3 review r-1 used by bob
+TIME #3 review r-1 used by bob, carol
 TIME #3 → error 42P01: no t
 
 TIME note: cancel op=3
