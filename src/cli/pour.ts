@@ -15,4 +15,7 @@ export async function pour(io: Io, pieces: AsyncIterable<string | Uint8Array>): 
     const text = typeof piece === 'string' ? piece : decoder.write(piece);
     await io.write(printable(text.replace(/\r(?=\n|$)/g, '')));
   }
+  // A stream that was cut in the middle of a character: that stands there, too.
+  const rest = decoder.end();
+  if (rest !== '') await io.write(rest);
 }

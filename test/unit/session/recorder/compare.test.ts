@@ -39,6 +39,14 @@ describe('two runs', () => {
     expect(signs(["x = 'one' and y = 1", 'z'], ["x = 'two' and y = 2", 'z'])).toEqual(["~x = 'two' and y = 2", '=z']);
   });
 
+  it('are as long, and have as many quotes in their strings, as they may', () => {
+    expect(signs(["x = 'it''s' and y"], ["x = '' and y"])).toEqual(["~x = '' and y"]);
+    expect(signs(["x = 'a', 'b'"], ["x = 'a'"])).toEqual(["-x = 'a', 'b'", "+x = 'a'"]);
+    const [text, quotes] = ['x'.repeat(20_000_000), "''".repeat(10_000_000)];
+    const steps = compareRuns(run([`x = '${text}'`, `x = '${quotes}'`]), run(["x = ''", "x = ''"]));
+    expect(steps.map((step) => step.in)).toEqual(['both', 'both']);
+  });
+
   it('show another verdict, outcome and number of rows', () => {
     const part = { part: 0, columns: undefined, values: [], masked: [], tag: undefined, bytes: 1, error: undefined };
     const before = operation('a', 1, { parts: [{ ...part, status: 'ok', rows: 3, microseconds: 10 }] });
