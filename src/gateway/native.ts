@@ -18,7 +18,7 @@ import { HANDSHAKE_MS, UNAUTHENTICATED } from './limits.ts';
 import type { Parts } from './parts.ts';
 import { withoutPort } from './refusals.ts';
 import type { SessionOpener } from './sessions.ts';
-import { Throttle } from './webhooks/throttle.ts';
+import { Throttle } from './throttle.ts';
 
 /** Between two lines of the log about clients that are turned away. */
 const TELL_MS = 60_000;

@@ -6,7 +6,7 @@ import type { IncomingMessage } from 'node:http';
 import type { Server, Socket } from 'node:net';
 import type { Limit } from '../core/limits.ts';
 import type { Log } from '../core/log.ts';
-import { Throttle } from './webhooks/throttle.ts';
+import { Throttle } from './throttle.ts';
 
 const TELL_MS = 60_000;
 

@@ -10,10 +10,10 @@ import type { Log } from '../../core/log.ts';
 import type { Alert, Alerts } from '../../session/alerts.ts';
 import type { Delivery, DeliveryStore } from '../../session/deliveries.ts';
 import type { AuditLog } from '../../session/log/audit.ts';
+import { Throttle } from '../throttle.ts';
 import { messageBody } from './messages.ts';
 import type { Attempt } from './post.ts';
 import { type WebhookConfiguration, wants } from './schema.ts';
-import { Throttle } from './throttle.ts';
 
 /** Attempts at one message until it is given up. */
 export const WEBHOOK_ATTEMPTS: Limit = limit('webhook_attempts', 'count', 10, 1);
