@@ -5,7 +5,6 @@ import type { Log } from '../core/log.ts';
 import { LOCAL_ISSUER, type Trust, type TrustedIssuer } from '../session/identity/authenticator.ts';
 import { type IssuerKeys, RemoteKeys } from '../session/identity/keys.ts';
 import type { Configuration } from './configuration.ts';
-import { SCOPES } from './issuer/configuration.ts';
 import type { EmbeddedIssuer } from './issuer/issuer.ts';
 import type { IssuerHint } from './parts.ts';
 
@@ -41,7 +40,8 @@ export class TrustInForce {
     );
     const embedded = this.#embedded;
     if (embedded !== undefined) {
-      hints.push({ name: LOCAL_ISSUER, issuer: embedded.issuer, clientId: embedded.clientId, scopes: [...SCOPES] });
+      const { issuer, clientId, scopes } = embedded;
+      hints.push({ name: LOCAL_ISSUER, issuer, clientId, scopes: [...scopes] });
     }
     return hints;
   }

@@ -12,8 +12,6 @@ const DAY = 86_400_000;
 export const AUTHORITY_DAYS = 3650;
 /** How long a server certificate is valid; 398 days is the most that clients accept of a public one. */
 export const SERVER_DAYS = 365;
-/** A server certificate is renewed when it has less than this left. */
-export const RENEW_BEFORE_DAYS = 30;
 
 /** PEM texts. The key is PKCS #8. */
 export interface KeyPair {
@@ -82,15 +80,6 @@ export async function issueServerCertificate(
     ],
   });
   return pair(certificate, keys.privateKey);
-}
-
-/** Whether a certificate names all of these and has more than `RENEW_BEFORE_DAYS` left. */
-export function stillGood(certificate: string, names: readonly string[], now: Date): boolean {
-  const parsed = new x509.X509Certificate(certificate);
-  if (parsed.notAfter.getTime() - now.getTime() < RENEW_BEFORE_DAYS * DAY) return false;
-  const san = parsed.getExtension(x509.SubjectAlternativeNameExtension);
-  const has = new Set(san?.names.toJSON().map((name) => String(name.value)) ?? []);
-  return names.every((name) => has.has(name));
 }
 
 async function pair(certificate: x509.X509Certificate, privateKey: webcrypto.CryptoKey): Promise<KeyPair> {

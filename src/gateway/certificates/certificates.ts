@@ -2,6 +2,7 @@
 // configuration, read again when it changes. Refuses to know: who listens.
 
 import { createPrivateKey, X509Certificate } from 'node:crypto';
+import { isIP } from 'node:net';
 import { join } from 'node:path';
 import { createSecureContext, type SecureContext } from 'node:tls';
 import { watchFile } from '../../config/watch.ts';
@@ -9,7 +10,6 @@ import type { Clock } from '../../core/clock.ts';
 import { userError } from '../../core/errors.ts';
 import type { Log } from '../../core/log.ts';
 import { readIfThere, writePrivate } from '../files.ts';
-import { createAuthority, issueServerCertificate, stillGood } from './authority.ts';
 
 export interface CertificatesOptions {
   /** DATA/tls. */
@@ -30,6 +30,12 @@ export interface ServerCertificate {
   readonly key: string;
   readonly context: SecureContext;
 }
+
+/** A certificate of our own is made anew when it has less than this left. */
+const RENEW_BEFORE = 30 * 86_400_000;
+
+/** Loaded only when a certificate has to be made: as much code as a tenth of the gateway. */
+const making = () => import('./authority.ts');
 
 /** How often the own certificate's age is looked at. */
 const RENEW_EVERY = 6 * 3_600_000;
@@ -94,7 +100,7 @@ export class Certificates {
     const file = (name: string) => join(directory, name);
     let authority = readPair(file('ca.pem'), file('ca-key.pem'));
     if (authority === undefined || !stillGood(authority.certificate, [], now)) {
-      authority = await createAuthority(now);
+      authority = await (await making()).createAuthority(now);
       writePrivate(file('ca-key.pem'), authority.key);
       writePrivate(file('ca.pem'), authority.certificate, 0o644);
       log.info({ file: file('ca.pem') }, 'made a new certificate authority');
@@ -102,7 +108,7 @@ export class Certificates {
     let server = readPair(file('server.pem'), file('server-key.pem'));
     const good = server !== undefined && stillGood(server.certificate, names, now) && signedBy(server, authority);
     if (server === undefined || !good) {
-      server = await issueServerCertificate(authority, names, now);
+      server = await (await making()).issueServerCertificate(authority, names, now);
       writePrivate(file('server-key.pem'), server.key);
       writePrivate(file('server.pem'), server.certificate, 0o644);
       log.info({ names }, 'made a new server certificate');
@@ -139,6 +145,15 @@ function readPair(certificatePath: string, keyPath: string): { certificate: stri
   const certificate = readIfThere(certificatePath);
   const key = readIfThere(keyPath);
   return certificate === undefined || key === undefined ? undefined : { certificate, key };
+}
+
+/** Whether a certificate is one for all of these DNS names and IP addresses, with enough time left. */
+function stillGood(certificate: string, names: readonly string[], now: Date): boolean {
+  const parsed = new X509Certificate(certificate);
+  if (parsed.validToDate.getTime() - now.getTime() < RENEW_BEFORE) return false;
+  const match = (name: string) =>
+    isIP(name) === 0 ? parsed.checkHost(name, { subject: 'never', wildcards: false }) : parsed.checkIP(name);
+  return names.every((name) => match(name) !== undefined);
 }
 
 function signedBy(server: { certificate: string; key: string }, authority: { certificate: string }): boolean {

@@ -8,7 +8,7 @@ import { type IssuerKeys, localKeys } from '../../session/identity/keys.ts';
 import type { KeyFile } from '../keys.ts';
 import { LOGINS_PER_MINUTE } from '../limits.ts';
 import { Attempts } from './attempts.ts';
-import { CLIENT_ID, providerConfiguration } from './configuration.ts';
+import { CLIENT_ID, providerConfiguration, SCOPES } from './configuration.ts';
 import { answer, type EmbeddedIssuerOptions, type IssuerContext } from './context.ts';
 import { interaction } from './interaction.ts';
 import { errorPage, PAGE_HEADERS } from './pages.ts';
@@ -20,6 +20,8 @@ export const ISSUER_PATH = '/oidc';
 export interface EmbeddedIssuer {
   readonly issuer: string;
   readonly clientId: string;
+  /** What a client asks for. */
+  readonly scopes: readonly string[];
   readonly keys: IssuerKeys;
   /** Answers every request under ISSUER_PATH. */
   handle(request: IncomingMessage, response: ServerResponse): void;
@@ -50,6 +52,7 @@ export function createEmbeddedIssuer(options: EmbeddedIssuerOptions): EmbeddedIs
   return {
     issuer,
     clientId: CLIENT_ID,
+    scopes: SCOPES,
     keys: localKeys(
       () => options.keys.jwks(),
       () => options.keys.refresh(),

@@ -2,7 +2,7 @@
 
 import { describe, expect, it } from 'vitest';
 import { protocolNames } from '../../../src/protocol/index.ts';
-import { read, sourceFiles, tokens } from './source.ts';
+import { imports, read, sourceFiles, tokens } from './source.ts';
 
 const LONGEST_FILE = 400;
 
@@ -17,6 +17,20 @@ function literalsEqualTo(names: readonly string[], file: string, source: string)
   return tokens(source)
     .filter((token) => token.kind === 'string' && names.includes(token.text))
     .map((token) => `${file}:${token.line} says '${token.text}': ask the protocol for a capability instead`);
+}
+
+/** Packages that a file brings with it as soon as it is loaded: what `import()` asks for comes later, or never. */
+function loadedWith(entry: string): Set<string> {
+  const packages = new Set<string>();
+  const files = new Set([entry]);
+  for (const file of files) {
+    for (const { file: ours, specifier, typeOnly, lazy } of imports(file)) {
+      if (typeOnly || lazy) continue;
+      if (ours === undefined) packages.add(specifier);
+      else files.add(ours);
+    }
+  }
+  return packages;
 }
 
 describe('a file of src', () => {
@@ -64,6 +78,14 @@ describe('a file of src', () => {
         }),
       );
     expect(found).toEqual([]);
+  });
+
+  it('brings no large library into a gateway that does not use it', () => {
+    const loaded = loadedWith('src/gateway/start.ts');
+    expect([...loaded]).toContain('zod');
+    // An issuer elsewhere; a certificate that is there; no connection of the protocol.
+    const spared = ['oidc-provider', '@peculiar/x509', 'libpg-query', 'ssh2', '@xterm/headless'];
+    expect(spared.filter((name) => loaded.has(name))).toEqual([]);
   });
 
   it('is tested nowhere with a test that is left out', () => {
