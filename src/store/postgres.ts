@@ -138,8 +138,9 @@ function parserOf(pg: typeof Driver, oid: number, format: 'text' | 'binary' | un
 
 /**
  * As the driver's pool, but a connection whose query got no answer is not used again, nor one that takes no changes: after a
- * failover the next one may be to another server. What is told of a store that cannot be reached does not say where it is:
- * users see it too.
+ * failover the next one may be to another server. One that takes none from its beginning is not used at all: a standby may
+ * not know what was said at the others meanwhile, and what it says of approvals and revocations would be taken for new.
+ * What is told of a store that cannot be reached does not say where it is: users see it too.
  */
 function leaving(pool: Driver.Pool, log: Log, timeoutMs: number): PostgresPool {
   const away = (thrown: unknown): unknown => {
@@ -149,6 +150,7 @@ function leaving(pool: Driver.Pool, log: Log, timeoutMs: number): PostgresPool {
     log.debug({ code, error: message }, 'the store does not answer');
     return new Error(`the store does not answer${code === '' ? '' : ` (${code})`}`, { cause: thrown });
   };
+  const writable = new WeakSet<ClientBase>();
   return {
     async connect(): Promise<PostgresPoolClient> {
       const client: ClientBase & { release(broken?: boolean): void } = await pool.connect().catch((thrown) => {
@@ -161,6 +163,16 @@ function leaving(pool: Driver.Pool, log: Log, timeoutMs: number): PostgresPool {
           broken ||= told !== thrown || (thrown as { code?: unknown }).code === READ_ONLY;
           throw told;
         });
+      if (!writable.has(client)) {
+        try {
+          const { rows } = await query('show transaction_read_only', []);
+          if (rows[0]?.transaction_read_only !== 'off') throw new Error('the store takes no changes (read-only)');
+        } catch (thrown) {
+          client.release(true);
+          throw thrown;
+        }
+        writable.add(client);
+      }
       return { query, release: () => client.release(broken) } as unknown as PostgresPoolClient;
     },
     // What does not answer in its time would hold up the end for ever.

@@ -105,29 +105,37 @@ export class Grants {
   }
 
   /** A look at the grants that are in use. Never rejects. */
-  readonly poll = oneAtATime(() => this.#poll());
+  poll(): Promise<void> {
+    // Asked first: a look at a store that does not answer is over only when that has taken its time.
+    this.#doubtIfStale();
+    return this.#look();
+  }
+
+  readonly #look = oneAtATime(() => this.#poll());
 
   async #poll(): Promise<void> {
-    const { grants, inUse, unmasks, clock, shared } = this.#options;
+    const { grants, inUse, unmasks, clock } = this.#options;
+    const at = clock.now();
     try {
       if (unmasks !== undefined) {
-        for (const grant of await grants.list({ activeAt: clock.now(), unmasking: true })) unmasks.start(grant);
+        for (const grant of await grants.list({ activeAt: at, unmasking: true })) unmasks.start(grant);
       }
       const among = [...new Set([...inUse(), ...(unmasks?.grants() ?? [])])];
       if (among.length > 0) for (const grant of await grants.list({ revokedAmong: among })) this.#revoked(grant);
-      this.#freshAt = clock.now();
+      this.#freshAt = at;
       this.#outage.worked();
     } catch (thrown) {
       this.#outage.failed(thrown);
-      const age = clock.now() - this.#freshAt;
-      // Before it: the clock was set back, and nobody knows how long ago it was.
-      if (shared === true && (age < 0 || age > STALE_MS)) this.#doubt();
+      this.#doubtIfStale();
     }
   }
 
-  /** Somebody may have revoked one elsewhere: what is lifted comes back when the store says that it still is. */
-  #doubt(): void {
-    const { unmasks } = this.#options;
+  /** Somebody may have revoked one elsewhere: masks are as they were until the store says that they are still lifted. */
+  #doubtIfStale(): void {
+    const { unmasks, clock, shared } = this.#options;
+    const age = clock.now() - this.#freshAt;
+    // Before it: the clock was set back, and nobody knows how long ago it was.
+    if (shared !== true || (age >= 0 && age <= STALE_MS)) return;
     for (const id of unmasks?.grants() ?? []) unmasks?.end(id, 'the store cannot be asked whether it still counts');
   }
 

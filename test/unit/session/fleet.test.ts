@@ -270,7 +270,11 @@ describe('while the store does not answer', () => {
     };
     let down = false;
     const unmasks = new Unmasks({ audit, clock, log, alerts: { raise() {} } });
-    const list = async ({ unmasking }: { unmasking?: boolean } = {}) => (down ? away() : unmasking ? [grant] : []);
+    let silent = false;
+    const list = async ({ unmasking }: { unmasking?: boolean } = {}) => {
+      if (silent) await new Promise(() => {});
+      return down ? away() : unmasking ? [grant] : [];
+    };
     const grants = new Grants({
       ...{ grants: { list } as never, audit, clock, log, unmasks, shared: true },
       revoked() {},
@@ -294,6 +298,13 @@ describe('while the store does not answer', () => {
     down = false;
     await grants.poll();
     expect(unmasks.of(alice, 'c')).toHaveLength(1);
+    // One that gives no answer at all, which a look waits for much longer.
+    silent = true;
+    void grants.poll();
+    expect(unmasks.of(alice, 'c')).toHaveLength(1);
+    world.skew += 6000;
+    void grants.poll();
+    expect(unmasks.of(alice, 'c')).toEqual([]);
     unmasks.stop();
   });
 });

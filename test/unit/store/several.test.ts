@@ -45,7 +45,9 @@ describe('a store that takes no changes for a while', () => {
     await stage.server.query('alter database state set default_transaction_read_only = on');
     try {
       await stage.server.query(cut);
-      await expect.poll(() => one.ping().catch(String)).toMatch(/read-only transaction/);
+      await expect.poll(() => one.ping().catch(String)).toMatch(/takes no changes \(read-only\)/);
+      // What it has may be old: nobody is told of it, and least of all that nobody was revoked.
+      await expect(one.revocations.list()).rejects.toMatchObject({ code: 'store_failed' });
       await expect(one.keyValues.set('key', 'value')).rejects.toMatchObject({ code: 'store_failed' });
     } finally {
       await stage.server.query('alter database state reset default_transaction_read_only');
@@ -55,6 +57,17 @@ describe('a store that takes no changes for a while', () => {
     await one.keyValues.set('key', 'value');
     expect(await one.keyValues.get('key')).toBe('value');
   });
+});
+
+it('a store that answers late says that much less of its clock', async () => {
+  const took: number[] = [];
+  const store = await stage.open({ now: () => Date.now() + (took.shift() ?? 0) });
+  open.push(store);
+  const self = { id: 'gw-1', instance: '1', host: 'h', version: '1', url: '' };
+  took.push(0, 9000);
+  expect(Math.abs((await store.gateways.begin(self)).skewMs)).toBeLessThan(1000);
+  took.push(60_000, 69_000);
+  expect((await store.gateways.beat(self)).skewMs).toBeLessThan(-59_000);
 });
 
 describe('two gateways', () => {
