@@ -179,6 +179,8 @@ export interface Session {
    * `stored`: the values are not shown but taken to where no mask would find them again.
    */
   masks(id: OperationId, part: number, columns: readonly ResultColumn[], stored?: boolean): readonly (Mask | null)[];
+  /** A text of the target beside all results: what detectors find in it is replaced. Never throws: '' where that fails. */
+  masked?(text: string): string;
   /** Calls the listener when masks that did not apply do so again: those of results under way have to be asked for anew. */
   onStricter?(listener: () => void): void;
   /**

@@ -22,6 +22,9 @@ import type { Exemptions } from './exemptions.ts';
 import { GuardedOutput } from './output/guarded.ts';
 import type { Recording } from './recorder/recording.ts';
 
+/** Where a text that is no result comes from. */
+const NO_COLUMN: ResultColumn = { name: '', origins: [], textual: true };
+
 /** The questions that neither begin nor end anything. */
 export abstract class Answers
   implements Omit<Session, 'id' | 'principal' | 'signal' | 'recorded' | 'result' | 'traffic' | 'end'>
@@ -61,6 +64,15 @@ export abstract class Answers
 
   masks(id: OperationId, part: number, columns: readonly ResultColumn[], stored?: boolean): readonly (Mask | null)[] {
     return this.decider.masks(id, part, columns, stored);
+  }
+
+  masked(text: string): string {
+    try {
+      const [mask] = this.decider.inForce.current().masks([NO_COLUMN]);
+      return mask === null ? text : (mask?.text(text) ?? '');
+    } catch {
+      return '';
+    }
   }
 
   onStricter(listener: () => void): void {

@@ -11,6 +11,7 @@ import {
   decodeParameterStatus,
   decodeRowDescription,
   IDLE,
+  parameterStatus,
   taggedRows,
   transactionStatus,
   withoutPayload,
@@ -343,7 +344,10 @@ export class TargetSide {
 
   #unasked(type: number, buffer: Buffer, start: number, end: number): void {
     const core = this.#core;
-    if (type === Back.ParameterStatus) this.#parameter(buffer, start, end);
+    if (type === Back.ParameterStatus && core.guarded) {
+      this.#parameter(buffer, start, end);
+      return;
+    }
     const scrubs = this.#scrubs(core.queue.head);
     if (type === Back.NoticeResponse || type === Back.ErrorResponse) {
       const fields = decodeFields(buffer, start, end);
@@ -372,7 +376,7 @@ export class TargetSide {
 
   /** INVARIANT: on a guarded connection the server reads SQL as our parser does, or the session ends. */
   #parameter(buffer: Buffer, start: number, end: number): void {
-    if (!this.#core.guarded) return;
+    const { masked, session, toClient } = this.#core;
     const { name, value } = decodeParameterStatus(buffer, start, end);
     const wrong =
       (name === 'client_encoding' && !isUtf8(value)) || (name === 'standard_conforming_strings' && value !== 'on');
@@ -385,5 +389,9 @@ export class TargetSide {
         },
       );
     }
+    // A statement may have set it to what it read.
+    const told = masked ? session.masked?.(value) : undefined;
+    if (told === undefined || told === value) toClient.slice(buffer, start, end);
+    else toClient.add(parameterStatus(name, told));
   }
 }

@@ -71,6 +71,10 @@ export function decodeParameterStatus(buffer: Buffer, start: number, end: number
   return status;
 }
 
+export function parameterStatus(name: string, value: string): Buffer {
+  return finish(begin(Back.ParameterStatus).string(name).string(value));
+}
+
 // NegotiateProtocolVersion: Byte1('v') Int32 Int32(newest version) Int32(n) String[n](options not known)
 
 export function negotiateProtocolVersion(version: number, options: readonly string[]): Buffer {

@@ -2,7 +2,7 @@
 // binary, where numbers are no digits.
 
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { attempt } from '../attempts.ts';
+import { attempt, MODES } from '../attempts.ts';
 import { type Guarded, openGuarded } from '../guarded.ts';
 
 const CARD = '4111111111111111';
@@ -72,5 +72,20 @@ it.each(VALUES.map(([type, secret], i) => [i, type, secret] as const))('%i: %s %
     } else expect([mode, secret, found]).toEqual([mode, secret, null]);
     expect(clean, mode).not.toBeNull();
     if (mode === 'simple') expect(clean?.toString()).toBe((direct as { v: string }).v);
+  }
+});
+
+it('a parameter that the server reports, set to what a statement has read', async () => {
+  for (const mode of MODES) {
+    const client = await guarded.connect();
+    const answers = await attempt(client, mode, [
+      "select set_config('application_name', trim(v7::text, '<a b=/>\"'), false) is null from held limit 1",
+      "select set_config('application_name', 'a tool', false) is null",
+    ]);
+    client.close();
+    const reported = answers.flat().filter(({ type }) => type === 'S');
+    expect(reported.map(({ body }) => body.toString())).toEqual(
+      ['***', 'a tool'].map((value) => `application_name\0${value}\0`),
+    );
   }
 });
