@@ -10,7 +10,7 @@ import { S3Client, type S3Credentials, type S3Place } from '../../store/s3/clien
 import { nameOf } from '../../target/credentials.ts';
 import type { S3Configuration } from './schema.ts';
 
-/** How long object storage may take to be connected to, to answer, and to go on with an answer. */
+/** How long object storage may take to be connected to, to answer, and to go on with taking or sending bytes. */
 export const OBJECTS_MS: Limit = limit('recording_store_ms', 'ms', 30_000);
 
 export interface ObjectStorageOptions {
@@ -75,6 +75,9 @@ export class ObjectStorage implements ObjectReader {
         // Each by its name: without one, a bucket with versions would only put a mark before them.
         for (const version of versions) await this.#removeVersion(client, key, version);
         if (versions.length === 0) await client.remove(key);
+        if (await isStillThere(client, key, versions)) {
+          throw new S3Error('it said that it has removed it, and still has it');
+        }
       } catch (thrown) {
         throw this.#told(`remove ${addressOf(where, { key })}`, thrown);
       }
@@ -160,6 +163,19 @@ export class ObjectStorage implements ObjectReader {
       ...(thrown.status === 404 ? { details: MISSING } : {}),
     });
   }
+}
+
+/** What is said to be removed goes on record for good: it is looked for, not believed. */
+async function isStillThere(client: S3Client, key: string, versions: readonly string[]): Promise<boolean> {
+  if (versions.length > 0) return (await client.versions(key)).length > 0;
+  return await client.head(key).then(
+    (head) => head !== undefined,
+    (thrown: unknown) => {
+      // Who may not list is told this of what is not there.
+      if (thrown instanceof S3Error && thrown.status === 403) return false;
+      throw thrown;
+    },
+  );
 }
 
 export function placeOf({ endpoint, bucket, region, addressing, caFile }: S3Configuration): S3Place {

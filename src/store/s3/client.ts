@@ -3,6 +3,7 @@
 // what the storage said, never a credential. Refuses to know: recordings, where credentials come from.
 
 import { readFileSync } from 'node:fs';
+import { Readable } from 'node:stream';
 import { AwsV4Signer } from 'aws4fetch';
 import { Agent, type Dispatcher, request } from 'undici';
 import { each, S3Error, sha256, tag } from './answers.ts';
@@ -27,7 +28,7 @@ export interface S3ClientOptions {
   readonly place: S3Place;
   /** Asked for each request: they may change. */
   readonly credentials: () => Promise<S3Credentials>;
-  /** How long it may take to connect, to answer, and to go on with an answer. */
+  /** How long it may take to connect, to answer, and to go on with taking or sending bytes. */
   readonly timeoutMs: () => number;
   readonly now?: () => number;
 }
@@ -55,6 +56,10 @@ type Method = 'GET' | 'PUT' | 'POST' | 'HEAD' | 'DELETE';
 
 /** How much of an answer that is no object is read at most: a page of versions has 1000, each some hundred bytes. */
 const ANSWER_BYTES = 4 * 1024 * 1024;
+/** Objects that come more slowly are given up: they would hold who reads them for good, one drop at a time. */
+const SLOWEST_BYTES_PER_S = 4096;
+/** Of a body, what is handed on at once. */
+const PIECE_BYTES = 64 * 1024;
 const NOTHING = new Uint8Array(0);
 
 export class S3Client {
@@ -106,7 +111,7 @@ export class S3Client {
     let skip = statusCode === 206 ? 0 : from;
     let left = length ?? Number.POSITIVE_INFINITY;
     try {
-      for await (const chunk of body as AsyncIterable<Uint8Array>) {
+      for await (const chunk of steady(body, this.#options.timeoutMs())) {
         const rest = chunk.subarray(Math.min(skip, chunk.length));
         skip -= chunk.length - rest.length;
         const wanted = rest.length > left ? rest.subarray(0, left) : rest;
@@ -254,8 +259,8 @@ export class S3Client {
     try {
       answer = await request(signed.url, {
         method,
-        headers: Object.fromEntries(signed.headers),
-        ...(method === 'PUT' || method === 'POST' ? { body } : {}),
+        headers: { ...Object.fromEntries(signed.headers), ...sized(body) },
+        ...(method === 'PUT' || method === 'POST' ? { body: inPieces(body) } : {}),
         dispatcher: this.#agent,
         headersTimeout: timeoutMs(),
         bodyTimeout: timeoutMs(),
@@ -269,15 +274,51 @@ export class S3Client {
   }
 }
 
+/** How long an answer may take counts from the last piece that went out: a slow way to the storage is none that hangs. */
+function inPieces(body: Uint8Array): Uint8Array | Readable {
+  if (body.length <= PIECE_BYTES) return body;
+  const pieces = function* () {
+    for (let at = 0; at < body.length; at += PIECE_BYTES) yield body.subarray(at, at + PIECE_BYTES);
+  };
+  return Readable.from(pieces(), { highWaterMark: 1 });
+}
+
+/** S3 takes no body of which it is not told how long it is. */
+function sized(body: Uint8Array): Record<string, string> {
+  return body.length <= PIECE_BYTES ? {} : { 'content-length': String(body.length) };
+}
+
+/** As it comes; never slower than SLOWEST_BYTES_PER_S for `timeoutMs`. What its reader does meanwhile is not waited for. */
+async function* steady(body: AsyncIterable<Uint8Array>, timeoutMs: number): AsyncGenerator<Uint8Array> {
+  let [waitedMs, bytes, from] = [0, 0, performance.now()];
+  for await (const chunk of body) {
+    waitedMs += performance.now() - from;
+    bytes += chunk.length;
+    if (waitedMs > timeoutMs) {
+      if ((bytes * 1000) / waitedMs < SLOWEST_BYTES_PER_S) {
+        throw new Error(`it sent ${bytes} bytes in ${Math.round(waitedMs)} ms`);
+      }
+      [waitedMs, bytes] = [0, 0];
+    }
+    yield chunk;
+    from = performance.now();
+  }
+}
+
 function refused(method: Method, where: string, status: number, text: string): S3Error {
   const [code, message] = [tag(text, 'Code'), tag(text, 'Message')];
-  const said = [code, message?.replace(/[^\x20-\x7e]/g, '?').slice(0, 200)].filter(Boolean).join(': ');
+  // An answer to HEAD has no words of its own.
+  const hint = method === 'HEAD' && status === 403 ? 'also where there is no such object, without s3:ListBucket' : '';
+  const said = [code, message?.replace(/[^\x20-\x7e]/g, '?').slice(0, 200), hint].filter(Boolean).join(': ');
   return new S3Error(`${method} ${where} was answered with ${status}${said && `, ${said}`}`, { status, code });
 }
 
 function unreached(method: Method, where: string, thrown: unknown): S3Error {
   const { code, message } = thrown as NodeJS.ErrnoException;
-  return new S3Error(`${method} ${where}: the object storage cannot be reached: ${code ?? message}`, { cause: thrown });
+  const why = /^UND_ERR_(HEADERS|BODY)_TIMEOUT$/.test(code ?? '')
+    ? 'it neither took nor sent anything for as long as limits.recording_store_ms allows'
+    : `the object storage cannot be reached: ${code ?? message}`;
+  return new S3Error(`${method} ${where}: ${why}`, { cause: thrown });
 }
 
 function absent(thrown: unknown): undefined {

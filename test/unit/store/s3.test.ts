@@ -9,6 +9,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
+import { ObjectStorage } from '../../../src/gateway/objects/storage.ts';
 import { readElsewhere } from '../../../src/store/elsewhere.ts';
 import { each, S3Error, tag } from '../../../src/store/s3/answers.ts';
 import { S3Client } from '../../../src/store/s3/client.ts';
@@ -281,8 +282,49 @@ describeWith(['python3-botocore'], 'object storage', () => {
     await expect(asks.versions('k')).rejects.toThrow(/listed without an end/);
     reply = (answer) => answer.writeHead(206, { 'content-range': 'bytes 0-9/100' }).end('0123456789');
     await expect(all(asks.get('k', 50))).rejects.toThrow(/asked for from byte 50 on/);
+    reply = (answer) => {
+      answer.writeHead(200).flushHeaders();
+      const drops = setInterval(() => answer.write('x'), 50);
+      answer.on('close', () => clearInterval(drops));
+    };
+    await expect(all(asks.get('k'))).rejects.toThrow(/it sent \d+ bytes in \d+ ms/);
+    reply = () => {};
+    await expect(asks.put('k', Buffer.from('x'), {})).rejects.toThrow(/limits\.recording_store_ms/);
     await asks.close();
     other.close();
+  });
+
+  it('gives a slow way to the storage the time that it takes, as long as something goes on', async () => {
+    const [BYTES, TIMEOUT_MS] = [64 * 1024 * 1024, 1500];
+    let read = 0;
+    const slow = createServer((incoming, answer) => {
+      let allowed = 0;
+      const timer = setInterval(() => {
+        allowed += BYTES / 100;
+        incoming.resume();
+      }, 30);
+      incoming.on('data', (chunk: Buffer) => {
+        read += chunk.length;
+        if (read > allowed) incoming.pause();
+      });
+      incoming.on('end', () => answer.end());
+      answer.on('close', () => clearInterval(timer));
+    }).listen(0, '127.0.0.1');
+    await once(slow, 'listening');
+    const asks = new S3Client({
+      place: {
+        endpoint: `http://127.0.0.1:${(slow.address() as AddressInfo).port}`,
+        ...{ bucket: BUCKET, region: REGION, addressing: 'path' as const },
+      },
+      credentials: async () => ({ accessKeyId: ACCESS_KEY, secretAccessKey: SECRET_KEY }),
+      timeoutMs: () => TIMEOUT_MS,
+    });
+    const began = performance.now();
+    await asks.put('k', Buffer.alloc(BYTES, 1), {});
+    expect(performance.now() - began).toBeGreaterThan(TIMEOUT_MS);
+    expect(read).toBe(BYTES);
+    await asks.close();
+    slow.close();
   });
 
   it('says what the storage said, and no credential', async () => {
@@ -315,6 +357,37 @@ describeWith(['python3-botocore'], 'object storage', () => {
     for (const version of versions) await client.remove('k/two', version);
     expect(await client.versions('k/two')).toEqual([]);
     expect(server.keys()).toEqual(['k/two-more']);
+  });
+
+  it('looks for what is said to be removed', async () => {
+    const listed = '<ListVersionsResult><Version><Key>k</Key><VersionId>v1</VersionId></Version></ListVersionsResult>';
+    let [versions, head] = ['', 200];
+    const liar = createServer(({ method }, answer) => {
+      if (method === 'GET') answer.end(versions);
+      else answer.writeHead(method === 'HEAD' ? head : 204).end();
+    }).listen(0, '127.0.0.1');
+    await once(liar, 'listening');
+    const endpoint = `http://127.0.0.1:${(liar.address() as AddressInfo).port}`;
+    const variable = (name: string) => ({ from: 'env' as const, name });
+    const storage = new ObjectStorage({
+      configured: () => ({
+        ...{ endpoint, bucket: BUCKET, region: REGION, prefix: '', addressing: 'path', keepLocal: 0 },
+        credentials: { accessKeyId: variable('A'), secretAccessKey: variable('B') },
+      }),
+      read: async () => 'secret',
+      limit: (bound) => bound,
+    });
+    const removed = () => storage.remove({ endpoint, bucket: BUCKET }, ['k']);
+    await expect(removed()).rejects.toMatchObject({ code: 'store_failed', message: /and still has it/ });
+    versions = listed;
+    await expect(removed()).rejects.toThrow(/cannot remove s3:\/\/.*\/k: .*still has it/);
+    // Who may not list is not told whether there is one.
+    versions = '';
+    for (head of [404, 403]) await removed();
+    head = 500;
+    await expect(removed()).rejects.toThrow(/with 500/);
+    await storage.stop();
+    liar.close();
   });
 
   it('finds elements of XML by their whole name', () => {
