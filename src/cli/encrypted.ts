@@ -27,9 +27,19 @@ export interface Reader {
   readonly identities: readonly Identity[];
 }
 
-/** Undefined: no file is given. Errors: config_unreadable. */
+/** Undefined: no file is given. Errors: config_unreadable; usage for an identity in place of a file's name. */
 export function readerFrom(file: string | undefined, context: Context): Reader | undefined {
   if (file === undefined) return undefined;
+  // Told as a file that is not there it would be in the terminal, or in the log of a job.
+  if (/^\s*AGE-SECRET-KEY-/i.test(file)) {
+    throw userError(
+      'usage',
+      '--identity (HOOPCTL_IDENTITY) is an identity itself (not shown), expected the name of a file',
+      {
+        fix: 'put it into a file that only you can read, or give --identity <(command that prints it)',
+      },
+    );
+  }
   let text: string;
   try {
     text = readFileSync(resolve(context.io.cwd, file), 'utf8');

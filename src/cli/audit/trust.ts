@@ -29,14 +29,16 @@ export function trustOf(given: {
 
 function readKeys(given: string, type: VerifierKey['type'], option: string): VerifierKey[] {
   const text = textOrFile(given, (one) => one.includes('+'));
-  const lines = text.split('\n').map((line) => line.trim());
+  const lines = [...text.split('\n').entries()].map(([at, line]) => ({ at: at + 1, line: line.trim() }));
   return lines
-    .filter((line) => line !== '' && !line.startsWith('#'))
-    .map((line) => {
+    .filter(({ line }) => line !== '' && !line.startsWith('#'))
+    .map(({ at, line }) => {
       const key = parseVkey(line);
       if (key?.type === type) return key;
       const what = type === ED25519 ? "a log's key" : "a witness's key";
-      throw userError('usage', `${option} '${line}' is not ${what}, expected NAME+ID+BASE64`, {
+      // A file that was taken for another may hold a secret: an age identity is called a key too.
+      const wrong = text === given ? `'${line}' is not ${what}` : `'${given}': line ${at} is not ${what} (not shown)`;
+      throw userError('usage', `${option} ${wrong}, expected NAME+ID+BASE64`, {
         fix: "'hoopctl audit checkpoint --key' prints the log's, 'hoopctl audit witness' that of a witness",
       });
     });
