@@ -60,6 +60,11 @@ export function fileTrouble(error: unknown): string {
   return (code === undefined ? undefined : TROUBLES[code]) ?? message;
 }
 
+/** Why a file could not be written: what is missing is its folder. */
+export function writeTrouble(error: unknown): string {
+  return (error as NodeJS.ErrnoException).code === 'ENOENT' ? 'its folder is not there' : fileTrouble(error);
+}
+
 /**
  * Where a file is written until it is whole, beside it: its own for each who writes, and not to be known before. To be opened
  * with `wx`: in a folder of several users nobody else's file or link is written through.
@@ -76,6 +81,6 @@ export function writeWhole(path: string, text: string): void {
     renameSync(aside, path);
   } catch (error) {
     rmSync(aside, { force: true });
-    throw userError('conflict', `cannot write '${path}': ${fileTrouble(error)}`, { cause: error });
+    throw userError('conflict', `cannot write '${path}': ${writeTrouble(error)}`, { cause: error });
   }
 }

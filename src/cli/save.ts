@@ -2,19 +2,24 @@
 
 import { once } from 'node:events';
 import { createWriteStream } from 'node:fs';
-import { rename, rm } from 'node:fs/promises';
+import { rename, rm, stat } from 'node:fs/promises';
 import { finished } from 'node:stream/promises';
 import { userError } from '../core/errors.ts';
-import { asideOf, fileTrouble } from './files.ts';
+import { asideOf, writeTrouble } from './files.ts';
 
-/** Written aside and renamed when whole: half a recording would look like a tampered one. */
+/**
+ * Written aside and renamed when whole: half a recording would look like a tampered one. What is there and is no file (a
+ * pipe, /dev/null) is written to: in its place a file would be left, for everybody.
+ */
 export async function save(path: string, bytes: AsyncIterable<string | Uint8Array>): Promise<number> {
-  const aside = asideOf(path);
+  const there = await stat(path).catch(() => undefined);
+  const through = there !== undefined && !there.isFile() && !there.isDirectory();
+  const aside = through ? path : asideOf(path);
   let size = 0;
   // Before the file is made: a refusal must not leave one behind.
   const iterator = bytes[Symbol.asyncIterator]();
   let next = await iterator.next();
-  const file = createWriteStream(aside, { mode: 0o600, flags: 'wx' });
+  const file = createWriteStream(aside, { mode: 0o600, flags: through ? 'w' : 'wx' });
   // When it is closed; with what went wrong, whenever that was.
   const closed = finished(file);
   closed.catch(() => {});
@@ -25,14 +30,14 @@ export async function save(path: string, bytes: AsyncIterable<string | Uint8Arra
     }
     file.end();
     await closed;
-    await rename(aside, path);
+    if (!through) await rename(aside, path);
   } catch (error) {
     // It may not even be open yet.
     file.destroy();
     await closed.catch(() => {});
-    await rm(aside, { force: true });
+    if (!through) await rm(aside, { force: true });
     if ((error as NodeJS.ErrnoException).syscall === undefined) throw error;
-    throw userError('conflict', `cannot write '${path}': ${fileTrouble(error)}`, { cause: error });
+    throw userError('conflict', `cannot write '${path}': ${writeTrouble(error)}`, { cause: error });
   }
   return size;
 }

@@ -1,7 +1,7 @@
 // `audit verify` and `sessions replay` on recordings: good ones, and what people do to them.
 
 import { createHash } from 'node:crypto';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { run } from '../../../src/cli/run.ts';
@@ -150,7 +150,32 @@ describe('sessions replay', () => {
   });
 });
 
+describe('a secret in place of what is asked for', () => {
+  const secret = 'AGE-SECRET-KEY-1DQAQ7U4P07WGQVAK23AYND4JPDKRPNER0C93ZCPP3NUZ4FZ92P9S2WNGPF';
+
+  it.each([
+    ['an identity file as the key of the log', () => ['--key', file('auditor.key', ['# created\n', `${secret}\n`])]],
+    ['an identity as the name of its file', () => ['--identity', secret]],
+  ])('is not shown: %s', async (_, argv) => {
+    const data = join(folder, 'data');
+    mkdirSync(join(data, 'recordings'), { recursive: true });
+    const { code, out, err } = await hoopctl(['audit', 'verify', data, ...argv()]);
+    expect([code, err]).toEqual([2, expect.stringContaining('(not shown)')]);
+    expect(out + err).not.toContain('DQAQ7U4P07W');
+  });
+});
+
 describe('audit export', () => {
+  it('does not take the place of a file that is there, before it asks for anything', async () => {
+    await using gateway = await fakeGateway({ 'GET audit/export': 'new' });
+    const path = file('copy.csv', ['old']);
+    const argv = ['audit', 'export', '--since', '1h', '--to'];
+    const refused = await gateway.run([...argv, path]);
+    expect([refused.code, refused.err]).toEqual([1, expect.stringContaining(`'${path}' is there already`)]);
+    expect([readFileSync(path, 'utf8'), gateway.asked]).toEqual(['old', []]);
+    expect(await gateway.run([...argv, join(folder, 'new.csv')])).toMatchObject({ code: 0 });
+  });
+
   it('gives a copy as it is, but never to a terminal what would steer it', async () => {
     const copy = '"at","text"\r\n"x","\u001b]52;c;eA==\u0007\u009b2J\u202e"\r\n';
     await using gateway = await fakeGateway({ 'GET audit/export': copy });

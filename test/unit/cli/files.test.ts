@@ -41,7 +41,25 @@ describe.each(writers)('%s', (_, write) => {
   });
 });
 
+it.each(writers)('%s says that its folder is missing, not the file', async (_, write) => {
+  const path = join(temporaryDirectory('files'), 'missing', 'file');
+  await expect(async () => write(path)).rejects.toMatchObject({
+    code: 'conflict',
+    message: `cannot write '${path}': its folder is not there`,
+  });
+});
+
 describe('a stream', () => {
+  it('goes into a pipe that is there, which stays one', async () => {
+    const folder = temporaryDirectory('files');
+    const path = join(folder, 'pipe');
+    await runOk('mkfifo', [path]);
+    const reader = runOk('cat', [path]);
+    expect(await save(path, pieces('who', 'le'))).toBe(5);
+    expect((await reader).stdout).toBe('whole');
+    expect([lstatSync(path).isFIFO(), readdirSync(folder)]).toEqual([true, ['pipe']]);
+  });
+
   it('that breaks off leaves nothing', async () => {
     const path = join(temporaryDirectory('files'), 'file');
     await expect(save(path, pieces('who', new Error('broke off')))).rejects.toThrow('broke off');

@@ -6,7 +6,7 @@ import { resolve } from 'node:path';
 import { userError } from '../../../core/errors.ts';
 import { newIdentity } from '../../../session/recorder/age/keys.ts';
 import { command as define } from '../../command.ts';
-import { fileTrouble } from '../../files.ts';
+import { writeTrouble } from '../../files.ts';
 
 export const command = define({
   options: { output: { value: 'FILE', short: 'o', trusted: true, help: 'where the identity goes; it must not exist' } },
@@ -23,8 +23,9 @@ the recipient, age1…, for the configuration: recordings: { defaults: [{ labels
     try {
       writeFileSync(file, identity.file, { mode: 0o600, flag: 'wx' });
     } catch (error) {
-      throw userError('conflict', `cannot write '${output}': ${fileTrouble(error)}`, {
-        fix: 'name a new file: a key that recordings were encrypted for is not overwritten',
+      const there = (error as NodeJS.ErrnoException).code === 'EEXIST';
+      throw userError('conflict', `cannot write '${output}': ${writeTrouble(error)}`, {
+        ...(there ? { fix: 'name a new file: a key that recordings were encrypted for is not overwritten' } : {}),
         cause: error,
       });
     }

@@ -1,5 +1,6 @@
 // `hoopctl audit export --since 7d --format csv --to FILE`: a copy of the record, from the gateway or from its data directory.
 
+import { statSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { resolve } from 'node:path';
 import { userError } from '../../../core/errors.ts';
@@ -23,7 +24,7 @@ export const command = define({
     since: { value: 'MOMENT', help: 'from when on: 7d (ago), 2026-11-20, 2026-11-20T07:00:00Z' },
     until: { value: 'MOMENT', help: 'until when (default: now)' },
     format: { value: 'FORMAT', choices: COPY_FORMATS, default: 'jsonl', help: 'what one event is written as' },
-    to: { value: 'FILE', trusted: true, help: 'where to (default: standard output)' },
+    to: { value: 'FILE', trusted: true, help: 'where to, a new file (default: standard output)' },
     kind: { value: 'KIND', many: true, help: 'only these: log.login, session.intent, log.*, …' },
     label: { value: 'NAME=VALUE', many: true, help: 'only sessions whose connection has it' },
     connection: { value: 'NAME', help: 'only what names this connection' },
@@ -46,6 +47,7 @@ with all that the identity opens: each that is somebody else's is on record as l
   run: async (values, given) => {
     const context = reasoned(given, values.reason);
     const wanted = wish(values);
+    const file = newFile(values.to, context);
     const { data, config } = values;
     const reader = readerFrom(values.identity, context);
     const objects = data === undefined || config === undefined ? undefined : await storedAt(context, config);
@@ -56,7 +58,7 @@ with all that the identity opens: each that is somebody else's is on record as l
         : openers === undefined
           ? await asked(wanted, context)
           : await readRemote(wanted, context, openers);
-    await give(pieces, wanted, values.to, context);
+    await give(pieces, wanted, file, context);
     if (openers === undefined || openers.unread === 0) return;
     context.io.say(`${plural(openers.unread, 'recording')} stayed encrypted: for others, or the key was erased`);
   },
@@ -74,13 +76,20 @@ async function keysOf(data: string | undefined, context: Context, objects: Objec
 async function give(
   pieces: AsyncIterable<string | Buffer>,
   wanted: Wanted,
-  to: string | undefined,
+  file: string | undefined,
   context: Context,
 ): Promise<void> {
-  if (to === undefined || to === '-') return pour(context.io, pieces);
-  const file = resolve(context.io.cwd, to);
-  const bytes = await save(file, pieces);
-  await context.print({ file, bytes, format: wanted.format }, () => `${to} (${byteSize(bytes)})\n`);
+  if (file === undefined) return pour(context.io, pieces);
+  const path = resolve(context.io.cwd, file);
+  const bytes = await save(path, pieces);
+  await context.print({ file: path, bytes, format: wanted.format }, () => `${file} (${byteSize(bytes)})\n`);
+}
+
+/** Undefined: standard output. Errors: conflict for a file that is there, which may be the copy of another time. */
+function newFile(to: string | undefined, { io }: Context): string | undefined {
+  if (to === undefined || to === '-') return undefined;
+  if (statSync(resolve(io.cwd, to), { throwIfNoEntry: false })?.isFile() !== true) return to;
+  throw userError('conflict', `'${to}' is there already`, { fix: 'name another file with --to' });
 }
 
 interface Given {
