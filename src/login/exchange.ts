@@ -80,8 +80,11 @@ function refusal(status: number, said: Record<string, unknown>, proof: Proof): H
   const code = typeof error === 'object' ? error.code : undefined;
   const message = typeof error === 'object' ? error.message : ((said.error_description as string | undefined) ?? error);
   const next = typeof error === 'object' ? error.next : undefined;
-  if (status >= 500)
-    return peerError('gateway_error', `the gateway could not give a token: ${message ?? `HTTP status ${status}`}`);
+  if (status >= 500) {
+    return peerError('gateway_error', `the gateway could not give a token: ${message ?? `HTTP status ${status}`}`, {
+      fix: next ?? "try again later; if it stays so, the gateway's log tells more",
+    });
+  }
   const what = proof.by === 'secret' ? `the service account '${proof.clientId}'` : 'the token shown to it';
   return userError(
     (code ?? 'token_invalid') as ErrorCode,

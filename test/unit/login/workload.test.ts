@@ -40,6 +40,13 @@ describe('the environment', () => {
     });
   });
 
+  it('gives a token that the gateway cannot check, and the next step is told', async () => {
+    const refused = { error: { code: 'issuer_unreachable', message: 'ECONNREFUSED', next: 'check its URL' } };
+    await using gateway = await scriptedGateway({ routes: { '*': () => [502, refused] } });
+    const { tokens } = explicitSource({ HOOPCTL_TOKEN: unsigned({ iss: 'https://ci', aud: 'x' }) }, gateway.url, {})!;
+    await expect(tokens.token()).rejects.toMatchObject({ code: 'gateway_error', fix: 'check its URL' });
+  });
+
   it("gives a token of the gateway's own, which is used as it is", async () => {
     await using gateway = await scriptedGateway();
     const token = unsigned({ iss: gateway.url, aud: 'gateway' });
