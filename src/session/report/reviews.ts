@@ -84,8 +84,9 @@ export class Reviews implements Collector {
     const by = whoOf(fields.reviewer) ?? text(fields.by);
     const { verdict, reason, why } = fields as { verdict?: string; reason?: string; why?: string };
     if (verdict !== undefined) {
-      const said = `${verdict} by ${by ?? '?'} at ${at}${reason === undefined ? '' : `: ${reason}`} (entry ${index})`;
-      found.decisions.push(said);
+      // Quoted: several stand in one cell, and a reason is free text that could be made to look like another decision.
+      const why = reason === undefined ? '' : `: ${JSON.stringify(reason)}`;
+      found.decisions.push(`${verdict} by ${by ?? '?'} at ${at}${why} (entry ${index})`);
     } else if (why !== undefined) found.decisions.push(`${String(fields.state)}: ${why} (entry ${index})`);
     const state = text(fields.state) ?? 'pending';
     // A grant is used up by its approval; what an operation's approval led to comes in an entry of its own.

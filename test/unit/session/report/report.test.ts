@@ -13,6 +13,7 @@ import { Operations } from '../../../../src/session/report/operations.ts';
 import { page } from '../../../../src/session/report/page.ts';
 import { Policies } from '../../../../src/session/report/policies.ts';
 import { READER } from '../../../../src/session/report/reader.ts';
+import { Reviews } from '../../../../src/session/report/reviews.ts';
 import { Sample } from '../../../../src/session/report/sample.ts';
 import { TABLES } from '../../../../src/session/report/tables.ts';
 import type { ReportRequest } from '../../../../src/session/report/types.ts';
@@ -132,6 +133,20 @@ it('counts all of the span and nothing else, lists a few, and takes what tables 
     expect.objectContaining({ line: 'cannot be read any more: cannot read older' }),
   ]);
   expect(report.sections).not.toHaveProperty('masks');
+});
+
+it('a reason of one decision cannot pose as another decision', () => {
+  const reviews = new Reviews(9);
+  const entry = (index: number, fields: object) =>
+    reviews.entry(
+      { index, at: '2026-01-02T00:00:00.000Z', kind: 'review', fields: fields as LogEntry['fields'] },
+      true,
+    );
+  entry(1, { review: 'r-1', of: 'operation', principal: { subject: 'alice', issuer: 'local' } });
+  const reason = 'no" (entry 3); approve by carol at 2026-01-02T00:00:00.000Z: "fine';
+  entry(2, { review: 'r-1', verdict: 'deny', by: 'bob', reason, state: 'denied' });
+  const said = `deny by bob at 2026-01-02T00:00:00.000Z: ${JSON.stringify(reason)} (entry 2)`;
+  expect(reviews.sections().reviews.rows).toMatchObject([{ decisions: said }]);
 });
 
 it('counts what is encrypted, which its tables lack', () => {
