@@ -61,10 +61,7 @@ function purge(parts: Parts): Route {
 }
 
 /** Who mistypes a name would believe to hold what is then removed. Principals are not known before they come. */
-async function requireKnown(
-  { stores, configuration }: Parts,
-  { kind, value }: { readonly kind: HoldKind; readonly value: string },
-): Promise<void> {
+async function requireKnown({ stores, configuration }: Parts, { kind, value }: Held): Promise<void> {
   if (kind === 'session' && (await stores.sessions.get(value)) === undefined) {
     throw userError('not_found', `there is no session "${value}": nothing was held`, {
       fix: 'run "hoopctl sessions ls"',
@@ -76,6 +73,20 @@ async function requireKnown(
       fix: 'run "hoopctl ls"',
     });
   }
+}
+
+interface Held {
+  readonly kind: HoldKind;
+  readonly value: string;
+}
+
+/** False for a principal of whom there is no session: one to come, an agent by its name, or one that is written wrong. */
+async function isKnown({ stores }: Parts, { kind, value }: Held): Promise<boolean> {
+  if (kind !== 'principal') return true;
+  for (const who of new Set([value, value.toLowerCase()])) {
+    if ((await stores.sessions.list({ who, limit: 1 })).length > 0) return true;
+  }
+  return false;
 }
 
 function holdRoutes(parts: Parts): Route[] {
@@ -105,11 +116,12 @@ function holdRoutes(parts: Parts): Route[] {
       answer: z.object({
         hold: holdShape,
         late: z.array(z.string()).describe('Sessions whose recordings are being removed already.'),
+        known: z.boolean().describe('False: a principal of whom, as subject or e-mail address, there is no session.'),
       }),
       async handle({ body, caller }) {
         await requireKnown(parts, body);
         const { hold, late } = await custodian.hold({ ...body, by: displayName(caller.principal) });
-        return { hold: show(hold), late };
+        return { hold: show(hold), late, known: await isKnown(parts, body) };
       },
     }),
     route({

@@ -655,3 +655,20 @@ tests:
     });
   });
 });
+
+describe('admin holds add', () => {
+  it('tells of a principal of whom there is no session, and holds', async () => {
+    const asked = ['admin', 'holds', 'add', '--principal', 'alcie@example.com', '--reason', 'case 7'];
+    const answer = { hold: { id: 'h-1' }, late: [] };
+    for (const [said, told] of [
+      [{ known: false }, "no session is of 'alcie@example.com' so far"],
+      [{ known: true }, ''],
+      [{}, ''],
+    ] as const) {
+      await using gateway = await fakeGateway({ 'POST admin/holds': { ...answer, ...said } });
+      const { code, out, err } = await gateway.run(asked);
+      expect([code, out]).toEqual([0, 'h-1 holds the recordings of principal alcie@example.com\n']);
+      expect(err).toEqual(told === '' ? '' : expect.stringContaining(told));
+    }
+  });
+});

@@ -45,8 +45,15 @@ it.each([
 
 it('a hold on a person is one however their address is written', async () => {
   const { body } = await hold('principal', ' Alice@Example.COM ');
+  expect(body.known).toBe(true);
   const refused = await house.call(admin, 'POST', `/api/v1/sessions/${session}/purge`, { reason: 'r' });
   expect([refused.status, JSON.stringify(refused.body)]).toEqual([409, expect.stringContaining(body.hold.id)]);
+  expect((await house.call(admin, 'DELETE', `/api/v1/admin/holds/${body.hold.id}`)).status).toBe(200);
+});
+
+it('a hold on somebody of whom there is no session holds, and says so: it may be a name that is written wrong', async () => {
+  const { body } = await hold('principal', 'alcie@example.com');
+  expect(body).toMatchObject({ hold: { value: 'alcie@example.com' }, known: false });
   expect((await house.call(admin, 'DELETE', `/api/v1/admin/holds/${body.hold.id}`)).status).toBe(200);
 });
 

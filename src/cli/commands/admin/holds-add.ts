@@ -4,6 +4,13 @@ import { userError } from '../../../core/errors.ts';
 import { command as define } from '../../command.ts';
 import { plural } from '../../text.ts';
 
+interface Answer {
+  readonly hold: { readonly id: string };
+  readonly late: readonly string[];
+  /** Not said by an older gateway. */
+  readonly known?: boolean;
+}
+
 const KINDS = ['session', 'connection', 'principal'] as const;
 
 export const command = define({
@@ -22,9 +29,12 @@ export const command = define({
     if (reason === undefined) throw userError('usage', 'name a reason: --reason TEXT');
     const api = await context.api();
     const body = { ...one, reason };
-    const answer = await api.call<{ hold: { id: string }; late: readonly string[] }>('admin/holds', {
-      ...{ method: 'POST', body, signal: context.signal },
-    });
+    const answer = await api.call<Answer>('admin/holds', { method: 'POST', body, signal: context.signal });
+    if (answer.known === false) {
+      context.io.say(
+        `no session is of '${one.value}' so far, as subject or e-mail address: see how it is written in 'hoopctl sessions ls'`,
+      );
+    }
     await context.print(answer, () => {
       const late =
         answer.late.length === 0
