@@ -29,7 +29,7 @@ export const command = define({
   arguments: [{ name: 'id', help: 'the session', complete: 'sessions' }],
   notes: `An encrypted recording is saved as it is stored, to be checked, and its key file beside it, ID.key.age, for age to read. With
 --identity what is in it is saved in the clear, as ID.decrypted.jsonl: to be read, its chain is that of the stored one. Exit code 1:
-what was put out of it is not what was written.`,
+what was put out of it is not what was written. An asciicast has all that the host sent: played it steers the terminal, as the host did.`,
   run: async ({ id, output, identity, format = 'jsonl', operation, reason }, asked) => {
     const context = reasoned(asked, reason);
     const api = await context.api();
