@@ -224,6 +224,14 @@ export function isDamaged(thrown: unknown): boolean {
   return cause instanceof Error && isDamaged(cause);
 }
 
+/** A store elsewhere that gave no answer, or lets nobody in: another connection, with the login as it is by now, may fare better. */
+export class StoreAway extends Error {}
+
+/** Whether an error is, or was made of, a `StoreAway`. */
+export function isAway(thrown: unknown): boolean {
+  return thrown instanceof StoreAway || (thrown as { cause?: unknown } | undefined)?.cause instanceof StoreAway;
+}
+
 /** A database's error as one of ours; what is one already stays. */
 export function storeError(action: string, thrown: unknown): HoopctlError {
   if ((thrown as { name?: string }).name === 'HoopctlError') return thrown as HoopctlError;

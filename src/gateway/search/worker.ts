@@ -11,7 +11,7 @@ import { Indexer } from '../../session/search/indexer.ts';
 import type { FoundPage, SearchIndex, SearchQuery } from '../../session/search/operation.ts';
 import { Pace } from '../../session/search/pace.ts';
 import { searchWords as words } from '../../session/search/tokens.ts';
-import { isDamaged } from '../../store/database.ts';
+import { isAway, isDamaged } from '../../store/database.ts';
 import { LogFolder } from '../../store/log-directory.ts';
 import { objectsOver } from '../../store/object-port.ts';
 import { recordingStem, segmentsOf } from '../../store/recording-files.ts';
@@ -78,6 +78,7 @@ async function follow(): Promise<void> {
       pause = Math.max(POLL_MS, pace.rest());
     } catch (thrown) {
       if (await damaged(thrown)) return;
+      endIfAway(thrown);
       port.postMessage({ failed: publicText(thrown) } satisfies SearchAnswer);
       pause = RETRY_MS;
     }
@@ -117,7 +118,13 @@ async function answer(request: SearchRequest): Promise<void> {
     const { code, message } = asHoopctlError(thrown);
     port.postMessage({ id: request.id, error: { code, message } } satisfies SearchAnswer);
     await damaged(thrown);
+    endIfAway(thrown);
   }
+}
+
+/** The next thread is told the store's address and login as they are then: a password may have been changed. */
+function endIfAway(thrown: unknown): void {
+  if (!stopping && isAway(thrown)) throw thrown;
 }
 
 async function answerTo(request: Exclude<SearchRequest, { what: 'stop' }>) {

@@ -12,7 +12,7 @@ import type {
   SearchQuery,
   SearchWords,
 } from '../../session/search/operation.ts';
-import { storeError } from '../database.ts';
+import { StoreAway, storeError } from '../database.ts';
 import { parsePostgresUrl } from '../postgres-url.ts';
 
 const SHOWN_CHARS = 300;
@@ -20,6 +20,8 @@ const SHOWN_CHARS = 300;
 const PER_MS = 4096;
 /** `find` in ASCII: held while tables are made. */
 const LOCK = 0x6669_6e64;
+/** How long a connection may take to come about, and the server to answer while the index is written. */
+const [CONNECT_MS, WRITE_MS] = [10_000, 60_000];
 /** Operations in one statement. */
 const AT_ONCE = 500;
 
@@ -66,10 +68,14 @@ export class PostgresIndex implements SearchIndex {
   static async open({ url, directory, gateway, words, searchMs }: PostgresIndexOptions): Promise<PostgresIndex> {
     const { host, port, database, user, password, ssl, options } = parsePostgresUrl(url, directory);
     const login = { host, port, database, user, password, ssl, options };
-    const pool = new pg.Pool({ ...login, max: 2 });
-    const searches = new pg.Pool({ ...login, max: 2, statement_timeout: searchMs });
-    // Of connections that nobody uses at the moment: the next query opens another.
-    for (const one of [pool, searches]) one.on('error', () => {});
+    const bounded = { ...login, max: 2, connectionTimeoutMillis: CONNECT_MS, keepAlive: true };
+    const pool = new pg.Pool({ ...bounded, query_timeout: WRITE_MS });
+    const searches = new pg.Pool({ ...bounded, query_timeout: searchMs, statement_timeout: searchMs });
+    // The next query opens another. Of those in use the query says so.
+    for (const one of [pool, searches]) {
+      one.on('error', () => {});
+      one.on('connect', (client) => void client.on('error', () => {}));
+    }
     const index = new PostgresIndex(pool, searches, gateway, words);
     await index.#within('make the search index', async (client) => {
       await client.query('select pg_advisory_xact_lock($1)', [LOCK]);
@@ -216,7 +222,7 @@ export class PostgresIndex implements SearchIndex {
     try {
       return (await pool.query<Result>(sql, values)).rows;
     } catch (thrown) {
-      throw storeError('read the search index', thrown);
+      throw storeError('read the search index', away(thrown));
     }
   }
 
@@ -231,9 +237,17 @@ export class PostgresIndex implements SearchIndex {
       return result;
     } catch (thrown) {
       client?.release(true);
-      throw storeError(what, thrown);
+      throw storeError(what, away(thrown));
     }
   }
+}
+
+/** Without where it is, and with which login: users see it too. */
+function away(thrown: unknown): unknown {
+  const { code = '' } = thrown as { code?: string };
+  // 57P: it shuts down; 08: the connection is gone; 28: the login is not good, or not any more.
+  if (/^[0-9A-Z]{5}$/.test(code) && !/^(57P|08|28)/.test(code)) return thrown;
+  return new StoreAway(`the store does not answer${code === '' ? '' : ` (${code})`}`, { cause: thrown });
 }
 
 /**
