@@ -64,6 +64,15 @@ const REFUSED: Record<'bash' | 'zsh', Record<string, string>> = {
     'a function in place of printf': 'printf() { account-function; }; true\r',
     'a sourced function in place of builtin': `echo 'builtin() { account-function; }' > f; . ./f; true\r`,
     'the hook of prompts': `read PROMPT_COMMAND <<< account-function\r`,
+    'the file of a group': '{ true; } > RAN\r',
+    'the file of a group, in bytes that are no text': '{ true; } > RAN #\u0016\u00ff\r',
+    'the file of a group, where nothing interrupts': "trap '' INT\r{ true; } > RAN\r",
+    'the file of a group, behind its last line': 'x=cmdhist; shopt -u $x\r{ true; } > RAN &&\ntrue\r',
+    'what runs at the end': '(trap account-function EXIT; true)\r',
+    'what a trap is told': 'unset BASH_COMMAND; BASH_COMMAND=true\raccount-function\r',
+    'what a trap counts': "unset BASH_SUBSHELL; BASH_SUBSHELL='a[$(account-function)]'\rtrue\r",
+    'what a trap keeps': "shopt -s localvar_inherit; declare -n kind='x[$(account-function)]'\rtrue\r",
+    'a builtin that is taken away': `echo 'builtin() { account-function; }' > f; enable -n unset; . ./f; true\r`,
   },
   zsh: {
     'the prompt of traces': `setopt promptsubst; typeset PS4='$(account-function)'; set -x; true\r`,
@@ -85,7 +94,7 @@ describeWith(['sshd', 'zsh'], 'what a shell runs at its prompt', () => {
   beforeAll(async () => {
     const connections: Record<string, object> = {};
     for (const name of ['bash', 'zsh'] as const) {
-      hosts[name] = await startShellHost(name, 'export EDITOR=true\n');
+      hosts[name] = await startShellHost(name, 'export EDITOR=true LC_ALL=C.UTF-8\n');
       connections[name] = hosts[name].connection;
       connections[`open-${name}`] = hosts[name].connection;
     }
@@ -97,6 +106,7 @@ describeWith(['sshd', 'zsh'], 'what a shell runs at its prompt', () => {
         rules: [
           { name: 'no-wipe', to, when: { programs: ['wipe'] }, then: 'deny' },
           // What the text does not tell may run: it is the questions that have to stop the program.
+          { name: 'no-file', to, when: { places: ['*/ran'] }, then: 'deny' },
           { name: 'untold', to, when: { opaque: true }, then: 'allow' },
         ],
       },
@@ -122,7 +132,8 @@ describeWith(['sshd', 'zsh'], 'what a shell runs at its prompt', () => {
   async function type(terminal: Terminal, typed: string): Promise<void> {
     for (const part of typed.split(/(?<=\r)(?=.)/s)) {
       const prompts = terminal.screen.split('ready> ').length;
-      terminal.type(part);
+      // Letters beyond ASCII are bytes that are no text.
+      terminal.type(Buffer.from(part, 'latin1'));
       if (part !== typed && typed.startsWith(part)) {
         await eventually('the next prompt', async () => terminal.screen.split('ready> ').length > prompts);
       }
@@ -162,7 +173,7 @@ describeWith(['sshd', 'zsh'], 'what a shell runs at its prompt', () => {
     it.each(Object.entries(REFUSED[name]))('runs nothing without asking: %s', async (_, typed) => {
       rmSync(hosts[name].ran, { force: true });
       const terminal = await shell(name);
-      await type(terminal, typed);
+      await type(terminal, typed.replace('RAN', hosts[name].ran));
       terminal.type(`${CTRL_E}${CTRL_U}echo still-"here"\r`);
       await terminal.waitFor(/still-here/);
       expect(existsSync(hosts[name].ran), terminal.screen).toBe(false);

@@ -1,6 +1,6 @@
 // A shell whose commands are decided one by one, in bash and zsh, with OpenSSH's client on a terminal.
 
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Client, type Connected, type Gateway, startGateway } from '../support/gateway.ts';
@@ -48,7 +48,8 @@ describeWith(['sshd', 'zsh'], 'a shell whose commands are decided', () => {
   let connected: Connected;
 
   async function host(shell: string): Promise<ShellHost['connection']> {
-    const own = shell === 'bash' ? "PROMPT_COMMAND='true from-profile'\n" : '';
+    const slow = '[ -e slow ] && { echo begins; sleep 3; }\n';
+    const own = shell === 'bash' ? `PROMPT_COMMAND='true from-profile'\n${slow}` : slow;
     const { sshd, connection } = await startShellHost(shell, own);
     hosts[shell] = sshd;
     return connection;
@@ -193,6 +194,21 @@ describeWith(['sshd', 'zsh'], 'a shell whose commands are decided', () => {
       await terminal.waitFor(/still-here/);
       terminal.type('exit\r');
       await terminal.process.exited;
+    });
+
+    it('ends where Ctrl-C keeps it from asking', async () => {
+      const { directory } = hosts[name]!;
+      const slow = join(directory, 'home/slow');
+      writeFileSync(slow, '');
+      const terminal = onTerminal('ssh', ['-tt', ...options(name), '127.0.0.1'], { env: alice.env });
+      await terminal.waitFor(/begins/);
+      terminal.type(CTRL_C);
+      terminal.type('account-function\r');
+      await terminal.waitFor(/interrupted before it could ask/);
+      expect((await terminal.process.exited).code).toBe(130);
+      rmSync(slow);
+      expect(existsSync(join(directory, 'ran'))).toBe(false);
+      await gone(directory);
     });
 
     it('ends with what asks, however that ends', async () => {

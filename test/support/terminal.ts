@@ -9,7 +9,7 @@ export interface Terminal {
   readonly process: Running;
   /** Everything that the screen showed. */
   readonly screen: string;
-  type(text: string): void;
+  type(text: string | Uint8Array): void;
   waitFor(pattern: RegExp): Promise<RegExpMatchArray>;
   stop(): Promise<void>;
 }

@@ -31,6 +31,11 @@ export interface CommandModeOptions {
   stopped(): void;
 }
 
+/** In place of a line's text. */
+const UNREAD = '# a line whose text was not found';
+
+const notText = (bytes: string | undefined) => (bytes === undefined ? undefined : 'its bytes are not UTF-8');
+
 /** One question. */
 interface Asked {
   readonly kind: string;
@@ -131,12 +136,16 @@ export class CommandMode {
   }
 
   #command(asked: Asked): void {
-    const { kind, text, bytes } = asked;
+    const { kind, bytes } = asked;
     const aside = Aside.is(kind);
-    const shown = shownBytes(bytes);
-    const facts = lineFacts(text, shown.bytes !== undefined);
-    if (kind === 'line') this.#line = facts;
-    else if (aside) {
+    const unread = kind === 'unread';
+    const shown = unread ? { text: UNREAD } : shownBytes(bytes);
+    const text = unread ? UNREAD : asked.text;
+    const facts = lineFacts(text, unread ? "the shell's history does not have it" : notText(shown.bytes));
+    if (unread || kind === 'line') {
+      // What is still open was interrupted before it began, or runs in the background.
+      this.#finish('unknown', 'how it ended is not told');
+    } else if (aside) {
       const known = this.#aside.known(kind, bytes);
       if (known !== undefined) return void this.#answer(asked, known);
     } else if (this.#line !== undefined && covered(this.#line, facts)) return void this.#answer(asked, 'allow');
@@ -147,18 +156,25 @@ export class CommandMode {
       return void this.#refuse(asked, [`hoopctl: after this the shell would not ask any more: ${leaves}`]);
     }
     const operation = session.decide({ kind: 'command', ...shown, exact: '', parts: [facts] });
-    if (operation.decision.verdict !== 'hold') return void this.#settled(asked, operation.id, operation.decision);
+    if (operation.decision.verdict !== 'hold')
+      return void this.#settled(asked, facts, operation.id, operation.decision);
     const hold = operation.decision;
     say(hold.notice);
     hold.onNotice?.(say);
     this.#holds.add(hold);
     void hold.settled.then((verdict) => {
       this.#holds.delete(hold);
-      this.#options.guard(() => this.#settled(asked, operation.id, verdict, 'once'));
+      this.#options.guard(() => this.#settled(asked, facts, operation.id, verdict, 'once'));
     });
   }
 
-  #settled(asked: Asked, operation: OperationId, verdict: Verdict, answer: 'allow' | 'once' = 'allow'): void {
+  #settled(
+    asked: Asked,
+    facts: Facts,
+    operation: OperationId,
+    verdict: Verdict,
+    answer: 'allow' | 'once' = 'allow',
+  ): void {
     if (this.#over) return;
     if (verdict.verdict === 'deny') {
       const { message, next } = verdict.refusal;
@@ -171,6 +187,7 @@ export class CommandMode {
         // How it ends nobody tells.
         this.#close([operation], 'unknown', 'run at the prompt');
       } else this.#running.push(operation);
+      if (kind === 'line') this.#line = facts;
       this.#answer(asked, answer);
     });
   }

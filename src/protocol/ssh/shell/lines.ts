@@ -4,10 +4,10 @@
 import type { CommandUse, Facts } from '../../contract.ts';
 import { commandFacts } from '../exec/facts.ts';
 
-/** A line whose bytes are no text may be any other, whatever it seems to say. */
-export function lineFacts(text: string, untold = false): Facts {
+/** `untold`: why the line may be any other, whatever the text seems to say. */
+export function lineFacts(text: string, untold?: string): Facts {
   const facts = commandFacts(whole(text));
-  const opaque = facts.opaque ?? (untold ? 'its bytes are not UTF-8' : undefined);
+  const opaque = facts.opaque ?? untold;
   return { ...facts, does: [...facts.does, 'command'], ...(opaque === undefined ? {} : { opaque }) };
 }
 
@@ -36,7 +36,7 @@ export function covered(line: Facts, part: Facts): boolean {
 const options = (words: CommandUse['words']) => (words.includes('--') ? words.slice(0, words.indexOf('--')) : words);
 
 const HOOKS =
-  /__hoop|\bDEBUG\b|functrace|extdebug|debug_?before_?cmd|PROMPT_COMMAND|\bPS0\b|HISTCONTROL|HISTIGNORE|HISTSIZE|\b(?:precmd|preexec)|TRAP[A-Z0-9]{2,}|err_?exit/i;
+  /__hoop|\bDEBUG\b|functrace|extdebug|debug_?before_?cmd|PROMPT_COMMAND|\bPS0\b|[+-]o\s+history\b|cmdhist|lithist|promptvars|HISTCONTROL|HISTIGNORE|HISTSIZE|\b(?:precmd|preexec)|TRAP[A-Z0-9]{2,}|err_?exit/i;
 
 /** A function of a name that the hooks use would stand in for it. */
 const USED = 'builtin|command|exec|exit|return|local|set|unset|readonly|setopt|unsetopt|emulate';
@@ -52,23 +52,28 @@ export function leaving(text: string, { commands = [] }: Facts, shell: string): 
       program === 'set' && options(words).some((word) => word === undefined || /^\+\w*T/.test(word)),
   );
   if (untraced || /\bset\s+\+\w*T/.test(text)) return 'it takes the trap from functions';
-  if (commands.some((use) => handles(use, shell))) return 'nothing is asked within a trap';
+  if (commands.some(handles)) return 'nothing is asked within a trap';
   if (STANDS_IN.test(text)) return 'it takes the name of what asks';
+  if (commands.some(takesBuiltins)) return 'it takes away what asks';
   const only = shell === 'zsh' ? leavingZsh(text, commands) : undefined;
   if (only !== undefined) return only;
   if (commands.some(({ program, words }) => program === 'exec' && words.length > 0)) return 'it replaces the shell';
   return undefined;
 }
 
-/** A handler may run while the hooks' own trap does, which is then not called. bash's of EXIT does not. */
-function handles({ program, words }: CommandUse, shell: string): boolean {
+/** While a handler runs the hooks' own trap is not called, or, in bash, not told what is about to run. */
+function handles({ program, words }: CommandUse): boolean {
   if (program !== 'trap') return false;
   const [handler = 'not told', ...signals] = words[0] === '--' ? words.slice(1) : words;
   if (signals.length === 0 || handler === '') return false;
   if (handler === '-') return signals.includes(undefined);
   if (/^-[lpP]+$/.test(handler) && words[0] !== '--') return false;
-  return shell === 'zsh' || !signals.every((signal) => /^(?:0|(?:SIG)?EXIT)$/i.test(signal ?? ''));
+  return true;
 }
+
+/** `enable -n unset`: a function could stand in for what the hooks take such functions away with. */
+const takesBuiltins = ({ program, words }: CommandUse): boolean =>
+  program === 'enable' && words.some((word) => word === undefined || /^-\w*[dfn]/.test(word));
 
 /** zsh lets functions be taken away. */
 function leavingZsh(text: string, commands: readonly CommandUse[]): string | undefined {

@@ -39,38 +39,47 @@ export function preamble(directory: string, helper: string): string {
 }
 
 /**
- * bash: the trap runs before each simple command, in functions and subshells too, and what it refuses is skipped (extdebug).
- * __hoop_s: 0 the prompt is made, 1 a line was read, 2 it runs, 3 it was refused, 4 the line editor has the terminal.
+ * bash: a line is asked for by PS0, before anything of it is done: redirections of a group come before its first command, and
+ * before the trap. Then the trap runs before each simple command, in functions and subshells too, and what it refuses is
+ * skipped (extdebug).
+ * __hoop_s: 0 the prompt is made, 1 a line runs, 3 it was refused, 4 the line editor has the terminal.
  * What runs at 0 and 4 is asked for as well: `own` once a shell, `editor` (what the editor runs, and no function of the
  * account's) each time. No function may stand in for a builtin that the trap uses, and nothing runs while it does: hence
  * POSIX mode for a moment (in which no function hides `unset`), integers, and a PS4 that stays.
+ * What PS0 is refused it gives up as Ctrl-C would, or where that does nothing (or nothing comes back) by an expression that
+ * is none.
+ * Ctrl-C gives up a file that a shell starts with, and would give up this one: until it has come to its end it ends the shell.
  */
-const BASH = `[ -r /etc/profile ] && . /etc/profile
+const BASH = `__hoop_int='builtin echo "hoopctl: the shell was interrupted before it could ask, and ends" >&2; exit 130'
+trap "$__hoop_int" INT
+[ -r /etc/profile ] && . /etc/profile
+trap "$__hoop_int" INT
 for __hoop_f in ~/.bash_profile ~/.bash_login ~/.profile; do
   [ -r "$__hoop_f" ] && { . "$__hoop_f"; break; }
 done
-unset __hoop_f
-declare -i __hoop_n=0 __hoop_s=0
-__hoop_last= __hoop_none= __hoop_k= __hoop_w=
+__hoop_f=$(trap -p INT)
+trap "$__hoop_int" INT
+declare -i __hoop_n=0 __hoop_s=0 __hoop_last=0
+__hoop_none= __hoop_k= __hoop_w=
 declare -A __hoop_seen=() __hoop_own=()
 exec {__hoop_a}<>"$__hoop_d/a"
 __hoop_ask() {
-  local id=$BASHPID.$((++__hoop_n)) to=a fd=$__hoop_a answer=
+  local __hoop_i=$BASHPID.$((++__hoop_n)) __hoop_t=a __hoop_f=$__hoop_a __hoop_r=
   if ((BASH_SUBSHELL > 0)); then
-    to=a.$BASHPID
-    [[ -p $__hoop_d/$to ]] || builtin command -p mkfifo -m 600 "$__hoop_d/$to" || return 1
-    exec {fd}<>"$__hoop_d/$to"
+    __hoop_t=a.$BASHPID
+    [[ -p $__hoop_d/$__hoop_t ]] || builtin command -p mkfifo -m 600 "$__hoop_d/$__hoop_t" || return 1
+    exec {__hoop_f}<>"$__hoop_d/$__hoop_t"
   fi
-  builtin printf '%s\\0' "$__hoop_k" "$1" "$id" "$to" "$2" 1<>"$__hoop_d/q" || return 1
+  builtin printf '%s\\0' "$__hoop_k" "$1" "$__hoop_i" "$__hoop_t" "$2" 1<>"$__hoop_d/q" || return 1
   while [[ 1 ]]; do
-    if IFS= builtin read -r -t 2 -u "$fd" answer; then
-      [[ $answer == "$id "*"$__hoop_w" ]] && break
+    if IFS= builtin read -r -t 2 -u "$__hoop_f" __hoop_r; then
+      [[ $__hoop_r == "$__hoop_i "*"$__hoop_w" ]] && break
     elif ! builtin kill -0 "$__hoop_p" 2>/dev/null; then
       exit 1
     fi
   done
-  ((BASH_SUBSHELL > 0)) && exec {fd}>&-
-  __hoop_answer=\${answer#* }
+  ((BASH_SUBSHELL > 0)) && exec {__hoop_f}>&-
+  __hoop_answer=\${__hoop_r#* }
   [[ $__hoop_answer == "allow $__hoop_w" || $__hoop_answer == "once $__hoop_w" ]]
 }
 __hoop_stop() {
@@ -79,15 +88,33 @@ __hoop_stop() {
   builtin kill -INT $$
 }
 __hoop_aside() {
-  local kind=own
-  ((__hoop_s == 4)) && [[ -z $2 ]] && kind=editor
-  [[ $kind == own && \${__hoop_own[$1]-} == "$__hoop_w" ]] && return 0
-  if __hoop_ask $kind "$1"; then
+  local __hoop_c=own
+  ((__hoop_s == 4)) && [[ -z $2 ]] && __hoop_c=editor
+  [[ $__hoop_c == own && \${__hoop_own[$1]-} == "$__hoop_w" ]] && return 0
+  if __hoop_ask $__hoop_c "$1"; then
     [[ $__hoop_answer == once* ]] || __hoop_own[$1]=$__hoop_w
     return 0
   fi
   ((BASH_SUBSHELL > 0)) && exit 126
   return 2
+}
+__hoop_line() {
+  local -
+  set +x
+  local __hoop_l __hoop_i __hoop_c=line
+  __hoop_l=$(HISTTIMEFORMAT= builtin history 1)
+  __hoop_l=\${__hoop_l#"\${__hoop_l%%[! ]*}"}
+  __hoop_i=\${__hoop_l%%[!0123456789]*}
+  __hoop_l=\${__hoop_l#"$__hoop_i"[ *] }
+  [[ -z $__hoop_i || $__hoop_i == "$__hoop_last" ]] && __hoop_c=unread __hoop_l=
+  if __hoop_ask $__hoop_c "$__hoop_l"; then
+    builtin printf %s "__hoop_s=1,__hoop_last=\${__hoop_i:-0}"
+  elif [[ $(builtin trap -p INT) ]]; then
+    builtin printf 'it is refused'
+  else
+    builtin kill -INT $$
+    builtin printf __hoop_s=3
+  fi
 }
 __hoop_debug() {
   POSIXLY_CORRECT=1
@@ -95,21 +122,12 @@ __hoop_debug() {
   unset POSIXLY_CORRECT
   local -
   set +x
-  case \${FUNCNAME[1]-} in __hoop_ask | __hoop_prompt | __hoop_ready) return 0 ;; esac
-  [[ $1 == __hoop_prompt || $1 == __hoop_ready ]] && return 0
+  case \${FUNCNAME[1]-} in __hoop_ask | __hoop_line | __hoop_prompt | __hoop_ready | __hoop_begin) return 0 ;; esac
+  [[ $1 == __hoop_line || $1 == __hoop_prompt || $1 == __hoop_ready ]] && return 0
   ((__hoop_s == 3)) && return 1
   if ((__hoop_s == 0 || __hoop_s == 4)); then
     __hoop_aside "$1" "\${FUNCNAME[1]-}"
     return
-  fi
-  if ((__hoop_s == 1)); then
-    __hoop_s=2
-    local line
-    line=$(HISTTIMEFORMAT= builtin history 1)
-    if [[ $line =~ ^\\ *([0-9]+)\\*?\\ \\ (.*)$ && \${BASH_REMATCH[1]} != "$__hoop_last" ]]; then
-      __hoop_last=\${BASH_REMATCH[1]}
-      __hoop_ask line "\${BASH_REMATCH[2]}" || { __hoop_stop; return 1; }
-    fi
   fi
   [[ \${__hoop_seen[$1]-} == "$__hoop_w" ]] && return 0
   __hoop_ask command "$1" || { __hoop_stop; return 1; }
@@ -117,33 +135,41 @@ __hoop_debug() {
   return 0
 }
 __hoop_prompt() {
-  local status=$? -
+  local __hoop_e=$? -
   set +x
+  builtin shopt -s cmdhist lithist extdebug promptvars
   if ((__hoop_s > 0 && __hoop_s < 4)); then
     __hoop_seen=()
-    __hoop_ask prompt "$status"
+    __hoop_ask prompt "$__hoop_e"
   fi
   __hoop_s=0
-  return $status
+  return $__hoop_e
 }
 __hoop_ready() {
-  local status=$?
+  local __hoop_e=$?
   [[ $PS1 == *"$__hoop_mark" ]] || PS1+=$__hoop_mark
-  return $status
+  return $__hoop_e
 }
 unset HISTCONTROL HISTIGNORE
 HISTSIZE=1000
 set -o history -o functrace
 shopt -s cmdhist lithist extdebug promptvars
 PROMPT_COMMAND=(__hoop_prompt "\${PROMPT_COMMAND[@]}" __hoop_ready)
-PS0='\${__hoop_none:$((__hoop_s=1)):0}'
+PS0='\${__hoop_none:$((__hoop_s=3,$(__hoop_line))):0}'
 __hoop_mark='\${__hoop_none:$((__hoop_s=4)):0}'
 [[ $PS4 == *[\\\`\\$]* ]] && PS4='+ '
 __hoop_ask hello "$$"
 __hoop_k=\${__hoop_answer% *} __hoop_w=\${__hoop_answer#* }
-readonly -f __hoop_ask __hoop_stop __hoop_aside __hoop_debug __hoop_prompt __hoop_ready
+readonly -f __hoop_ask __hoop_stop __hoop_aside __hoop_line __hoop_debug __hoop_prompt __hoop_ready
 readonly __hoop_k __hoop_w __hoop_a __hoop_d __hoop_p __hoop_none __hoop_mark PROMPT_COMMAND PS0 PS4
-trap '__hoop_debug "$BASH_COMMAND"' DEBUG
+readonly BASH_COMMAND BASH_SUBSHELL FUNCNAME
+__hoop_begin() {
+  trap '__hoop_debug "$BASH_COMMAND"' DEBUG
+  if [[ $__hoop_f == *'exit 130'* ]]; then trap - INT; else eval "$__hoop_f"; fi
+  unset __hoop_f __hoop_int
+  unset -f __hoop_begin
+}
+__hoop_begin
 `;
 
 /**
@@ -151,6 +177,11 @@ trap '__hoop_debug "$BASH_COMMAND"' DEBUG
  * at the prompt is asked for as in bash. No trap runs within another, so lines that set one are refused (lines.ts).
  */
 const ZSH_FIRST = `__hoop_u=\${HOME}
+__hoop_late() {
+  builtin print -u2 'hoopctl: the shell was interrupted before it could ask, and ends'
+  exit 130
+}
+precmd_functions=(__hoop_late)
 __hoop_source() {
   ZDOTDIR=$__hoop_u
   [[ -r $ZDOTDIR/$1 ]] && . "$ZDOTDIR/$1"
@@ -221,7 +252,7 @@ __hoop_aside() {
 __hoop_debug() {
   builtin emulate -L zsh
   builtin unsetopt xtrace
-  [[ \${funcstack[2]-} == (__hoop_ask|__hoop_line|__hoop_prompt) ]] && return 0
+  [[ \${funcstack[2]-} == (__hoop_ask|__hoop_line|__hoop_prompt|__hoop_begin) ]] && return 0
   ((__hoop_s == 3)) && return 1
   if ((__hoop_s == 0)); then
     __hoop_aside "$1" "\${funcstack[2]-}"
@@ -238,12 +269,17 @@ __hoop_debug() {
 }
 setopt debug_before_cmd
 preexec_functions=(__hoop_line $preexec_functions)
-precmd_functions=(__hoop_prompt $precmd_functions)
+precmd_functions=(__hoop_late __hoop_prompt \${precmd_functions:#__hoop_late})
 [[ $PS4 == *[\\\`\\$]* ]] && PS4='+%N:%i> '
 __hoop_ask hello $$
 __hoop_k=\${__hoop_answer% *} __hoop_w=\${__hoop_answer#* }
 readonly __hoop_k __hoop_w __hoop_a __hoop_d __hoop_p PS4 PROMPT4
-trap '__hoop_debug "$ZSH_DEBUG_CMD" || builtin setopt err_exit' DEBUG
+__hoop_begin() {
+  trap '__hoop_debug "$ZSH_DEBUG_CMD" || builtin setopt err_exit' DEBUG
+  precmd_functions=(\${precmd_functions:#__hoop_late})
+  unfunction __hoop_late __hoop_begin
+}
+__hoop_begin
 `;
 
 export interface Integration {
