@@ -263,6 +263,25 @@ describeWith(['postgresql-15', 'psql', 'pgbench'], 'the record against what the 
     ]);
   });
 
+  it('says of a copy that it ends before what the server logged', async () => {
+    const { alice, gateway } = stage;
+    from = new Date().toISOString();
+    const copy = join(auditor.home, 'copy');
+    for (const part of ['log', 'recordings']) copyUnder(join(gateway.data, part), join(copy, part));
+    await sleep(1500);
+    await alice.exec('other', ['psql', '-c', 'select 300']);
+    await allSealed(gateway);
+    await allLogged(stage.server, Object.values(logs));
+    const args = ['audit', 'reconcile', 'app', '--from', from, ...plain(), '--tolerance', '500ms', '--data'];
+    const old = await auditor.run([...args, copy]);
+    expect([old.code, old.stdout]).toEqual([1, expect.stringContaining('select 300')]);
+    expect(old.stderr).toMatch(
+      new RegExp(`the record of \\S+ in '${copy}' ends at .*: of what ran later it cannot say`),
+    );
+    const whole = await auditor.run([...args, gateway.data]);
+    expect([whole.code, whole.stderr]).toEqual([0, '']);
+  });
+
   it.each([
     [[], 'neither --log nor --counts is given'],
     [['--log', 'nothing.log'], "there is no file 'nothing.log'"],

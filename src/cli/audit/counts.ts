@@ -15,6 +15,7 @@ import { oneLine, plural } from '../text.ts';
 import { Gaps, takenIn } from './gaps.ts';
 import { type Asked, reachedBy } from './reached.ts';
 import { type CopyWanted, sentOnRecord } from './sides.ts';
+import { sourceItem } from './sources.ts';
 
 const TARGET_MS = 20_000;
 
@@ -57,7 +58,15 @@ export async function counts({ counts: file, config, ...wanted }: Wanted, contex
   }
   const from = new Date(before.at).toISOString();
   const ok = found.length === 0;
-  const said = { ok, gateways: sources, connections, incomplete: gaps.list, from, to: at, differences: found };
+  const said = {
+    ok,
+    gateways: sources.map(sourceItem),
+    connections,
+    incomplete: gaps.list,
+    from,
+    to: at,
+    differences: found,
+  };
   await context.print(said, () => {
     const lines = found.map((one) => `  target ${one.target}, record ${one.record}: ${oneLine(one.text, 160)}\n`);
     return `from ${from} to ${at}: ${ok ? 'both sides agree' : `${plural(found.length, 'statement')} counted differently`}\n${takenIn(reached)}${lines.join('')}${ok && !gaps.partial ? '' : gaps.words()}`;

@@ -51,7 +51,7 @@ export async function reachedBy(context: Context, asked: Asked, span: Span): Pro
   const ways = all.flatMap((one) => Object.entries(one).flatMap(([name, written]) => wayOf(protocol, name, written)));
   const found = sharing(ways, asked);
   const lacks = await lacking(context, told, { ...found, span });
-  const sources = told.map(({ gateway, data: directory }) => ({ gateway, data: directory }));
+  const sources = told.map(({ gateway, data: directory, endsAt }) => ({ gateway, data: directory, endsAt }));
   return { protocol, sources, ...found, ...lacks };
 }
 

@@ -10,6 +10,7 @@ import type { Span } from '../../session/export/between.ts';
 import type { LogEntry } from '../../session/log/audit.ts';
 import { readEntries } from '../../session/log/reader.ts';
 import { begins, ends, logName, sessionOf } from '../../session/recorder/follow.ts';
+import { isLocked } from '../../store/lock.ts';
 import type { Context } from '../context.ts';
 import { logFolderOf } from '../record-local.ts';
 import type { GatewaysAnswer } from '../shapes.ts';
@@ -24,6 +25,8 @@ export interface Source {
   readonly gateway: string;
   /** Its data directory, as it was named; undefined: it is asked. */
   readonly data: string | undefined;
+  /** When its record ends, in ms since the epoch; undefined: it may be going on. */
+  readonly endsAt?: number | undefined;
 }
 
 /** What a gateway's log says of a span of time. */
@@ -38,6 +41,11 @@ export interface Told extends Source {
   readonly readAt: number;
   /** Those of them that are not whole in the record. */
   readonly gone: ReadonlyMap<string, { readonly connection: string; readonly why: Gone }>;
+}
+
+/** As JSON. */
+export function sourceItem({ endsAt, ...source }: Source): object {
+  return endsAt === undefined ? source : { ...source, ends: new Date(endsAt).toISOString() };
 }
 
 export type Written = Readonly<Record<string, unknown>>;
@@ -56,7 +64,8 @@ export async function sourcesOf(context: Context, data: readonly string[], span:
   if (data.length === 0) {
     const gateway = await askedGateway(context);
     const { entries } = await logAt(context, undefined);
-    return [{ gateway, data: undefined, ...(await fromLog(entries(0), span)) }];
+    const { last: _, ...rest } = await fromLog(entries(0), span);
+    return [{ gateway, data: undefined, ...rest }];
   }
   const named: { directory: string; names: readonly string[]; told: () => Promise<Told> }[] = [];
   for (const directory of data) {
@@ -74,7 +83,11 @@ export async function sourcesOf(context: Context, data: readonly string[], span:
         fix: 'name one directory of each gateway',
       });
     }
-    const told = async () => ({ gateway, data: directory, ...(await fromLog(entries(0), span)) });
+    const told = async () => {
+      const { last, ...rest } = await fromLog(entries(0), span);
+      // A copy, or of a gateway that has stopped.
+      return { gateway, data: directory, ...rest, ...(isLocked(path) === false ? { endsAt: last } : {}) };
+    };
     named.push({ directory, names, told });
   }
   const all: Told[] = [];
@@ -108,8 +121,12 @@ function sameOrigin(one: string | undefined, other: string): boolean {
 }
 
 /** The versions of the configuration in that time, its sessions, and those that are not whole in the record. */
-async function fromLog(entries: AsyncIterable<LogEntry>, { since, until }: Span): Promise<Omit<Told, keyof Source>> {
+async function fromLog(
+  entries: AsyncIterable<LogEntry>,
+  { since, until }: Span,
+): Promise<Omit<Told, keyof Source> & { readonly last: number }> {
   const readAt = Date.now();
+  let last = 0;
   let documents: string[] = [];
   const sealed = new Set<string>();
   const during = new Map<string, string>();
@@ -117,6 +134,8 @@ async function fromLog(entries: AsyncIterable<LogEntry>, { since, until }: Span)
   for await (const entry of entries) {
     const { kind, fields } = entry;
     const at = Date.parse(entry.at);
+    // Who makes a report of a copy writes that into it.
+    if (fields.local !== true) last = at;
     if (kind === 'policy' && typeof fields.document === 'string' && at < until) {
       documents = at <= since ? [fields.document] : [...documents, fields.document];
     }
@@ -132,7 +151,7 @@ async function fromLog(entries: AsyncIterable<LogEntry>, { since, until }: Span)
     if (ends(entry) && during.has(session)) sealed.add(session);
   }
   for (const session of gone.keys()) if (!during.has(session)) gone.delete(session);
-  return { documents, gone, sessions: new Set(during.keys()), sealed, readAt };
+  return { documents, gone, sessions: new Set(during.keys()), sealed, readAt, last };
 }
 
 function whyGone(entry: LogEntry): Gone | undefined {

@@ -9,6 +9,7 @@ import { counts } from '../../audit/counts.ts';
 import { Gaps, takenIn } from '../../audit/gaps.ts';
 import { isReference, type Reached, reachedBy } from '../../audit/reached.ts';
 import { logBytes, sentOnRecord } from '../../audit/sides.ts';
+import { sourceItem } from '../../audit/sources.ts';
 import { command as define } from '../../command.ts';
 import { DEFAULT_FILE } from '../../document.ts';
 import { IDENTITY_OPTION } from '../../encrypted.ts';
@@ -107,12 +108,25 @@ Exit code 0: both sides agree. 1: they do not.`,
     const found = matcher.finish();
     // A log that has nothing of it says nothing.
     const good = found.covers !== undefined && found.notRecorded.length === 0 && found.notLogged.length === 0;
-    const said = { ok: good, gateways: sources, accounts, connections, incomplete: gaps.list, ...shown(found) };
+    const said = {
+      ok: good,
+      gateways: sources.map(sourceItem),
+      accounts,
+      connections,
+      incomplete: gaps.list,
+      ...shown(found),
+    };
     await context.print(said, () => words(found, reached, rows, gaps));
     if (found.covers === undefined)
       context.io.say(
         `the log has no statement of ${accounts.join(', ')} in this time: is it the right one, and does the target log statements?`,
       );
+    for (const { gateway, data, endsAt } of sources) {
+      if (endsAt === undefined || !found.notRecorded.some(({ at }) => at > endsAt + tolerance)) continue;
+      context.io.say(
+        `the record of ${gateway} in '${data}' ends at ${iso(endsAt)}, and no gateway is at work there: of what ran later it cannot say that it did not come through one. Take a copy after --to`,
+      );
+    }
     return good ? 0 : 1;
   },
 });
