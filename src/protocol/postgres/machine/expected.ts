@@ -13,6 +13,8 @@ export interface Source {
   readonly part: number;
   /** Of a cursor: what its names meant when it was declared. */
   readonly since?: Mark | undefined;
+  /** What a FETCH or a MOVE begins, which nobody has decided yet. */
+  readonly begins?: Analysis | undefined;
 }
 
 const NO_FORMATS: readonly number[] = [];

@@ -76,10 +76,11 @@ function moved(planner: ColumnPlanner, analysis: Analysis, part: number, context
   return planner.moved?.(analysis, part, context) ?? [];
 }
 
-/** The statement itself, and what it executes by name. */
+/** The statement itself, and what it executes by name or begins. */
 function movers(running: Running, part: number) {
   const own = { analysis: running.analysis as Analysis | undefined, part };
   const source = running.sources?.[part];
+  if (source?.begins !== undefined) return [own, { analysis: source.begins, part: 0 }];
   return running.analysis.statements[part]?.execute === undefined ||
     source === undefined ||
     source.analysis === running.analysis

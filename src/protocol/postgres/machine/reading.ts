@@ -109,7 +109,10 @@ export function resolve(analysis: Analysis, scope: Scope): Resolved {
     // A portal that Bind made was not decided yet: to fetch from it or to move in it runs it, also what changes something.
     const cursor = info.fetch ?? info.moves;
     const bound = cursor && find(cursors, cursor.name, scope.cursor);
-    if (bound?.undecided === true) facts = { ...executed(facts, cursor!.name, bound.analysis), draws: facts.draws };
+    if (bound?.undecided === true) {
+      facts = { ...executed(facts, cursor!.name, bound.analysis), draws: facts.draws };
+      source = { ...source, begins: bound.analysis };
+    }
     if (info.prepare !== undefined) statements.set(info.prepare.name, info.prepare.analysis);
     if (info.declare !== undefined) cursors.set(info.declare.name, { analysis: info.declare.analysis });
     parts.push(facts);
