@@ -146,6 +146,8 @@ export interface Session {
   readonly masking: { readonly columns: boolean; readonly values: boolean };
   /** What column masks are about: where a target has none of it, nothing there is masked by column. Left out: any. */
   readonly covering?: Covering | undefined;
+  /** The version of the policy in force: what was opened under another is decided anew. Left out: there is but one. */
+  readonly policy?: string;
   /** Whether any rule applies to this principal here: then what cannot be analysed is refused. */
   readonly ruled: boolean;
   /**

@@ -46,6 +46,10 @@ export abstract class Answers
     return this.decider.covering;
   }
 
+  get policy(): string {
+    return this.decider.inForce.version;
+  }
+
   get ruled(): boolean {
     return this.decider.ruled;
   }

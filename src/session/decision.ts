@@ -23,6 +23,7 @@ import type { FirstSeen } from './first-seen.ts';
 import { boundOf, remind, touchesOf, wholeText } from './holding.ts';
 import { displayName, principalKey } from './identity/principal.ts';
 import type { PolicyInForce } from './in-force.ts';
+import { bothMasks } from './masking/both.ts';
 import { Meter, type Passed } from './meter.ts';
 import { objectionTo, type Standing } from './objection.ts';
 import { hasReason } from './policy/session.ts';
@@ -157,7 +158,6 @@ export class Decider {
     }
   }
 
-  /** The policy to ask. */
   get inForce(): PolicyInForce {
     return this.#policy;
   }
@@ -197,6 +197,7 @@ export class Decider {
   }
 
   #tell(id: OperationId, operation: Operation, decision: Decision): void {
+    this.#policy.decided(id);
     const { events, session, clock } = this.#options;
     if (events.wanted(session)) tellDecision(events, session, { id, operation, decision, at: clock.now() });
   }
@@ -207,6 +208,8 @@ export class Decider {
     try {
       const policy = this.#policy.current();
       masks = policy.masks(columns, stored);
+      const before = this.#policy.before(id)?.masks(columns, stored);
+      if (before !== undefined) masks = masks.map((mask, i) => bothMasks(before[i] ?? null, mask));
       if (stored !== true) exempted = policy.exempted?.(columns);
       if (masks.length !== columns.length) throw new Error(`${masks.length} masks for ${columns.length} columns`);
     } catch (thrown) {
@@ -219,8 +222,10 @@ export class Decider {
 
   predicates(id: OperationId, operation: Operation, uses: readonly PredicateUse[]): Decision {
     try {
-      const verdict = this.#policy.current().predicates?.(uses);
-      if (verdict === undefined || verdict.verdict === 'allow') return ALLOW;
+      const verdict = [this.#policy.current(), this.#policy.before(id)]
+        .map((policy) => policy?.predicates?.(uses))
+        .find((one) => one !== undefined && one.verdict !== 'allow');
+      if (verdict === undefined) return ALLOW;
       const decision =
         verdict.verdict === 'review'
           ? this.#hold(id, operation, verdict)

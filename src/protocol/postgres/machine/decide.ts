@@ -14,7 +14,7 @@ import { stopClock } from './held.ts';
 import { AMBIGUOUS } from './names.ts';
 import { operationOf, shownText } from './operation.ts';
 import { mayCopyIn, type Pending } from './pending.ts';
-import { cursorOf, type Plan, planBefore } from './plans.ts';
+import { cursorOf, isDecided, type Plan, planBefore } from './plans.ts';
 import { reachBefore } from './reaching.ts';
 import { changes, hasPlace, type Reading, type Resolved, readingOf, resolve, type Scope } from './reading.ts';
 import {
@@ -45,7 +45,7 @@ export class Decider {
     this.#target = target;
     this.#scope = {
       statement: (name) => core.statements.get(name)?.analysis,
-      cursor: (name) => cursorOf(core.portals.get(name)),
+      cursor: (name) => cursorOf(core.portals.get(name), core.session.policy),
     };
   }
 
@@ -162,12 +162,17 @@ export class Decider {
     if ((reading.refers && core.awaits(analysis)) || this.#counted()) return false;
     const entry = new Expected(Target.execute);
     entry.portal = portal;
-    if (portal.running !== undefined) {
+    if (portal.running !== undefined && isDecided(portal, core.session.policy)) {
       // Decided before: the rest of a suspended portal.
       entry.running = portal.running;
       core.push(entry);
       core.toTarget.slice(buffer, start, end);
       return true;
+    }
+    if (portal.running !== undefined) {
+      // By a policy that is not that in force: what has come is an operation of its own.
+      if (core.queue.length > 0) return false;
+      core.finishPortal(portal);
     }
     const { parts, sources } = this.#resolve(analysis, reading);
     const request = {
@@ -249,7 +254,7 @@ export class Decider {
     if (request.portal !== undefined) core.bound.delete(request.portal);
     // Its time begins when the server works on it.
     if (core.session.metering === true) core.session.runs?.(id, false);
-    const running = new Running(id, request.analysis, request.sources, request.portal);
+    const running = new Running(id, request.analysis, request.sources, request.portal, core.session.policy);
     if (request.formats !== undefined) running.formats = request.formats;
     const go = (verdict: Verdict) => this.#verdict(request, running, verdict, operation);
     if (decision.verdict === 'hold') this.#hold(decision, running, go);

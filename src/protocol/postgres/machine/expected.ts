@@ -67,6 +67,8 @@ export class Running {
   wanted = true;
   /** The RowDescription of the rows that come, as it came, for their names in the recording. */
   description: Buffer | undefined;
+  /** The version of the policy that decided it. */
+  readonly policy: string | undefined;
   /** Masked sessions: the fields of the rows that come. */
   fields: readonly Field[] | undefined;
   /** Masked sessions: decided masks for `fields`; undefined before. */
@@ -99,8 +101,15 @@ export class Running {
   /** The last outcome has been told. */
   over = false;
 
-  constructor(id: OperationId, analysis: Analysis, sources: readonly Source[] | undefined, portal: Portal | undefined) {
+  constructor(
+    id: OperationId,
+    analysis: Analysis,
+    sources: readonly Source[] | undefined,
+    portal: Portal | undefined,
+    policy?: string,
+  ) {
     this.id = id;
+    this.policy = policy;
     this.analysis = analysis;
     this.sources = sources;
     this.portal = portal;
@@ -151,6 +160,8 @@ export interface Portal {
   kept?: boolean;
   /** Of a cursor: what its names meant when it was declared. */
   readonly since?: Mark | undefined;
+  /** Of a cursor: the version of the policy that decided what declares it. */
+  readonly policy?: string | undefined;
   /** A Describe of it was sent, by the client or by us: its fields will be known before its rows. */
   described: boolean;
   /** RowDescription as it came. */

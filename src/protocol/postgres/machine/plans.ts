@@ -21,10 +21,16 @@ export interface Plan {
 /** Of what was declared when nobody asked what its names mean. */
 export const NEVER: Mark = {};
 
-export function cursorOf(portal: Portal | undefined): Cursor | undefined {
+export function cursorOf(portal: Portal | undefined, policy: string | undefined): Cursor | undefined {
   if (portal === undefined) return undefined;
-  const undecided = portal.bound !== NOTHING_BOUND && portal.running === undefined;
+  const undecided = !isDecided(portal, policy);
   return { analysis: portal.statement.analysis, since: portal.since ?? NEVER, undecided };
+}
+
+/** Whether the policy in force has decided what a portal is for. */
+export function isDecided({ bound, running, policy: declared }: Portal, policy: string | undefined): boolean {
+  if (running !== undefined) return running.policy === policy;
+  return bound === NOTHING_BOUND && declared === policy;
 }
 
 type Planned<Item = ResultColumn> = readonly Item[] | Promise<readonly Item[]>;

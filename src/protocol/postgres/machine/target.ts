@@ -293,7 +293,7 @@ export class TargetSide {
     if (running.unread === undefined) running.nextPart();
   }
 
-  #declare(declared: NonNullable<StatementInfo['declare']>, { mark, analysis, part }: Running): void {
+  #declare(declared: NonNullable<StatementInfo['declare']>, { mark, analysis, part, policy }: Running): void {
     // DDL before it in its own text is not to be seen in the catalogue of then.
     const hidden = analysis.statements.slice(0, part).some((info) => info.ddl);
     this.#core.portals.set(declared.name, {
@@ -302,6 +302,7 @@ export class TargetSide {
       formats: [],
       hold: declared.hold,
       since: hidden ? NEVER : mark,
+      policy,
       described: false,
       description: undefined,
       fields: undefined,
