@@ -160,7 +160,7 @@ export class ObjectStorage implements ObjectReader {
     return peerError('store_failed', `cannot ${what}: ${thrown.message}`, {
       fix: 'the object storage has to answer; the gateway goes on meanwhile',
       cause: thrown,
-      ...(thrown.status === 404 ? { details: MISSING } : {}),
+      ...(thrown.status === 404 && thrown.code !== 'NoSuchBucket' ? { details: MISSING } : {}),
     });
   }
 }

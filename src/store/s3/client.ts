@@ -81,11 +81,16 @@ export class S3Client {
     return header(answer, 'x-amz-version-id');
   }
 
-  /** Undefined where there is no such object. Errors: `S3Error`. */
+  /** Undefined where there is no such object. Errors: `S3Error`, where there is no such bucket too. */
   async head(key: string, version?: string): Promise<ObjectHead | undefined> {
     const query = versionQuery(version);
     const answer = await this.#ask('HEAD', { key, query, headers: { 'x-amz-checksum-mode': 'ENABLED' } }).catch(absent);
-    if (answer === undefined) return undefined;
+    if (answer === undefined) {
+      // An answer to HEAD has no words of its own: that it is the bucket which is not there is said to GET only.
+      const said = await this.#ask('GET', { key, query, headers: { range: 'bytes=0-0' } }).catch(absent);
+      said?.body.on('error', () => {}).destroy();
+      return undefined;
+    }
     await this.#drained('HEAD', key, answer);
     const until = Date.parse(header(answer, 'x-amz-object-lock-retain-until-date') ?? '');
     return {

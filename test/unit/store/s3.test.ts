@@ -340,6 +340,9 @@ describeWith(['python3-botocore'], 'object storage', () => {
       /^PUT s3:\/\/no-such-bucket\/k was answered with 404, NoSuchBucket: /,
     );
     expect(String((error as Error).stack)).not.toContain('secret-that-stays');
+    // Not for an object that is gone: everything would be sent again when the bucket is back.
+    await expect(wrong.head('k')).rejects.toMatchObject({ code: 'NoSuchBucket' });
+    expect(await client.head('k')).toBeUndefined();
     await wrong.close();
   });
 
