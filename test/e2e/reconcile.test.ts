@@ -201,6 +201,11 @@ describeWith(['postgresql-15', 'psql', 'pgbench'], 'the record against what the 
     const { alice, gateway, server } = stage;
     const counts = ['audit', 'reconcile', 'app', '--counts', 'counts.json', '--config', gateway.configFile, '--json'];
     const env = { TARGET_PASSWORD: server.password };
+    const without = await auditor.run(counts);
+    expect([without.code, without.stderr]).toEqual([
+      1,
+      expect.stringContaining('connections.app.credentials.password is env:TARGET_PASSWORD, which is not set here'),
+    ]);
     await auditor.runOk(counts, { env });
     expect(existsSync(join(auditor.home, 'counts.json'))).toBe(true);
     for (let i = 0; i < 3; i++)

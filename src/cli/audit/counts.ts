@@ -3,6 +3,7 @@
 
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
+import { formatPath } from '../../config/problem.ts';
 import { userError } from '../../core/errors.ts';
 import { silentLog } from '../../core/log.ts';
 import type { Counted, Protocol } from '../../protocol/contract.ts';
@@ -87,11 +88,20 @@ async function countsNow(
     throw userError('not_supported', `the target of '${name}' does not count what it runs`);
   }
   const directory = dirname(resolve(context.io.cwd, file));
+  const resolver = new CredentialResolver({ environment: context.io.env, directory, log: silentLog });
+  const { missingCredentials } = await import('../../gateway/credentials.ts');
+  const [missing] = await missingCredentials({ connections: new Map([[name, connection]]) }, resolver);
+  if (missing !== undefined) {
+    const { path, reference, why } = missing;
+    throw userError('credentials_unavailable', `${formatPath(path)} is ${reference}, which ${why} here`, {
+      fix: "--counts logs in to the target from here: run it where the target's credentials are",
+    });
+  }
   const target = createTarget({
     address: { connection: name, ...connection.address },
     config: connection.config,
     credentials: connection.credentials,
-    resolver: new CredentialResolver({ environment: context.io.env, directory, log: silentLog }),
+    resolver,
     log: silentLog,
   });
   return { protocol, counted: await protocol.counted(target, AbortSignal.timeout(TARGET_MS)) };
