@@ -9,6 +9,7 @@ import type { Clock } from '../core/clock.ts';
 import { userError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import type { Protocol } from '../protocol/contract.ts';
+import type { KeyValue } from '../session/identity/stores.ts';
 import type { AuditLog } from '../session/log/audit.ts';
 import {
   type Configuration,
@@ -149,6 +150,27 @@ export class ConfigurationInForce {
     }
     return false;
   }
+}
+
+/**
+ * Says so when the document that a start has read lacks the mark that the one in force before had. Called at each
+ * change too, to keep what is in force. Errors: store_failed.
+ */
+export async function tellCut(
+  store: Pick<KeyValue, 'get' | 'set'>,
+  gateway: string,
+  { text }: Pick<ConfigurationInForce, 'text'>,
+  log: Log,
+): Promise<void> {
+  const key = `configuration-ended/${gateway}`;
+  const ended = hasEndMark(text);
+  if (!ended && (await store.get(key)) === 'true') {
+    log.error(
+      {},
+      'the configuration does not end with a line "..." as the one before this start did: unless somebody took that away, the file was cut, and rules at its end are missing',
+    );
+  }
+  await store.set(key, String(ended));
 }
 
 /** YAML's own mark of a document's end as the last line: what a full disk cuts has lost it. */

@@ -23,7 +23,7 @@ import { NativeListener } from './native.ts';
 import { Newcomers } from './newcomers.ts';
 import type { Parts } from './parts.ts';
 import { RefusalLog } from './refusals.ts';
-import type { ConfigurationInForce } from './reload.ts';
+import { type ConfigurationInForce, tellCut } from './reload.ts';
 import { Reports } from './report/reports.ts';
 import { SessionOpener } from './sessions.ts';
 import { tellSetBack } from './set-back.ts';
@@ -150,7 +150,13 @@ async function assemble(
       log.warn({ error: String(thrown) }, 'the names of issuers are not kept for "hoopctl admin --data"'),
     );
   tellIssuers(configuration);
+  const tellCutOff = () =>
+    tellCut(store.keyValues, state.fleet.id, inForce, log).catch((thrown: unknown) =>
+      log.warn({ error: String(thrown) }, 'whether the configuration was cut is not known'),
+    );
+  await tellCutOff();
   const changed = (now: Configuration) => {
+    void tellCutOff();
     dropConnections(parts, now);
     tellIssuers(now);
     state.exports.apply();
