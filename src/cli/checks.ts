@@ -180,20 +180,33 @@ async function exports(context: Context, place: Place): Promise<Check[]> {
 async function credentials(context: Context, place: Place): Promise<Check[]> {
   try {
     const { api } = await apiOf(context, place);
-    const { missing } = await api.call<MissingCredentials>('admin/credentials', { signal: context.signal });
-    const check = 'credentials of connections';
-    if (missing.length === 0)
-      return [
-        {
-          check,
-          state: 'ok',
-          found: "all there, as far as that shows without use: 'hoopctl policy check --live' tries them",
-        },
-      ];
-    return missing.map(({ where, reference, why, fix }) => ({
-      ...{ check, state: 'failed', fix },
-      found: `${where} is ${reference}, which ${why}`,
-    }));
+    const answer = await api.call<MissingCredentials>('admin/credentials', { signal: context.signal });
+    const { missing, secrets, issuers } = answer;
+    const well = "all there, as far as that shows without use: 'hoopctl policy check --live' tries them";
+    const told = (check: string, found: readonly Pick<Check, 'found' | 'fix'>[] | undefined, ok: string): Check[] => {
+      if (found === undefined) return [];
+      if (found.length === 0) return [{ check, state: 'ok', found: ok }];
+      return found.map((one) => ({ check, state: 'failed', ...one }));
+    };
+    const lacks = ({ where, reference, why }: (typeof missing)[number] | NonNullable<typeof secrets>[number]) =>
+      `${where} is ${reference}, which ${why}`;
+    return [
+      ...told(
+        'credentials of connections',
+        missing.map((one) => ({ found: lacks(one), fix: one.fix })),
+        well,
+      ),
+      ...told(
+        'secrets of what it sends',
+        secrets?.map((one) => ({ found: `${lacks(one)}; ${one.stops}`, fix: one.fix })),
+        'all there',
+      ),
+      ...told(
+        'issuers',
+        issuers?.map(({ error, fix }) => ({ found: error, fix })),
+        'all answer',
+      ),
+    ];
   } catch {
     return [];
   }

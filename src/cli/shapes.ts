@@ -215,14 +215,18 @@ export interface ExportsAnswer {
 }
 
 export interface MissingCredentials {
-  readonly missing: readonly {
-    readonly connection: string;
-    /** In the configuration. */
-    readonly where: string;
-    readonly reference: string;
-    readonly why: string;
-    readonly fix: string;
-  }[];
+  readonly missing: readonly (Lacking & { readonly connection: string })[];
+  /** Neither is said by an older gateway. */
+  readonly secrets?: readonly (Lacking & { readonly stops: string })[];
+  readonly issuers?: readonly { readonly name: string; readonly error: string; readonly fix: string }[];
+}
+
+interface Lacking {
+  /** In the configuration. */
+  readonly where: string;
+  readonly reference: string;
+  readonly why: string;
+  readonly fix: string;
 }
 
 export interface WebhookAnswer {

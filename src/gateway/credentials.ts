@@ -27,6 +27,24 @@ export async function missingCredentials(
 /** What the gateway itself needs to send, and when it is not there cannot. */
 type Senders = Pick<Configuration, 'webhooks' | 'exports' | 'objects'>;
 
+export interface MissingSecret extends Missing {
+  readonly path: Path;
+  /** What does not work without. */
+  readonly stops: string;
+}
+
+/** Every one, in the order of the document. Never rejects. */
+export async function missingSecrets(
+  senders: Senders,
+  resolver: CredentialResolver,
+): Promise<readonly MissingSecret[]> {
+  const found = [...secretsOf(senders)].map(async ({ value, ...where }) => {
+    const missing = await resolver.missing(value);
+    return missing === undefined ? [] : [{ ...where, ...missing }];
+  });
+  return (await Promise.all(found)).flat();
+}
+
 /** A line of the log for each. Never rejects. */
 export async function warnOfCredentials(
   configuration: Pick<Configuration, 'connections'> & Senders,
@@ -37,16 +55,19 @@ export async function warnOfCredentials(
     const message = `a credential is not there: ${reference} ${why}; every session of "${connection}" will fail`;
     log.warn({ connection, where: formatPath(path), fix }, message);
   }
-  for (const { path, value, stops } of secretsOf(configuration)) {
-    const missing = await resolver.missing(value);
-    if (missing === undefined) continue;
-    const { reference, why, fix } = missing;
+  for (const { path, reference, why, fix, stops } of await missingSecrets(configuration, resolver)) {
     log.warn({ where: formatPath(path), fix }, `a secret is not there: ${reference} ${why}; ${stops}`);
   }
 }
 
+interface Secret {
+  readonly path: Path;
+  readonly value: unknown;
+  readonly stops: string;
+}
+
 /** References of what is sent elsewhere, with what does not work without. */
-function* secretsOf({ webhooks, exports, objects }: Senders) {
+function* secretsOf({ webhooks, exports, objects }: Senders): Generator<Secret> {
   for (const [i, { name, url, secret }] of webhooks.entries()) {
     const stops = `webhook "${name}" is sent nothing`;
     yield { path: ['webhooks', i, 'url'], value: url, stops };

@@ -341,8 +341,8 @@ export async function identityParts(
   { revocations }: State,
   has: { readonly publicUrl: string; readonly issuer: EmbeddedIssuer | undefined },
   undo: AsyncDisposableStack,
-): Promise<Pick<Parts, 'tokens' | 'authenticator' | 'issuers' | 'warnOfIssuers' | 'roles' | 'reads'>> {
-  const { inForce, store, clock, log } = ground;
+): Promise<Pick<Parts, 'tokens' | 'authenticator' | 'issuers' | 'unansweredIssuers' | 'roles' | 'reads'>> {
+  const { inForce, store, clock } = ground;
   const trust = new TrustInForce(() => inForce.current, clock, has.issuer);
   const tokens = new GatewayTokens({
     keys: await openKeys(ground, 'tokens', undo),
@@ -356,7 +356,7 @@ export async function identityParts(
     tokens,
     authenticator: new Authenticator({ tokens, trust: () => trust.trust, serviceAccounts, revocations, clock }),
     issuers: () => trust.hints(),
-    warnOfIssuers: () => trust.warn(log),
+    unansweredIssuers: (tell) => trust.unanswered(tell),
     roles: roles.of,
     reads: roles.reads,
   };

@@ -3,6 +3,7 @@
 
 import { openDocument } from '../config/document.ts';
 import { type Problem, sortProblems } from '../config/problem.ts';
+import { systemClock } from '../core/clock.ts';
 import { asHoopctlError } from '../core/errors.ts';
 import { fixedLimit } from '../core/limits.ts';
 import { silentLog } from '../core/log.ts';
@@ -11,8 +12,9 @@ import { type Surveyed, unmatched } from '../session/policy/unmatched.ts';
 import { CredentialResolver } from '../target/credentials.ts';
 import { createTarget } from '../target/target.ts';
 import { allProtocols, type Configuration, type Connection } from './configuration.ts';
-import { missingCredentials } from './credentials.ts';
+import { missingCredentials, missingSecrets } from './credentials.ts';
 import { documentSchema } from './document.ts';
+import { TrustInForce } from './trust.ts';
 
 /** How long reading what one target has may take. */
 export const SURVEY_MS = fixedLimit('survey_ms', 'ms', 20_000);
@@ -32,7 +34,10 @@ export interface LiveCheck {
   readonly untried: readonly Problem[];
   /** Targets that could not be looked at and why, at their places. */
   readonly problems: readonly Problem[];
-  /** Names that no target has; credentials that are not there, of targets that are not looked at. */
+  /**
+   * Names that no target has; credentials that are not there, of targets that are not looked at; secrets of what the gateway
+   * sends that are not there; issuers that do not answer.
+   */
   readonly warnings: readonly Problem[];
 }
 
@@ -80,6 +85,11 @@ export async function checkLive(
     const list = names.has(connection) ? problems : absent;
     list.push(document.problem(path, `is ${reference}, which ${why} here`));
   }
+  for (const { path, reference, why, stops } of await missingSecrets(configuration, resolver)) {
+    absent.push(document.problem(path, `is ${reference}, which ${why} here; ${stops}`));
+  }
+  const trust = new TrustInForce(() => configuration, systemClock, undefined);
+  for (const { path, error } of await trust.unanswered()) absent.push(document.problem(path, `fails here: ${error}`));
   const warnings = unmatched(value, surveyed).map(({ path, message }) => document.problem(path, message));
   return {
     checked: checked.sort(),

@@ -1,5 +1,6 @@
 // What the gateway consists of once it runs: what its API, listeners and visitors share. Made by start.ts.
 
+import type { Path } from '../config/problem.ts';
 import type { Clock } from '../core/clock.ts';
 import type { Log } from '../core/log.ts';
 import type { Approvals } from '../session/approvals/approvals.ts';
@@ -44,6 +45,15 @@ export interface Stores {
   readonly keyValues: Pick<KeyValue, 'get' | 'set' | 'list'>;
 }
 
+/** An issuer elsewhere whose tokens cannot be checked. */
+export interface Unanswered {
+  readonly name: string;
+  /** Where in the document it is written. */
+  readonly path: Path;
+  readonly error: string;
+  readonly fix: string;
+}
+
 /** How a client logs in with one issuer; `/.well-known/hoopctl`. */
 export interface IssuerHint {
   readonly name: string;
@@ -68,8 +78,8 @@ export interface Parts {
   /** The one in force; never kept across a wait. */
   configuration(): Configuration;
   issuers(): IssuerHint[];
-  /** A line of the log for each that does not answer. Never rejects. */
-  warnOfIssuers(): Promise<void>;
+  /** Those that do not answer as what they are configured as; `tell` as soon as it is known. Never rejects. */
+  unansweredIssuers(tell?: (one: Unanswered) => void): Promise<readonly Unanswered[]>;
   /** Protocol → host:port to tell clients. */
   native(): Record<string, string>;
   readonly tokens: GatewayTokens;

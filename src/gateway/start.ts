@@ -27,6 +27,7 @@ import { type ConfigurationInForce, tellCut } from './reload.ts';
 import { Reports } from './report/reports.ts';
 import { SessionOpener } from './sessions.ts';
 import { tellSetBack } from './set-back.ts';
+import { warnOfIssuers } from './trust.ts';
 import { Tunnels } from './tunnels.ts';
 import { WebListener } from './web.ts';
 import { keepIssuers } from './whom.ts';
@@ -161,7 +162,7 @@ async function assemble(
     tellIssuers(now);
     state.exports.apply();
     void warnOfCredentials(now, parts.credentials, log);
-    void parts.warnOfIssuers();
+    void warnOfIssuers(parts);
   };
   const told = (ok: boolean) => metrics.reloads.inc({ result: ok ? 'ok' : 'refused' });
   inForce.watch(audit, changed, told);
@@ -180,7 +181,7 @@ async function assemble(
   const others = store.shared ? (await state.fleet.others()).filter(({ alive }) => alive).map(({ id }) => id) : [];
   log.info({ ...runs, store: store.place, gateway: state.fleet.id, others }, 'gateway runs');
   await warnOfCredentials(configuration, parts.credentials, log);
-  void parts.warnOfIssuers();
+  void warnOfIssuers(parts);
   const hints = await firstSteps(store, issuer, configuration, options.data);
   for (const hint of hints) log.warn({}, hint);
   const face: Gateway = {

@@ -1,12 +1,11 @@
 // Whose tokens count, from the configuration in force; issuers' keys stay cached across reloads.
 
 import type { Clock } from '../core/clock.ts';
-import type { Log } from '../core/log.ts';
 import { LOCAL_ISSUER, type Trust, type TrustedIssuer } from '../session/identity/authenticator.ts';
 import { type IssuerKeys, RemoteKeys } from '../session/identity/keys.ts';
 import type { Configuration } from './configuration.ts';
 import type { EmbeddedIssuer } from './issuer/issuer.ts';
-import type { IssuerHint } from './parts.ts';
+import type { IssuerHint, Parts, Unanswered } from './parts.ts';
 
 export class TrustInForce {
   readonly #configuration: () => Configuration;
@@ -46,19 +45,23 @@ export class TrustInForce {
     return hints;
   }
 
-  /** Tells of each issuer elsewhere that does not answer as what it is configured as: nobody would see it before a login. */
-  async warn(log: Log): Promise<void> {
+  /** Issuers elsewhere that do not answer as what they are configured as, in order; `tell` as soon as it is known. Never rejects. */
+  async unanswered(tell?: (one: Unanswered) => void): Promise<readonly Unanswered[]> {
     const { issuers, workloads } = this.trust;
-    const all = [...issuers, ...workloads].map(async ({ name, keys }) => {
-      const error = await keys.resolver().then(
-        () => undefined,
-        ({ message }: Error) => message,
-      );
-      if (error === undefined) return;
-      const fix = 'check its URL in identity; it is asked again at each token, and is well as soon as it answers';
-      log.warn({ issuer: name, error, fix }, 'no token of an issuer can be checked for now');
-    });
-    await Promise.all(all);
+    const asked = (list: 'issuers' | 'workloads', all: readonly { name: string; keys: IssuerKeys }[]) =>
+      all.map(async ({ name, keys }, i): Promise<Unanswered[]> => {
+        const error = await keys.resolver().then(
+          () => undefined,
+          ({ message }: Error) => message,
+        );
+        if (error === undefined) return [];
+        const fix = 'check its URL in identity; it is asked again at each token, and is well as soon as it answers';
+        const one = { name, path: ['identity', list, i, 'issuer'], error, fix };
+        tell?.(one);
+        return [one];
+      });
+    // The embedded one comes behind those of the configuration.
+    return (await Promise.all([...asked('issuers', issuers), ...asked('workloads', workloads)])).flat();
   }
 
   #make({ identity }: Configuration): Trust {
@@ -97,4 +100,14 @@ export class TrustInForce {
     }
     return keys;
   }
+}
+
+/** A line of the log for each issuer that does not answer: nobody would see it before a login. Never rejects. */
+export async function warnOfIssuers({
+  unansweredIssuers,
+  log,
+}: Pick<Parts, 'unansweredIssuers' | 'log'>): Promise<void> {
+  await unansweredIssuers(({ name, error, fix }) =>
+    log.warn({ issuer: name, error, fix }, 'no token of an issuer can be checked for now'),
+  );
 }

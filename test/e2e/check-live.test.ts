@@ -130,6 +130,30 @@ it('tells credentials that are not there', async () => {
   ]);
 });
 
+it('warns of secrets of what the gateway sends that are not there, and of issuers that do not answer', async () => {
+  const [corp, ci] = [await freePort(), await freePort()].map((port) => `http://127.0.0.1:${port}`);
+  document({
+    identity: {
+      issuers: [{ name: 'corp', issuer: corp, clientId: 'hoopctl' }],
+      workloads: [{ name: 'ci', issuer: ci, audience: 'hoopctl', when: { repository: ['acme/app'] } }],
+    },
+    webhooks: [{ name: 'ops', url: 'https://127.0.0.1:1', secret: 'env:NO_HOOK', events: ['*'] }],
+    exports: [{ name: 'siem', to: 'otlp', url: 'https://127.0.0.1:1', headers: { authorization: 'file:nothing' } }],
+  });
+  const { code, out } = await hoopctl(['policy', 'check', file, '--live'], { env: env() });
+  expect(code).toBe(0);
+  const unanswered = (list: string, name: string, url: string | undefined) =>
+    `warning: identity.${list}[0].issuer fails here: cannot check a token of issuer "${name}": ${url}/.well-known/openid-configuration: ECONNREFUSED`;
+  expect(withoutPlaces(out)).toEqual([
+    unanswered('issuers', 'corp', corp),
+    unanswered('workloads', 'ci', ci),
+    'warning: webhooks[0].secret is env:NO_HOOK, which is not set here; webhook "ops" is sent nothing',
+    'warning: exports[0].headers.authorization is file:nothing, which cannot be read (ENOENT) here; export "siem" is sent nothing',
+    `${file} is good: 1 connection, 0 tests, 1 target looked at, 4 warnings`,
+    '',
+  ]);
+});
+
 describeWith(['sshd'], 'an SSH host', () => {
   let host: Sshd;
   let other: Sshd;

@@ -146,6 +146,24 @@ describe('doctor', () => {
     expect((await at(whole)).states).toMatchObject({ 'credentials of connections': 'ok' });
   });
 
+  it('tells an admin of secrets of what the gateway sends, and of issuers that do not answer it', async () => {
+    const secret = { where: 'webhooks[0].secret', reference: 'env:HOOK', why: 'is not set', fix: 'set it' };
+    const issuer = { name: 'corp', error: 'cannot check a token of issuer "corp": ECONNREFUSED', fix: 'check its URL' };
+    const me = { 'GET me': { principal: { subject: 'u1' }, roles: ['admin'] } };
+    const at = async (secrets: object[], issuers: object[]) => {
+      await using gateway = await fakeGateway({ ...me, 'GET admin/credentials': { missing: [], secrets, issuers } });
+      return await examined({ env: { HOOPCTL_GATEWAY: gateway.url, HOOPCTL_TOKEN: gateway.token } });
+    };
+    const { code, of } = await at([{ ...secret, stops: 'webhook "ops" is sent nothing' }], [issuer]);
+    expect(code).toBe(1);
+    expect(of('secrets of what it sends')).toMatchObject({
+      ...{ state: 'failed', fix: 'set it' },
+      found: 'webhooks[0].secret is env:HOOK, which is not set; webhook "ops" is sent nothing',
+    });
+    expect(of('issuers')).toMatchObject({ state: 'failed', found: issuer.error, fix: 'check its URL' });
+    expect((await at([], [])).states).toMatchObject({ 'secrets of what it sends': 'ok', issuers: 'ok' });
+  });
+
   it('prints each check with its state and what to do next', async () => {
     const { out } = await hoopctl(['doctor']);
     expect(out).toMatch(/^ok {7}node +version /m);

@@ -225,7 +225,7 @@ describe('a credential that is not there', () => {
     expect(others.status).toBe(403);
     writeFileSync(join(house.directory, 'missing.txt'), 'secret', { mode: 0o600 });
     const mended = await house.call(await house.person('dana', ['dba']), 'GET', '/api/v1/admin/credentials');
-    expect(mended.body).toEqual({ missing: [] });
+    expect(mended.body).toEqual({ missing: [], secrets: [], issuers: [] });
   });
 });
 
@@ -233,7 +233,7 @@ describe('a secret of what the gateway sends', () => {
   it('is warned of before there is anything to send, with what it stops', async () => {
     const hook = { name: 'ops', url: 'https://hooks.example.com', secret: 'env:NO_HOOK', events: ['*'] };
     const siem = { name: 'siem', to: 'otlp', url: 'http://127.0.0.1:1', headers: { authorization: 'file:nothing' } };
-    const house = await open({ webhooks: [hook], exports: [siem] });
+    const house = await open({ webhooks: [hook], exports: [siem], roles: { admin: { groups: ['dba'] } } });
     await until(() => logged(house, 'a secret is not there').length >= 2);
     expect(logged(house, 'a secret is not there').map(({ message, fields }) => [fields.where, message])).toEqual([
       ['webhooks[0].secret', 'a secret is not there: env:NO_HOOK is not set; webhook "ops" is sent nothing'],
@@ -241,6 +241,16 @@ describe('a secret of what the gateway sends', () => {
         'exports[0].headers.authorization',
         'a secret is not there: file:nothing cannot be read (ENOENT); export "siem" is sent nothing',
       ],
+    ]);
+    const told = await house.call(await house.person('dana', ['dba']), 'GET', '/api/v1/admin/credentials');
+    expect(told.body.secrets).toMatchObject([
+      {
+        where: 'webhooks[0].secret',
+        reference: 'env:NO_HOOK',
+        why: 'is not set',
+        stops: 'webhook "ops" is sent nothing',
+      },
+      { where: 'exports[0].headers.authorization', reference: 'file:nothing' },
     ]);
     await until(() => logged(house, 'an export receiver takes no events').length > 0);
     expect(logged(house, 'an export receiver takes no events')[0]!.fields.error).toMatch(
@@ -265,6 +275,25 @@ describe('an issuer', () => {
 });
 
 describe('a start', () => {
+  it('with a configuration that lost the mark at its end goes on, and says so once', async () => {
+    const house = await open();
+    const whole = readFileSync(house.config, 'utf8');
+    const told = () => logged(house, 'the file was cut').length;
+    const again = async (text: string) => {
+      await house.gateway.close();
+      writeFileSync(house.config, text);
+      await house.start();
+      return told();
+    };
+    expect(await again(`${whole}\n...\n`)).toBe(0);
+    expect(await again(whole)).toBe(1);
+    expect(await again(whole)).toBe(1);
+    // Also where it came with a reload.
+    writeFileSync(house.config, `${whole}\n...\n`);
+    await until(() => logged(house, 'configuration loaded').length > 0);
+    expect(await again(whole)).toBe(2);
+  });
+
   it('without a configuration tells how to make the first administrator, who can then log in', async () => {
     const house = new House();
     house.issuer = { url: 'http://127.0.0.1:1', stop() {} } as never;

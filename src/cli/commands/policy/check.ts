@@ -23,7 +23,8 @@ export const command = define({
 a problem too, because the gateway would not load it. With --live each target is reached and
 logged in to as for a session: one that does not let the gateway in, or shows another key, is a problem, and what cannot be
 tried without a client is told. A relation, column or function that no target of its rule or mask has is a warning; references to credentials are resolved
-here, in this environment, and one that leads to nothing is told. Exit code 1 when there is any problem; warnings alone leave it at 0.`,
+here, in this environment, and one that leads to nothing is told; of what the gateway sends (webhooks, exports, object storage) as a
+warning, and so is an issuer that does not answer. Exit code 1 when there is any problem; warnings alone leave it at 0.`,
   run: async ({ file: argument, config, live }, context) => {
     const file = namedFile(context, argument, config);
     const { formatProblems, sortProblems } = await import('../../../config/problem.ts');
