@@ -1,5 +1,5 @@
 // What a client sends on a channel before the host may have it, in its order: a host keeps what comes before the program that
-// it is for, and gives it that. Refuses to know: what is waited for, what the messages say.
+// it is for, and gives it that. Likewise what a host sends behind output that is held. Refuses to know: what is waited for, what the messages say.
 
 import { type Limit, limitExceeded } from '../../../core/limits.ts';
 import { Message } from '../wire/message.ts';
@@ -22,14 +22,18 @@ export class Early {
 
   /** Keeps a copy of it; false: it need not wait. Throws limit_exceeded. */
   keeps(payload: Buffer): boolean {
-    const data = payload[0] === Message.CHANNEL_DATA;
-    const input = data || payload[0] === Message.CHANNEL_EOF;
+    const input = payload[0] === Message.CHANNEL_DATA || payload[0] === Message.CHANNEL_EOF;
     if (this.#waits === 'nothing' || (this.#waits === 'input' && !input)) return false;
+    this.keep(payload);
+    return true;
+  }
+
+  /** Keeps a copy of it, whatever waits. Throws limit_exceeded. */
+  keep(payload: Buffer): void {
     if (this.#messages.length >= this.#most.value) throw limitExceeded(this.#most, this.#messages.length + 1);
-    if (!data) this.#bytes += payload.length;
+    if (payload[0] !== Message.CHANNEL_DATA) this.#bytes += payload.length;
     if (this.#bytes > this.#largest.value) throw limitExceeded(this.#largest, this.#bytes);
     this.#messages.push(Buffer.from(payload));
-    return true;
   }
 
   /** Everything waits from here on. */

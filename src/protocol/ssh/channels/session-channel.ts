@@ -48,7 +48,7 @@ export class SessionChannel implements Kind {
   #terminal: Terminal | undefined;
   #exchange: Exchange | undefined;
   /** What follows output that a rule holds. */
-  #late: Buffer[] = [];
+  readonly #late: Early;
   #refused = false;
   #sftp: SftpInspector | undefined;
   #commands: CommandMode | undefined;
@@ -62,6 +62,7 @@ export class SessionChannel implements Kind {
     this.#limits = limits;
     this.#around = new Surroundings(limits);
     this.#early = new Early(limits.heldMessages, limits.heldBytes);
+    this.#late = new Early(limits.heldMessages, limits.heldBytes);
     this.#replies = new Replies(limits.heldMessages, (success) => {
       this.#channel.legs.client?.tell(success ? Message.CHANNEL_SUCCESS : Message.CHANNEL_FAILURE);
     });
@@ -103,7 +104,7 @@ export class SessionChannel implements Kind {
     const rest: Course = this.#refused ? 'done' : 'across';
     if (payload[0] === Message.CHANNEL_EOF || payload[0] === Message.CHANNEL_CLOSE) this.#exchange?.end();
     if (this.#exchange?.held === true && follows(payload) && !this.#refused) {
-      this.#late.push(Buffer.from(payload));
+      this.#late.keep(payload);
       return 'done';
     }
     switch (payload[0]) {
@@ -324,7 +325,7 @@ export class SessionChannel implements Kind {
         this.#cut(refusalLines(refusal), refusal);
       },
       resumed: () => {
-        for (const payload of this.#late.splice(0)) this.onLate?.(payload);
+        for (const payload of this.#late.end()) this.onLate?.(payload);
       },
     });
   }

@@ -183,7 +183,8 @@ export class SftpInspector {
       }
     } else if (type === Fxp.EXTENDED) {
       // Of copy-data, what another file has goes into it.
-      this.#handles.get(handlesOf(raw)[1] ?? '')?.mixed();
+      const [from = '', to = ''] = handlesOf(raw);
+      this.#handles.get(to)?.mixed(this.#open.get(from));
     }
     this.#asked.set(id, asked);
     this.#order.behind(raw, raw.length);

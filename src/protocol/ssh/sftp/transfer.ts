@@ -2,7 +2,7 @@
 // Refuses to know: packets, who asked for it.
 
 import { createHash, type Hash } from 'node:crypto';
-import type { OperationId, Refusal, Session } from '../../contract.ts';
+import { type OperationId, type Refusal, type Session, shownName } from '../../contract.ts';
 
 export class Transfer {
   readonly operation: OperationId;
@@ -40,9 +40,10 @@ export class Transfer {
     this.#failure ??= code;
   }
 
-  /** Something else goes into it than what passes here. */
-  mixed(): void {
+  /** Something else goes into it than what passes here: what the file of that path has. */
+  mixed(from: Buffer | undefined): void {
     this.#whole = false;
+    if (from !== undefined) this.#session.note('copied', { operation: this.operation, from: shownName(from) });
   }
 
   /** Bytes that are about to go on; a refusal: they may not. */

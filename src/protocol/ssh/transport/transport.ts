@@ -76,6 +76,12 @@ export class Transport {
   /** Bytes that wait for new keys. */
   #held = 0;
   #timer: NodeJS.Timeout | undefined;
+  /** The other side has begun an exchange of keys, which has taken so long of our time, ms. */
+  #asked = false;
+  #took = 0;
+  #resting: NodeJS.Timeout | undefined;
+  /** It is not to be read for what comes of it. */
+  #paused = false;
 
   private constructor(stream: ByteStream, role: Role, events: TransportEvents, rekey: Rekey) {
     this.#limits = rekey;
@@ -192,11 +198,13 @@ export class Transport {
   }
 
   pause(): void {
+    this.#paused = true;
     this.#stream.pause();
   }
 
   resume(): void {
-    this.#stream.resume();
+    this.#paused = false;
+    if (this.#resting === undefined) this.#stream.resume();
   }
 
   close(): void {
@@ -246,7 +254,13 @@ export class Transport {
     const ours =
       number !== undefined && (number >= 50 || number === Message.SERVICE_REQUEST || number === Message.SERVICE_ACCEPT);
     if (!ours) {
+      if (number === KEXINIT && this.#ready && !this.exchanging) {
+        this.#asked = true;
+        this.#took = 0;
+      }
+      const from = performance.now();
       const next = this.#below(payload);
+      this.#took += performance.now() - from;
       if (number === KEXINIT) this.#exchange();
       return this.#closed ? NO_MORE : next;
     }
@@ -261,6 +275,7 @@ export class Transport {
       this.#held = 0;
       queueMicrotask(() => this.#events.drain?.());
     }
+    if (this.#asked) this.#rest();
     if (this.#ready) return;
     this.#ready = true;
     // The next packet after NEWKEYS (RFC 8308 §2.4).
@@ -292,6 +307,18 @@ export class Transport {
     this.#bytes = 0;
     this.#protocol.rekey();
     this.#exchange();
+  }
+
+  /** A side that changes keys over and over is not read for several times what each change takes of everybody's thread. */
+  #rest(): void {
+    const rest = Math.min(REST * this.#took, MOST_REST);
+    this.#asked = false;
+    clearTimeout(this.#resting);
+    this.#stream.pause();
+    this.#resting = setTimeout(() => {
+      this.#resting = undefined;
+      if (!this.#paused && !this.#closed) this.#stream.resume();
+    }, rest).unref();
   }
 
   /** An exchange has begun: whoever does not read it has to, now. */
@@ -336,6 +363,7 @@ export class Transport {
     this.#flush();
     this.#closed = true;
     clearInterval(this.#timer);
+    clearTimeout(this.#resting);
     this.#protocol.cleanup();
     this.#stream.end();
     this.#events.closed(error);
@@ -352,6 +380,9 @@ const GCM = '-gcm@openssh.com';
 const MOST_LENT = 32;
 /** Bytes of packets that are written as one. */
 const JOINED = 16 * 1024;
+/** So many times as long as an exchange of keys that the other side asked for took, and ms at most. */
+const REST = 4;
+const MOST_REST = 1000;
 const HIGH_WATER = 1024 * 1024;
 const FLOOD = 4 * HIGH_WATER;
 

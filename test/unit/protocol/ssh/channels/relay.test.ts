@@ -22,6 +22,8 @@ class Stage {
   waiting: (() => void)[] = [];
   readonly relay: Relay;
   ended: string | undefined;
+  /** A rule holds what the host puts out. */
+  held = false;
   /** Why nothing more may be put out. */
   spent: Refusal | undefined;
 
@@ -39,6 +41,8 @@ class Stage {
       recorded: (then: () => void) => void (this.slow ? this.waiting.push(then) : then()),
       result: (_: number, outcome: Outcome) => void this.outcomes.push(outcome),
       spend: () => this.spent,
+      output: () =>
+        this.held ? { held: true, push: () => Buffer.alloc(0), end: () => Buffer.alloc(0), cancel() {} } : undefined,
       note: () => {},
       traffic: () => {},
     } as unknown as Session;
@@ -158,6 +162,17 @@ describe('of what a client says on a channel', () => {
     expect(stage.ended).toBeUndefined();
     stage.says(large);
     expect(stage.ended).toContain('ssh_held_request_bytes');
+  });
+
+  it('what a host sends behind output that is held waits up to limits', () => {
+    const number = stage.open();
+    stage.held = true;
+    stage.says(request(number, 'exec', string('true')));
+    stage.relay.fromTarget(data(number, 'held'));
+    for (let i = 0; i < 4096; i++) stage.relay.fromTarget(request(number, 'x', Buffer.alloc(0), false));
+    expect(stage.ended).toBeUndefined();
+    stage.relay.fromTarget(request(number, 'x', Buffer.alloc(0), false));
+    expect(stage.ended).toContain('ssh_held_messages');
   });
 
   it('answers to requests wait up to a limit', () => {

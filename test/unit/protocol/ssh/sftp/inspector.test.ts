@@ -18,6 +18,7 @@ class Host {
   /** What the host got, and the client. */
   readonly asked: Buffer[] = [];
   readonly told: Buffer[] = [];
+  readonly notes: unknown[] = [];
   masks: 'refused' | undefined;
 
   constructor() {
@@ -28,6 +29,7 @@ class Host {
       result: (id: OperationId, outcome: Outcome) => {
         this.outcomes[this.#texts[Number(id)]!] = outcome;
       },
+      note: (...noted: unknown[]) => void this.notes.push(noted),
     };
     this.inspector = new SftpInspector({
       ...{
@@ -126,7 +128,7 @@ describe('the outcome of a file', () => {
     expect(host.outcomes['write /a']).toMatchObject({ status: 'unknown' });
   });
 
-  it('has no digest where another file was copied into it', () => {
+  it('has no digest where another file was copied into it, and says which', () => {
     const [from, to] = [host.open(1, '/from', READING), host.open(2, '/to', WRITING)];
     host.asks(Fxp.WRITE, 3, to, 0, hello);
     host.says(3, Status.OK);
@@ -138,6 +140,7 @@ describe('the outcome of a file', () => {
     host.asks(Fxp.CLOSE, 5, to);
     host.says(5, Status.OK);
     expect(host.outcomes['write /to']).toMatchObject({ status: 'ok', bytes: 5, tag: 'ok' });
+    expect(host.notes).toEqual([['copied', { operation: 1, from: '/from' }]]);
   });
 });
 

@@ -157,3 +157,22 @@ it('uses memory again for packets that are written and chunks that are read, and
   expect(vi.mocked(giveBack).mock.calls.length).toBeGreaterThan(100);
   expect(Math.min(near.released, far.released)).toBeGreaterThan(20);
 });
+
+it('does not read a side that has changed keys for a while, whoever would', async () => {
+  const [near, far] = streamPair();
+  const rests = Promise.withResolvers<void>();
+  const [pause, resume] = [vi.spyOn(near, 'pause'), vi.spyOn(near, 'resume')];
+  pause.mockImplementation(() => rests.resolve());
+  const server = await end(near, { as: 'server', hostKey }, DEFAULT_LIMITS);
+  const client = await end(far, { as: 'client', verify: (shown) => shown });
+  open.push(server, client);
+  await Promise.all([server.ready, client.ready]);
+  expect(pause).not.toHaveBeenCalled();
+  const payload = Buffer.alloc(30_000, NUMBER);
+  for (let i = 0; i < 8; i++) client.transport.send(payload);
+  await rests.promise;
+  const before = resume.mock.calls.length;
+  server.transport.resume();
+  expect(resume.mock.calls.length).toBe(before);
+  await eventually('it goes on', async () => resume.mock.calls.length > before && server.got.length === 8);
+});
