@@ -227,9 +227,10 @@ function housekeeping({ audit, clock, grants, log, sink, webhooks }: Parts, stor
     return setInterval(() => void run(), ms).unref();
   };
   const abandoned = { sink, store: store.sessions, audit, alerts: webhooks, clock, log };
+  // By itself: while a look waits for the store, it still has to see that what it knows grows old.
+  grants.start();
   const timers = [
     every(1000, 'take over what other processes have for the log', () => store.outbox.drain(audit)),
-    every(1000, 'look at the grants in use', () => grants.poll()),
     every(1000, 'seal what was left of recordings', () => recoverAbandoned(abandoned)),
     every(60_000, 'remove what has expired from the store', async () => {
       await store.purge();
@@ -238,6 +239,7 @@ function housekeeping({ audit, clock, grants, log, sink, webhooks }: Parts, stor
   ];
   return {
     [Symbol.dispose]() {
+      grants.stop();
       for (const timer of timers) clearInterval(timer);
     },
   };
