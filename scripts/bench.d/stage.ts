@@ -96,6 +96,11 @@ export function native(gateway: Gateway, client: Client, connection: string): Pa
   return { environment: async () => (await fresh()).environment(), wire: async () => (await fresh()).wire() };
 }
 
+/** A port of `hoopctl connect`. */
+function local(port: number): Path {
+  return plain('127.0.0.1', port, 'alice', '', 'bench');
+}
+
 async function startPipe(server: Postgres): Promise<{ port: number; processes: Running[] }> {
   const files = await makeCertificates(temporaryDirectory('pipe'));
   const program = fileURLToPath(new URL('./pipe.ts', import.meta.url));
@@ -127,7 +132,6 @@ export async function buildStage(): Promise<Stage> {
   });
   const client = await gateway.user('alice', { groups: ['engineering'] });
   const connect = await client.connect(['bench', 'masked'], [], { quiet: true });
-  const local = (name: string) => plain('127.0.0.1', connect.ports[name] as number, 'alice', '', 'bench');
   return {
     server,
     gateway,
@@ -139,8 +143,8 @@ export async function buildStage(): Promise<Stage> {
       pipe: plain('127.0.0.1', pipe.port, server.user, server.password, 'bench'),
       native: native(gateway, client, 'bench'),
       'masked-native': native(gateway, client, 'masked'),
-      connect: local('bench'),
-      masked: local('masked'),
+      connect: local(connect.ports.bench as number),
+      masked: local(connect.ports.masked as number),
     },
     stop: async () => {
       await connect.stop();
@@ -151,13 +155,25 @@ export async function buildStage(): Promise<Stage> {
   };
 }
 
+export interface Unrecorded {
+  readonly paths: Record<'native' | 'connect', Path>;
+  stop(): Promise<void>;
+}
+
 /** A gateway like that of the stage whose connection goes on unrecorded: a file stands where its recordings would be kept. */
-export async function unrecorded(server: Postgres): Promise<{ path: Path; stop(): Promise<void> }> {
+export async function unrecorded(server: Postgres): Promise<Unrecorded> {
   const config = configuration(server) as { connections: Record<string, object> };
   config.connections.bench = { ...config.connections.bench, recording: 'best-effort' };
   const gateway = await startGateway({ config, native: 'postgres', env: { BENCH_PASSWORD: server.password } });
   const client = await gateway.user('alice', { groups: ['engineering'] });
   rmSync(join(gateway.data, 'recordings'), { recursive: true });
   writeFileSync(join(gateway.data, 'recordings'), '');
-  return { path: native(gateway, client, 'bench'), stop: async () => void (await gateway[Symbol.asyncDispose]()) };
+  const connect = await client.connect('bench', [], { quiet: true });
+  return {
+    paths: { native: native(gateway, client, 'bench'), connect: local(connect.port) },
+    stop: async () => {
+      await connect.stop();
+      await gateway[Symbol.asyncDispose]();
+    },
+  };
 }
