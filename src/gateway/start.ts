@@ -77,7 +77,7 @@ async function assemble(
   const { log, version } = options;
   const ground = await openGround(options, undo);
   const { inForce, tls, store, audit } = ground;
-  await tellSetBack(audit, store.sessions, log);
+  await tellSetBack({ audit, sessions: store.sessions, log, gateway: ground.id });
   const state = await openState(options, ground, undo);
   const configuration = inForce.current;
   const address = listenAddress(options.listen, configuration);

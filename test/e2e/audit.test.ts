@@ -143,6 +143,34 @@ it('a witness cosigns what only grew, over kills and changed keys; a log that wa
   expect(again.problems.map(({ code }) => code)).toEqual(expect.arrayContaining(['since_other_log', 'key_unknown']));
 });
 
+it('an older log beside a store that went on, with its keys, is told at the start', async () => {
+  const { gateway, alice } = stage;
+  const session = async () => alice.runOk(['exec', 'app', '--', 'psql', '-Atc', 'select 4']);
+  const said = 'the log is not the one of before';
+  const parts = ['log', 'keys'];
+  await session();
+  await gateway.stop();
+  for (const part of parts) cpSync(join(gateway.data, part), join(auditor.home, 'then', part), { recursive: true });
+  await gateway.start();
+  expect(gateway.log).not.toContain(said);
+  await session();
+  await gateway.stop();
+  for (const part of parts) {
+    rmSync(join(gateway.data, part), { recursive: true });
+    cpSync(join(auditor.home, 'then', part), join(gateway.data, part), { recursive: true });
+  }
+  await gateway.start();
+  expect(gateway.log).toContain(said);
+  const told = { kind: 'failure', fields: expect.objectContaining({ what: 'the log was lost or set back' }) };
+  expect(await logEntries(gateway.data)).toContainEqual(expect.objectContaining(told));
+  // Its own sessions are there from here on.
+  await session();
+  await gateway.stop();
+  await gateway.start();
+  expect(gateway.log).toContain('gateway runs');
+  expect(gateway.log).not.toContain(said);
+});
+
 it('a store that was lost, or is damaged, is told at the start: in its log, and on record', async () => {
   const { gateway } = stage;
   await stage.alice.runOk(['exec', 'app', '--', 'psql', '-Atc', 'select 3']);
