@@ -145,8 +145,8 @@ it('the gateway makes a bundle that verifies offline, says what happened, and co
     expect.objectContaining({ rule: expect.stringMatching(/^review r-\S+ denied$/), connection: 'app' }),
   ]);
   expect(rows('reviews').map(({ state, decisions }) => [state, decisions])).toEqual([
-    ['used', expect.stringMatching(/^approve by bob@example\.com at \S+: looks right \(entry \d+\)$/)],
-    ['denied', expect.stringMatching(/^deny by bob@example\.com at \S+: not now \(entry \d+\)$/)],
+    ['used', expect.stringMatching(/^approve by bob@example\.com at \S+: "looks right" \(entry \d+\)$/)],
+    ['denied', expect.stringMatching(/^deny by bob@example\.com at \S+: "not now" \(entry \d+\)$/)],
   ]);
   expect(rows('policies').map(({ what, approvedBy, problem }) => [what, approvedBy, problem])).toEqual([
     ['in force', 'carol', undefined],
